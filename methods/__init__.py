@@ -1,0 +1,12 @@
+"""Interpretability techniques for speech models, one module each.
+
+Every module answers one question with `analyse(clip, model, …)`, which returns a frozen result of NumPy arrays, and
+`plot(result, …)`, which draws it. The order is that of the Interspeech 2025 tutorial "Interpretability Techniques for
+Speech Models".
+"""
+
+# The table of contents, kept by hand: module -> (group of tabs, title of its tab).
+TECHNIQUES: dict[str, tuple[str, str]] = {
+    "attention": ("Feature importance", "Attention"),
+    "value_zeroing": ("Feature importance", "Value zeroing"),
+}

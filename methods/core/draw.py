@@ -1,0 +1,79 @@
+"""Shared looks of the figures that go into downloads and notebooks. Never pyplot: figures are made in threads."""
+
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from methods.core.mixing import Place, View
+
+matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: small files, searchable, readable by machines
+
+INK, QUIET, TRAINED, RANDOM = "#1f2937", "#6b7280", "#2563eb", "#d97706"
+SEQUENTIAL = "Blues"  # white at zero: a value of nothing must look like nothing
+LARGEST_LABELLED = 60  # rows or columns; beyond that labels would overlap
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def heat_map(
+    ax: Axes, values: np.ndarray, rows: "tuple[Place, ...]", columns: "tuple[Place, ...]", top: float
+) -> object:
+    """Draw a (rows, columns) map from 0 to `top`, one square per cell; missing values are grey. Returns the mesh."""
+    mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SEQUENTIAL, vmin=0, vmax=top)
+    ax.set_facecolor("#e5e7eb")
+    ax.invert_yaxis()
+    _ticks(ax.set_xticks, columns, rotation=60, ha="right", rotation_mode="anchor")
+    _ticks(ax.set_yticks, rows)
+    ax.tick_params(length=0, labelsize=8)
+    ax.spines[:].set_visible(False)
+    return mesh
+
+
+def _ticks(place: object, items: "tuple[Place, ...]", **style: object) -> None:
+    if len(items) <= LARGEST_LABELLED:
+        # A dollar sign would start matplotlib's mathematics, and labels come from transcripts.
+        place(np.arange(len(items)) + 0.5, [item.label.replace("$", r"\$") for item in items], **style)
+
+
+def layer_curve(ax: Axes, view: "View", ink: str = INK) -> None:
+    """One number per layer: the trained model, each random-weights seed (and their mean), and the even spread."""
+    layers = np.arange(1, len(view.curve) + 1)
+    for curve in view.curve_control:
+        ax.plot(layers, curve, color=RANDOM, lw=0.8, alpha=0.5)
+    if len(view.curve_control):
+        ax.plot(layers, view.curve_control.mean(0), color=RANDOM, ls="--", label=f"random weights, {view.seeds} seeds")
+    ax.plot(layers, view.curve, color=TRAINED, marker="o", label="trained")
+    if view.chance is not None:
+        ax.axhline(view.chance, color=QUIET, ls=":", label="even spread")
+    ax.axvline(view.layer, color=QUIET, lw=0.6)
+    ax.set(xlabel="layer", ylabel=view.curve_name, xticks=layers, ylim=(0, None))
+    ax.legend(fontsize=8, frameon=False, labelcolor=ink)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_edgecolor(ink)
+    ax.tick_params(colors=ink)
+    ax.xaxis.label.set_color(ink)
+    ax.yaxis.label.set_color(ink)
+
+
+def mixing_figure(view: "View") -> Figure:
+    """A context-mixing map, the same with random weights, and its curve over the layers."""
+    size = min(max(0.28 * len(view.columns), 3.2), 7.0)
+    panels = 3 if view.control is not None else 2
+    figure = new_figure(panels * size + 1.0, size + 0.8)
+    axes = figure.subplots(1, panels)
+    mesh = heat_map(axes[0], view.values, view.rows, view.columns, view.top)
+    axes[0].set_title(f"{view.title}\nlayer {view.layer}, trained", fontsize=9, color=INK)
+    axes[0].set_ylabel("row")
+    if view.control is not None:
+        heat_map(axes[1], view.control, view.rows, view.columns, view.top)
+        axes[1].set_title(f"layer {view.layer}, random weights\n(mean of {view.seeds} seeds)", fontsize=9, color=INK)
+    figure.colorbar(mesh, ax=axes[: panels - 1], label=view.unit, shrink=0.8)
+    layer_curve(axes[-1], view)
+    return figure

@@ -1,0 +1,98 @@
+"""What a loaded speech model is to the rest of the app: plain values, whatever library the network came from."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from methods.core.frames import FrameGrid
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a Whisper model is prompted and which tokens it must not choose (from its generation settings)."""
+
+    start: int  # <|startoftranscript|>
+    end: int  # <|endoftext|>
+    no_timestamps: int
+    transcribe: int | None  # <|transcribe|>; None in English-only models, which have no task token
+    no_speech: int | None
+    languages: dict[str, int]  # language code -> token; empty in English-only models
+    suppressed: tuple[int, ...]  # never chosen
+    suppressed_first: tuple[int, ...]  # not chosen as the first token
+    alignment_heads: tuple[tuple[int, int], ...]  # (layer, head) of cross-attention that follow the speech, from 0
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechModel:
+    """A speech network in evaluation mode, with what is needed to feed it a clip and to name it in a result."""
+
+    id: str
+    family: str  # "whisper", …
+    network: torch.nn.Module
+    front_end: Any  # feature extractor: samples -> network input
+    tokenizer: Any | None  # None where the network writes no text
+    weights_sha256: str
+    decoding: Decoding | None = None
+    seed: int | None = None  # of the random initialisation; None for trained weights
+    lock: Any = field(default_factory=threading.RLock, repr=False)  # hooks sit on the network: one pass at a time
+
+    @property
+    def trained(self) -> bool:
+        return self.seed is None
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether the model has a decoder that spells out a transcript."""
+        return self.decoding is not None
+
+    @property
+    def key(self) -> tuple[str, int | None]:
+        """What a cache may be keyed by: the weights themselves, not the name they were asked for."""
+        return self.weights_sha256, self.seed
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the weights take."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.network.state_dict().values())
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """The hidden states of a clip: `hidden[l]` is what layer l + 1 reads, for the clip's own frames only."""
+
+    hidden: np.ndarray  # (layers + 1, frames, dim) float32; the last entry is what the model passes on
+    raw_last: (
+        np.ndarray | None
+    )  # (frames, dim) last block's output before the final norm; None where it has no such norm
+    times: np.ndarray  # (frames,) frame centres, seconds
+    layer_names: tuple[str, ...]  # (layers + 1,) honest names of the entries of `hidden`
+    grid: FrameGrid
+
+
+@dataclass(frozen=True, eq=False)
+class Transcript:
+    """A text as the model spells it, and how likely the model finds each token."""
+
+    text: str
+    prompt: tuple[int, ...]  # token ids before the text: start, language, task, no timestamps
+    tokens: tuple[int, ...]  # token ids of the text
+    token_texts: tuple[str, ...]  # one per token, leading spaces kept
+    prompt_texts: tuple[str, ...]
+    logprobs: np.ndarray  # (tokens + 1,) natural log-probability of each token and of the end, before suppression
+    language: str | None  # code; None if the model knows only one language
+    no_speech: float | None  # probability that the model gives to "no speech" in this clip
+    given: bool  # True: the text was given and teacher-forced; False: greedily decoded
+    complete: bool  # False: greedy decoding met its length limit
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """What the decoder reads: row t of a decoder result is the state at `ids[t]`, which predicts `ids[t + 1]`."""
+        return self.prompt + self.tokens
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A readable name per decoder row."""
+        return self.prompt_texts + tuple(text.strip() or "·" for text in self.token_texts)

@@ -1,0 +1,74 @@
+"""What every result shares: read-only arrays, where its numbers came from, and work that can be watched and stopped."""
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from methods.core.audio import Clip
+from methods.core.errors import UserError
+from methods.core.frames import Segment
+from methods.core.network import SpeechModel
+
+T = TypeVar("T")
+LIBRARIES = ("torch", "transformers", "numpy")
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a piece of work has come; between two steps it can be stopped."""
+
+    done: float  # share of the work, 0 to 1
+    text: str  # what comes next
+    partial: Any = None  # what can be shown already
+
+
+Steps = Generator[Step, None, T]
+
+
+def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
+    """Run a piece of work to its end, reporting each step on the way."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if report is not None:
+            report(step)
+
+
+def read_only(values: Any, dtype: Any = np.float64) -> np.ndarray:
+    """A copy that nobody can write into: results and cached states are shared."""
+    array = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -> dict[str, Any]:
+    """All that is needed to make the numbers again; it goes into every download."""
+    return {
+        "technique": technique,
+        "model": model.id,
+        "weights_sha256": model.weights_sha256,
+        "clip": clip.name,
+        "clip_sha256": clip.sha256,
+        "seconds": clip.seconds,
+        "options": options,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in LIBRARIES},
+        },
+    }
+
+
+def enough_segments(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The segments, refused if there is nothing to relate."""
+    if len(segments) < 2:
+        raise UserError(
+            f"This clip has {len(segments)} word(s) or segment(s) and the map needs at least two; "
+            "choose a longer clip, correct the transcript, or upload a TextGrid."
+        )
+    return tuple(segments)

@@ -1,0 +1,287 @@
+"""**Whose sound, or word, does each word's representation really depend on?**
+
+In one layer at a time, the value vectors of one word are set to zero in every head, so that nobody can read that
+word, while queries, keys, attention weights, residual stream and feed-forward stay as they are. The cosine distance
+between each position's new and original output says how much it relied on that word. Rows are the words that are
+affected, columns the words that are zeroed.
+
+*How to read it.* The raw distance is tiny where the residual stream dominates; a **share** is a row's distances
+divided by their sum. The diagonal is a word's reliance on its own frames. Compare layers: context usually opens up
+with depth.
+
+*What it cannot show.* It removes a whole word, so long words weigh more: under random weights a word's share grows
+with about the square of its duration. Read a cell against the random-weights map beside it. It tells how a
+representation is built within one layer, not what the model's answer depended on.
+
+*Source.* Mohebbi, Zuidema, Chrupała & Alishahi, Quantifying Context Mixing in Transformers, EACL 2023
+(arXiv 2301.12971); speech version: Homophone Disambiguation Reveals Patterns of Context Mixing in Speech
+Transformers, EMNLP 2023 (arXiv 2310.09925).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch.nn import functional
+
+from methods.core import draw, mixing
+from methods.core.audio import Clip
+from methods.core.frames import Segment
+from methods.core.layers import CrossThenFeedForward, FeedForward, Site, Stack
+from methods.core.mixing import Passage
+from methods.core.network import SpeechModel
+from methods.core.results import Steps, finish, read_only
+
+STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
+
+
+@dataclass(frozen=True, eq=False)
+class ValueZeroing:
+    """Raw cosine distances (0 to 2), rows = affected, columns = zeroed; None for a stack that was not asked for."""
+
+    encoder: np.ndarray | None  # (layers, segments, segments)
+    decoder: np.ndarray | None  # (layers, tokens, tokens); 0 where the row comes before the zeroed token
+    cross: np.ndarray | None  # (layers, tokens, segments)
+    random: tuple["ValueZeroing", ...]  # the same with random weights, one per seed
+    labels: tuple[str, ...]  # (segments,)
+    starts: np.ndarray  # (segments,) seconds
+    ends: np.ndarray  # (segments,) seconds
+    frames: np.ndarray  # (segments,) number of encoder frames in each segment
+    tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
+    prompt: int  # how many of the tokens are the prompt
+    provenance: dict[str, Any]
+
+    def shares(self, stack: Stack = "encoder") -> np.ndarray:
+        """(layers, rows, columns) each row divided by its sum: shares of what a row takes from all that is shown.
+
+        A row whose distances are all 0 (nothing reached it) has no shares: NaN.
+        """
+        return mixing.row_shares(mixing.required(self, stack))
+
+    def self_share(self, stack: Stack = "encoder") -> np.ndarray:
+        """(layers,) mean share that a word takes from itself (encoder and decoder)."""
+        return mixing.self_share(self.shares(stack))
+
+    def table(self) -> pd.DataFrame:
+        """One line per layer and pair: raw distance, share, and the random-weights values beside them."""
+        return mixing.table(self, "distance")
+
+
+def analyse(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    segments: Sequence[Segment] | None = None,
+    transcript: str | None = None,
+    language: str | None = None,
+    stacks: Sequence[Stack] = STACKS,
+    random_seeds: Sequence[int] = (0, 1, 2),
+) -> ValueZeroing:
+    """How much does each word's representation change, layer by layer, when another word cannot be read?
+
+    `segments` default to the words of the model's own transcript; `transcript` replaces the text that the decoder is
+    teacher-forced on. `random_seeds` are the random-weights controls. Raises UserError for fewer than two segments.
+    Source: Mohebbi et al. 2023, section 3; a zeroed word's frames J give 1 - cos(x_i without J, x_i), averaged over
+    the frames i of the affected word. In the last layer both sides pass the stack's final LayerNorm.
+    """
+    steps = analyse_in_steps(
+        clip,
+        model,
+        segments=segments,
+        transcript=transcript,
+        language=language,
+        stacks=stacks,
+        random_seeds=random_seeds,
+    )
+    return finish(steps)
+
+
+def analyse_in_steps(
+    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
+) -> Steps[ValueZeroing]:
+    """`analyse`, one model after the other, for a page that shows progress and can stop."""
+    passage = mixing.passage(clip, model, **{key: options.get(key) for key in ("segments", "transcript", "language")})
+    stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
+    names = {"stacks": list(stacks), "random_seeds": list(random_seeds)}
+    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, names)))
+
+
+def _measure(passage: Passage, stacks: Sequence[Stack], options: dict[str, Any]) -> ValueZeroing:
+    maps = {stack: read_only(_stack_map(passage, stack)) if stack in stacks else None for stack in STACKS}
+    return ValueZeroing(
+        **maps, random=(), **mixing.labels(passage), provenance=mixing.origin("value zeroing", passage, options)
+    )
+
+
+@torch.inference_mode()
+def _stack_map(passage: Passage, stack: Stack) -> np.ndarray:
+    rows, columns = passage.groups(stack)
+    return np.stack([site_distances(site, rows, columns) for site in passage.sites(stack)])
+
+
+def site_distances(site: Site, rows: Sequence[range], columns: Sequence[range]) -> np.ndarray:
+    """(rows, columns) mean cosine distance of each group of rows when the values of a group of keys are zero."""
+    wanted = torch.tensor(sorted({index for group in rows for index in group}))
+    place = {int(index): number for number, index in enumerate(wanted)}
+    zeroing = _PreNormZeroing if isinstance(site.rest, FeedForward) else _DecoderZeroing
+    measure = zeroing(site, wanted, columns)
+    result = np.zeros((len(rows), len(columns)))
+    for column, keys in enumerate(columns):
+        distances = measure(torch.tensor(list(keys))).numpy()
+        result[:, column] = [distances[[place[index] for index in group]].mean() for group in rows]
+    return result
+
+
+class _Zeroing:
+    """Zeroing keys J changes the attention output of row i by -sum over J and heads of weight × contribution."""
+
+    def __init__(self, site: Site, rows: torch.Tensor, columns: Sequence[range]) -> None:
+        self.rows = rows
+        weights = site.weights()
+        self.weights = weights[:, rows]  # (heads, rows, keys)
+        self.stream = (site.residual + site.output(weights))[rows]  # (rows, dim)
+        # Contributions are made once, for the span of keys that is ever zeroed.
+        self.first_key = min(keys.start for keys in columns)
+        self.contributions = site.contributions(slice(self.first_key, max(keys.stop for keys in columns)))
+
+    def removed(self, keys: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
+        """(rows, width) minus what the keys contribute to each row, by one matrix product over heads × keys."""
+        weights = self.weights[:, :, keys].transpose(0, 1).flatten(1)
+        return -(weights @ parts[:, keys - self.first_key].flatten(0, 1))
+
+
+class _DecoderZeroing(_Zeroing):
+    """The rest of a decoder block, cross-attention included, recomputed for the rows that can change."""
+
+    def __init__(self, site: Site, rows: torch.Tensor, columns: Sequence[range]) -> None:
+        super().__init__(site, rows, columns)
+        self.rest: CrossThenFeedForward = site.rest
+        self.added = self.rest.cross(self.stream)
+        self.middle = self.stream + self.added
+        self.hidden = self.rest.feed_forward.hidden(self.middle)
+        self.output = self.middle + self.rest.feed_forward.outward(self.hidden)
+
+    def __call__(self, keys: torch.Tensor) -> torch.Tensor:
+        change = self.removed(keys, self.contributions)
+        touched = change.any(-1)  # causal: rows before the zeroed tokens have weight exactly 0 and stay as they are
+        distances = torch.zeros(len(self.rows), dtype=torch.float64)
+        if touched.any():
+            distances[touched] = self._distances(change[touched], touched)
+        return distances
+
+    def _distances(self, change: torch.Tensor, touched: torch.Tensor) -> torch.Tensor:
+        forward = self.rest.feed_forward
+        moved = change + (self.rest.cross(self.stream[touched] + change) - self.added[touched])
+        shifted = forward.hidden(self.middle[touched] + moved) - self.hidden[touched]
+        return block_distance(self.output[touched], moved + functional.linear(shifted, forward.outer), forward)
+
+
+class _PreNormZeroing(_Zeroing):
+    """The feed-forward after attention, its first product folded into the contributions where that is cheaper.
+
+    norm(u + Δ) W1 = (u C + Δ C) / spread(u + Δ) + constant, with C = W1 scaled by the norm's gain and centred over its
+    inputs. u C is made once per layer; so is contributions × C when many small groups are zeroed (single frames):
+    then only the second product remains per group. For a few long words folding would cost more than it saves.
+    """
+
+    def __init__(self, site: Site, rows: torch.Tensor, columns: Sequence[range]) -> None:
+        super().__init__(site, rows, columns)
+        forward: FeedForward = site.rest
+        scaled = forward.inner * forward.norm.gain
+        self.forward, self.centred = forward, (scaled - scaled.mean(1, keepdim=True)).T.contiguous()
+        self.constant = functional.linear(forward.norm.offset, forward.inner, forward.inner_bias)
+        self.product = self.stream @ self.centred
+        self.hidden = self._hidden(self.product, self.stream)
+        self.output = self.stream + forward.outward(self.hidden)
+        heads, keys, self.dim = self.contributions.shape
+        if (
+            heads * keys * (self.dim + len(rows)) < len(columns) * len(rows) * self.dim
+        ):  # multiply-adds, per hidden unit
+            self.contributions = torch.cat([self.contributions, self.contributions @ self.centred], -1)
+
+    def _hidden(self, product: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
+        return self.forward.activation(torch.addcdiv(self.constant, product, self.forward.norm.spread(stream)))
+
+    def __call__(self, keys: torch.Tensor) -> torch.Tensor:
+        removed = self.removed(keys, self.contributions)
+        change, product = removed[:, : self.dim], removed[:, self.dim :]
+        if not product.numel():
+            product = change @ self.centred
+        shifted = self._hidden(self.product + product, self.stream + change) - self.hidden
+        return block_distance(self.output, change + functional.linear(shifted, self.forward.outer), self.forward)
+
+
+def block_distance(output: torch.Tensor, moved: torch.Tensor, forward: FeedForward) -> torch.Tensor:
+    """(rows,) cosine distance between a block's output and the same moved by `moved`, after the final norm if last.
+
+    The norm's difference is formed from `moved`, never by subtracting two nearly equal vectors.
+    """
+    norm = forward.final_norm
+    if norm is None:
+        return one_minus_cosine(output, moved)
+    before, after = norm.spread(output), norm.spread(output + moved)
+    centred, change = output - output.mean(-1, keepdim=True), moved - moved.mean(-1, keepdim=True)
+    # 1/after - 1/before without cancellation: after² - before² = mean(change × (2 centred + change)).
+    slope = -(change * (2 * centred + change)).mean(-1, keepdim=True) / (before * after * (before + after))
+    return one_minus_cosine(norm(output), (change / after + centred * slope) * norm.gain)
+
+
+def one_minus_cosine(vectors: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    """(rows,) 1 - cos(z, z + δ), exact in single precision even where it is 1e-12, as float64.
+
+    With a = z·z, b = z·δ, r = √(a |z + δ|²) and δ⊥ the part of δ at right angles to z:
+    1 - cos = a |δ⊥|² / (r (r + a + b)); the textbook form loses every digit to cancellation.
+    """
+    length = torch.linalg.vecdot(vectors, vectors)
+    along = torch.linalg.vecdot(vectors, moved)
+    across = moved - (along / length)[:, None] * vectors
+    sideways = torch.linalg.vecdot(across, across).double()
+    length, along = length.double(), along.double()
+    # |z + δ|² = (a + b)² / a + |δ⊥|², which cannot become negative by rounding.
+    root = ((length + along) ** 2 + length * sideways).sqrt()
+    direct = length + along
+    return torch.where(
+        direct >= 0,
+        length * sideways / (root * (root + direct).clamp_min(1e-300)),
+        1 - direct / root.clamp_min(1e-300),
+    )
+
+
+def view(
+    result: ValueZeroing,
+    *,
+    stack: Stack = "encoder",
+    layer: int | None = None,
+    shares: bool = True,
+    prompt: bool = False,
+) -> mixing.View:
+    """What `plot` and the page draw: one layer's map, its random-weights control, and a curve over the layers."""
+    return mixing.build_view(
+        result,
+        stack,
+        pick=lambda part: mixing.required(part, stack),
+        title=mixing.STACK_TITLES[stack],
+        unit="share of row" if shares else "cosine distance",
+        layer=layer,
+        shares=shares,
+        prompt=prompt,
+    )
+
+
+def plot(
+    result: ValueZeroing,
+    *,
+    stack: Stack = "encoder",
+    layer: int | None = None,
+    shares: bool = True,
+    prompt: bool = False,
+) -> Figure:
+    """The map of one layer beside the mean of its random-weights controls, and the self share of every layer.
+
+    `layer` counts from 1; the last one by default. `shares=False` draws raw distances.
+    """
+    return draw.mixing_figure(view(result, stack=stack, layer=layer, shares=shares, prompt=prompt))

@@ -1,0 +1,75 @@
+"""Every number on the page as a file: CSV, NPZ, SVG, PNG, each with where it came from.
+
+A file is handed to the browser as base64 in one JSON message and never touches the server's disk.
+"""
+
+import base64
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+MIME = {"csv": "text/csv", "npz": "application/octet-stream", "svg": "image/svg+xml", "png": "image/png"}
+
+
+def download(kind: str, name: str, result: Any, figure: Figure | None) -> dict[str, str]:
+    """What the page's script saves: file name, MIME type and base64 content."""
+    make = {"csv": lambda: csv(result), "npz": lambda: npz(result)}.get(kind, lambda: picture(kind, figure, result))
+    clip = result.provenance["clip"]
+    file = "-".join(part for part in (name, _plain(clip), _plain(result.provenance["model"].split("/")[-1])) if part)
+    return {"name": f"{file}.{kind}", "mime": MIME[kind], "data": base64.b64encode(make()).decode("ascii")}
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in text).strip("_")
+
+
+def csv(result: Any) -> bytes:
+    """The tidy table; origin as columns of their own, which every spreadsheet and reader can skip."""
+    origin = result.provenance
+    table = result.table().assign(
+        model=origin["model"],
+        weights_sha256=origin["weights_sha256"],
+        clip=origin["clip"],
+        clip_sha256=origin["clip_sha256"],
+    )
+    return table.to_csv(index=False).encode("utf-8")
+
+
+def npz(result: Any) -> bytes:
+    """All arrays of the result by their field names, random-weights twins stacked, and `provenance` as JSON text."""
+    arrays: dict[str, Any] = {"provenance": json.dumps(result.provenance, ensure_ascii=False)}
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        if field.name == "provenance" or value is None:
+            continue
+        if field.name == "random":
+            arrays |= _stacked(value)
+        else:
+            arrays[field.name] = np.asarray(value)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _stacked(twins: tuple[Any, ...]) -> dict[str, np.ndarray]:
+    """(seeds, …) for each array that differs between the twins."""
+    if not twins:
+        return {}
+    stacked = {"random_seeds": np.array([twin.provenance["options"]["seed"] for twin in twins])}
+    for field in dataclasses.fields(twins[0]):
+        values = [getattr(twin, field.name) for twin in twins]
+        if isinstance(values[0], np.ndarray) and values[0].ndim > 1:
+            stacked[f"random_{field.name}"] = np.stack(values)
+    return stacked
+
+
+def picture(kind: str, figure: Figure, result: Any) -> bytes:
+    """The figure as a file, its origin in the metadata."""
+    buffer = io.BytesIO()
+    origin = json.dumps(result.provenance, ensure_ascii=False)
+    figure.savefig(buffer, format=kind, dpi=200, metadata={"Description": origin})
+    return buffer.getvalue()

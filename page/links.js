@@ -1,0 +1,99 @@
+// Links that carry the whole view, runs that start by themselves, and files saved without touching the server's disk.
+window.ism = {
+  ready: false, // Tab.select fires on page load before the link has been read: the address must not be overwritten yet
+  shared: {}, // technique, model, clip, units: what every link carries
+  options: {}, // of the technique on screen
+  key: "", // changes when the clip, its segments or the model change
+  shown: {}, // technique -> key of the result that it shows
+  inGroup: {}, // group of tabs -> technique that is open in it
+
+  write() {
+    if (!this.ready) return [];
+    const url = new URL(window.location.href);
+    const kept = [...url.searchParams].filter(([name]) => name.startsWith("__"));
+    url.search = "";
+    const all = { ...this.shared, ...this.options };
+    for (const [name, value] of kept) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(all))
+      if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
+    window.history.replaceState(window.history.state, "", url);
+    // On a Space the app sits in a frame of the Hub's page: ask that page to show the same address.
+    if (window.parent !== window && document.referrer.startsWith("https://huggingface.co"))
+      window.parent.postMessage({ queryString: this.clean(url).search, hash: url.hash }, "https://huggingface.co");
+    return [];
+  },
+
+  clean(url) { // never share __sign: it opens a private Space
+    const copy = new URL(url);
+    for (const name of [...copy.searchParams.keys()]) if (name.startsWith("__") || name === "view") copy.searchParams.delete(name);
+    return copy;
+  },
+
+  share(values) { Object.assign(this.shared, values); return this.write(); },
+
+  option(technique, values) { // other tabs' controls change too; only the one on screen belongs in the address
+    if (technique !== this.shared.technique) return [];
+    Object.assign(this.options, values);
+    return this.write();
+  },
+
+  group(name, first) { // a group of tabs was opened: its own tab's select does not fire
+    const technique = this.inGroup[name] || first;
+    return technique ? this.open(name, technique, null) : this.leave();
+  },
+
+  leave() { // the start page: no technique in the address
+    this.shared.technique = ""; this.options = {};
+    return this.write();
+  },
+
+  open(group, technique, options) {
+    this.inGroup[group] = technique;
+    if (technique !== this.shared.technique) this.options = options || {};
+    this.shared.technique = technique;
+    this.write();
+    return this.refresh();
+  },
+
+  refresh() { // run the technique on screen unless its result is of this very clip, model and cut
+    const technique = this.shared.technique;
+    if (this.ready && technique && this.key && this.shown[technique] !== this.key) this.press("run-" + technique, 50);
+    return [];
+  },
+
+  press(id, tries) { // tab bodies are mounted when first opened: wait for the button
+    const button = document.getElementById(id);
+    if (button && !button.disabled) button.click();
+    else if (tries) setTimeout(() => this.press(id, tries - 1), 100);
+  },
+
+  listened(key) { this.key = key || ""; return this.refresh(); },
+
+  done(technique) { this.shown[technique] = this.key; return []; },
+
+  opened(shared, options) { // the server has read the link and set every control
+    Object.assign(this.shared, shared);
+    this.options = options;
+    this.ready = true;
+    return [];
+  },
+
+  async copy(base) {
+    const url = this.clean(window.location.href);
+    const link = (base || url.origin + url.pathname) + url.search;
+    try { await navigator.clipboard.writeText(link); return "Link copied: " + link; }
+    catch (refused) { return "Copy this link: " + link; } // a frame without clipboard permission
+  },
+
+  save(file) {
+    if (!file || !file.data) return [];
+    const bytes = Uint8Array.from(atob(file.data), (letter) => letter.charCodeAt(0));
+    const address = URL.createObjectURL(new Blob([bytes], { type: file.mime }));
+    const anchor = Object.assign(document.createElement("a"), { href: address, download: file.name });
+    document.body.append(anchor);
+    anchor.click();
+    anchor.remove();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    return [];
+  },
+};

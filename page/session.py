@@ -1,0 +1,99 @@
+"""What one visitor is looking at: the clip, its text, its segments, and where their times come from."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from methods.core import alignment, models
+from methods.core.alignment import Segment
+from methods.core.audio import Clip, load_clip
+from methods.core.errors import UserError
+from methods.core.network import SpeechModel, Transcript
+from page.examples import EXAMPLES
+
+BY_HAND = "aligned beforehand with the known transcript (forced alignment, about ±20 ms)"
+BY_FORCE = "forced alignment of your transcript (English, about ±20 ms)"
+BY_ATTENTION = "the model's cross-attention (about ±0.1 s: trust the order, not the edge)"
+BY_TEXTGRID = "your TextGrid"
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A clip with everything that was said about it. Nothing of it is stored on the server's disk."""
+
+    clip: Clip
+    example: str | None  # key of a bundled clip; None for the visitor's own
+    text: str | None = None  # a transcript given by the visitor; None: what the model hears
+    words: tuple[Segment, ...] | None = None  # None: not known yet, ask the model
+    phones: tuple[Segment, ...] = ()
+    timing: str = BY_ATTENTION  # where the times of the words come from
+
+    def key(self, model_id: str, units: str) -> str:
+        """Changes whenever a result made for this view would be another one."""
+        cut = repr([(s.label, s.start, s.end) for s in (*(self.words or ()), *self.phones)])
+        parts = (self.clip.sha256, self.text or "", cut, model_id, units)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def segments(self, units: str) -> tuple[Segment, ...]:
+        """The words or phones that the techniques relate to each other."""
+        if units == "phones":
+            if not self.phones:
+                raise UserError(
+                    "This clip has no phones yet; give its English transcript and press “Align”, or upload a TextGrid "
+                    "with a tier of phones."
+                )
+            return self.phones
+        return self.words or ()
+
+
+def from_example(key: str) -> Session:
+    """A bundled clip, with its own alignment where it has one."""
+    example = EXAMPLES[key]
+    tiers = example.tiers()
+    words = tiers.get("words") or None
+    return Session(
+        example.clip(), key, words=words, phones=tiers.get("phones", ()), timing=BY_HAND if words else BY_ATTENTION
+    )
+
+
+def from_file(path: str) -> Session:
+    """The visitor's own recording."""
+    return Session(load_clip(path), None)
+
+
+def heard(session: Session, model: SpeechModel) -> tuple[Session, Transcript | None]:
+    """What the model hears, and word times from its cross-attention where there are none yet."""
+    text = models.transcribe(session.clip, model, text=session.text) if model.writes_text else None
+    if session.words is None and text is not None and text.tokens:
+        words = alignment.words(session.clip, model, transcript=None)
+        session = replace(session, words=words, timing=BY_ATTENTION)
+    return session, text
+
+
+def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
+    """The same clip with a transcript that the visitor knows to be right."""
+    text = " ".join(text.split())
+    if not text:
+        raise UserError("The transcript is empty; type what is said in the clip, then press “Align”.")
+    heard_as = models.transcribe(session.clip, model).language if model.writes_text else "en"
+    if heard_as not in (None, "en"):
+        words = alignment.words(session.clip, model, transcript=text)
+        return replace(session, text=text, words=words, phones=(), timing=BY_ATTENTION)
+    aligned = alignment.forced_alignment(session.clip, text)
+    timing = " ".join((BY_FORCE, *aligned.notes)) if aligned.notes else BY_FORCE
+    return replace(session, text=text, words=aligned.words, phones=aligned.phones, timing=timing)
+
+
+def with_textgrid(session: Session, content: bytes) -> Session:
+    """The same clip with the visitor's own words and phones."""
+    tiers = alignment.read_textgrid(content, seconds=session.clip.seconds)
+    words = _tier(tiers, ("words", "word", "mots", "mot")) or next(iter(tiers.values()))
+    phones = _tier(tiers, ("phones", "phone", "phonemes", "phoneme", "segments", "segment"))
+    return replace(session, words=words, phones=phones, timing=BY_TEXTGRID)
+
+
+def _tier(tiers: dict[str, tuple[Segment, ...]], names: tuple[str, ...]) -> tuple[Segment, ...]:
+    """The tier that goes by one of these names, whatever its case and the speaker's name around it."""
+    for name, segments in tiers.items():
+        if any(name.lower() == wanted or name.lower().endswith((f" {wanted}", f"-{wanted}")) for wanted in names):
+            return segments
+    return ()

@@ -1,0 +1,76 @@
+"""The start page: what this is, what one can ask, and lessons whose answers are known."""
+
+import gradio as gr
+
+from methods import TECHNIQUES
+
+WELCOME = """## What can you ask here?
+Every tab asks one question of the clip and model above. Each picture comes with its control: the same network with
+random weights. If both look alike, the picture shows the architecture or the clip, not what the model has learnt.
+"""
+
+QUESTIONS = {
+    "attention": "Where does each head look, word by word?",
+    "value_zeroing": "Whose sound, or word, does each word's representation really depend on?",
+}
+
+LESSONS = (
+    (
+        "A word listens to itself first, then opens up",
+        "?technique=value_zeroing&clip=en_f_weasels&layer=1",
+        "At layer 1 of Whisper tiny.en most of a word's reliance is on its own frames (self share about .8); move the "
+        "layer slider to 4 and it falls to about .6. With random weights it is 1/6 in every layer: with six words, "
+        "no preference at all, only longer words weigh more.",
+    ),
+    (
+        "Attention is not contribution",
+        "?technique=attention&clip=en_f_weasels&layer=1",
+        "Compare this map with value zeroing of the same layer: attention spreads much wider than what it changes, "
+        "because weights say nothing about the size of the value that is read, nor about the residual stream.",
+    ),
+    (
+        "Some attention goes to silence that is not in your clip",
+        "?technique=attention&model=openai/whisper-base&clip=en_f_weasels&layer=6",
+        "Whisper always hears 30 s. In the last layers of Whisper base more than a quarter of the attention falls on "
+        "the padding after the clip: the status line gives the padding mass for every layer and head.",
+    ),
+    (
+        "Heads that follow the speech",
+        "?technique=attention&clip=en_f_weasels&stack=cross&layer=4&head=2",
+        "This cross-attention head of Whisper tiny.en is on OpenAI's published list of alignment heads: tokens walk "
+        "through the clip from left to right. Word times come from such heads. Try head 6, which is not on the list.",
+    ),
+    (
+        "One sound, two spellings",
+        "?technique=value_zeroing&model=openai/whisper-base&clip=fr_f_vos_messages&stack=decoder&layer=6",
+        "“Message” and “messages” sound alike in French; only “vos” says that it is plural. Look along the row of "
+        "“messages” in the decoder's map: does it take from “vos”? Compare with the singular twin, “votre message”.",
+    ),
+)
+
+
+def start_page() -> None:
+    """Lay out the start page."""
+    gr.Markdown(WELCOME)
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=300):
+            gr.Markdown("### The techniques\n" + "\n".join(map(_technique, TECHNIQUES)))
+        with gr.Column(min_width=300):
+            gr.Markdown("### Lessons with known answers\n" + "\n".join(map(_lesson, LESSONS)))
+    gr.Markdown(CREDITS)
+
+
+def _technique(name: str) -> str:
+    group, title = TECHNIQUES[name]
+    return f"- [**{title}**](?technique={name}) ({group.lower()}): {QUESTIONS[name]}"
+
+
+def _lesson(lesson: tuple[str, str, str]) -> str:
+    title, link, answer = lesson
+    return f"1. [**{title}**]({link})  \n   {answer}"
+
+
+CREDITS = """### Where it comes from
+The programme follows the tutorial *Interpretability Techniques for Speech Models*, Interspeech 2025, and the papers
+named in each tab. The formulas are implemented anew, and each is tested against an independent computation. In a notebook the
+same numbers are a function call away: open “Python that makes these numbers again” under any plot."""

@@ -1,0 +1,38 @@
+"""Shared fixtures: tiny random models in a folder like a hub snapshot, and clips that need no file."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("SPEECH_THREADS", "1")  # the same sums on every machine
+
+import numpy as np
+import pytest
+from snapshot import save_whisper
+
+from methods.core.audio import Clip, clip_from_samples
+from methods.core.frames import Segment
+from methods.core.models import load_model
+from methods.core.network import SpeechModel
+from tiny import tiny_whisper
+
+
+@pytest.fixture(scope="session")
+def clip() -> Clip:
+    """1.3 s of a gliding tone in noise: 65 Whisper frames, nothing periodic in them."""
+    times = np.arange(20_800) / 16_000
+    noise = np.random.default_rng(0).normal(size=times.size)
+    return clip_from_samples(0.3 * np.sin(2 * np.pi * (200 + 300 * times) * times) + 0.05 * noise, 16_000, "glide")
+
+
+@pytest.fixture(scope="session")
+def segments() -> tuple[Segment, ...]:
+    """Words of unequal length with a pause between the second and the third."""
+    bounds = ((0.0, 0.22), (0.22, 0.3), (0.5, 0.95), (0.95, 1.3))
+    return tuple(Segment(label, start, end) for label, (start, end) in zip("abcd", bounds, strict=True))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> SpeechModel:
+    """A random two-layer Whisper loaded from a local folder, as a user's own model would be."""
+    return load_model(str(save_whisper(tiny_whisper(seed=1), tmp_path_factory.mktemp("tiny-whisper"))))

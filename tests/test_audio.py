@@ -1,0 +1,434 @@
+"""Reading sound: every format, every refusal, and the numbers that reach the models."""
+
+import dataclasses
+import hashlib
+import io
+import struct
+import wave
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from methods.core.audio import (
+    SAMPLE_RATE,
+    Clip,
+    ClipError,
+    clean_name,
+    clip_from_samples,
+    envelope,
+    load_clip,
+    log_spectrogram,
+    to_wav,
+)
+from methods.core.errors import UserError
+
+# soxr HQ keeps 20 bits (1e-6) and 16-bit files round by half a step, 1.5e-5; both are worst cases for one sample.
+LOSSLESS = 2e-5
+# The scale factors of MP3 and AAC step by 1.5 dB; a lone tone is at worst half a step off: 10^(0.75/20) = 9 %.
+LOSSY = 0.5 * 0.09
+
+
+def tone(rate, seconds=2.0, frequency_hz=440, amplitude=0.5, quiet_s=0.5):
+    """A sine that begins after `quiet_s` of zeros, (n,) float32."""
+    time = np.arange(round(rate * seconds)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency_hz * time) * (time >= quiet_s)).astype(np.float32)
+
+
+def spectrum(clip):
+    """Amplitude per whole hertz over 0.75 s to 1.75 s: one second holds a whole number of periods, so no leakage."""
+    return 2 * np.abs(np.fft.rfft(clip.samples[12_000:28_000])) / 16_000
+
+
+def onset_s(clip):
+    return np.flatnonzero(np.abs(clip.samples) > 0.125)[0] / SAMPLE_RATE
+
+
+def write_with_pyav(path, codec, samples, rate, *, container=None, video=False, muxer=None):
+    """What a phone or a browser writes. (n,) or (n, 2) float32."""
+    layout = "mono" if samples.ndim == 1 else "stereo"
+    with av.open(str(path), "w", format=container, options=muxer or {}) as file:
+        stream = file.add_stream(codec, rate=rate, layout=layout)
+        stream.bit_rate = 128_000
+        pictures = file.add_stream("mpeg4", rate=10) if video else None
+        if pictures:
+            pictures.width = pictures.height = 64
+            pictures.pix_fmt = "yuv420p"
+            for _ in range(20):
+                grey = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 99, np.uint8), format="rgb24")
+                file.mux(pictures.encode(grey))
+            file.mux(pictures.encode(None))
+        frame = av.AudioFrame.from_ndarray(np.atleast_2d(samples.T).copy(), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+# ------------------------------------------------------------------------------ formats
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_any_rate_keeps_frequency_amplitude_time_and_length(tmp_path, rate):
+    soundfile.write(tmp_path / "tone.wav", tone(rate), rate, subtype="PCM_16")
+    clip = load_clip(tmp_path / "tone.wav")
+    assert len(clip.samples) == 2 * SAMPLE_RATE
+    assert clip.samples.dtype == np.float32
+    heard = spectrum(clip)
+    assert heard.argmax() == 440
+    assert heard[440] == pytest.approx(0.5, abs=LOSSLESS)
+    assert onset_s(clip) == pytest.approx(0.5, abs=1e-3)  # the sine needs 0.1 ms to reach the threshold; ringing less
+    assert bool(clip.notes) == (rate != SAMPLE_RATE)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "tolerance"),
+    [
+        ("a.wav", {"subtype": "PCM_24"}, LOSSLESS),
+        ("a.wav", {"subtype": "FLOAT"}, LOSSLESS),
+        ("a.flac", {}, LOSSLESS),
+        ("a.aiff", {}, LOSSLESS),
+        ("a.ogg", {"subtype": "VORBIS"}, LOSSY),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}, LOSSY),
+        ("a.mp3", {}, LOSSY),
+        ("no_ending", {"format": "FLAC"}, LOSSLESS),
+        ("wrong_ending.raw", {"format": "WAV"}, LOSSLESS),
+    ],
+)
+def test_formats_of_soundfile(tmp_path, name, options, tolerance):
+    soundfile.write(tmp_path / name, tone(48_000), 48_000, **options)
+    clip = load_clip(tmp_path / name)
+    assert spectrum(clip).argmax() == 440
+    assert spectrum(clip)[440] == pytest.approx(0.5, abs=tolerance)
+    assert onset_s(clip) == pytest.approx(0.5, abs=2e-3)  # under one period, 2.3 ms
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("memo.m4a", "aac", {}),
+        ("memo.aac", "aac", {"container": "adts"}),
+        ("film.mp4", "aac", {"video": True}),
+        ("browser.webm", "libopus", {}),
+        ("live.webm", "libopus", {"muxer": {"live": "1"}}),  # no duration, as MediaRecorder writes it
+        ("browser.mp4", "libopus", {}),
+        ("chat.opus", "libopus", {"container": "ogg"}),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_formats_of_pyav(tmp_path, name, codec, options, channels):
+    samples = tone(48_000) if channels == 1 else np.stack([tone(48_000)] * 2, axis=1)
+    clip = load_clip(write_with_pyav(tmp_path / name, codec, samples, 48_000, **options))
+    assert spectrum(clip).argmax() == 440
+    assert spectrum(clip)[440] == pytest.approx(0.5, abs=LOSSY)
+    bare = name.endswith(".aac")  # the bare stream cannot say that AAC's first 1024 samples, 21 ms, are its own
+    assert onset_s(clip) == pytest.approx(0.5 + bare * 1024 / 48_000, abs=2e-3)
+    assert clip.seconds == pytest.approx(2, abs=3 * 1024 / 48_000)  # whole AAC frames
+    assert clip.name == Path(name).stem
+
+
+def test_a_length_missing_from_the_header_is_no_obstacle(tmp_path):
+    wav = io.BytesIO()
+    soundfile.write(wav, tone(16_000), 16_000, format="WAV", subtype="PCM_16")
+    streamed = bytearray(wav.getvalue())
+    streamed[4:8] = streamed[40:44] = b"\xff" * 4  # as written by a program that could not go back
+    (tmp_path / "a.wav").write_bytes(streamed)
+    assert load_clip(tmp_path / "a.wav").seconds == 2
+    for seconds in (2, 40):
+        soundfile.write(tmp_path / "a.flac", tone(16_000, seconds), 16_000)
+        streamed = bytearray((tmp_path / "a.flac").read_bytes())
+        streamed[21] &= 0xF0  # the 36 bits of STREAMINFO that hold the number of samples; 0 = unknown
+        streamed[22:26] = bytes(4)
+        (tmp_path / f"{seconds}.flac").write_bytes(streamed)
+    assert load_clip(tmp_path / "2.flac").seconds == 2
+    with pytest.raises(ClipError, match=r"too long, 31\.\d\d s or more"):
+        load_clip(tmp_path / "40.flac")
+
+
+# ------------------------------------------------------------------------------ refusals
+
+
+def test_clip_error_is_one_of_the_errors_the_page_shows():
+    assert issubclass(ClipError, UserError)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(ClipError, match=r"no sound file called “gone\.wav” here"):
+        load_clip(tmp_path / "gone.wav")
+    with pytest.raises(ClipError, match="no sound file"):
+        load_clip(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b"These are words, not sound.\n" * 500, "cannot be read as sound"),
+        (np.random.default_rng(0).bytes(50_000), "cannot be read as sound"),
+        (np.random.default_rng(1).bytes(50_000), "cannot be read as sound"),
+        (bytes(50_000), "cannot be read as sound"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "cannot be read as sound"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["wav", "mp3", "m4a", "raw"])
+def test_not_audio(tmp_path, content, message, ending):
+    file = tmp_path / f"odd.{ending}"
+    file.write_bytes(content)
+    with pytest.raises(ClipError, match=message):
+        load_clip(file)
+
+
+def test_a_playlist_never_opens_another_file(tmp_path):
+    secret = write_with_pyav(tmp_path / "secret.aac", "aac", tone(48_000), 48_000, container="adts")
+    lists = {
+        "a.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{secret}\n#EXT-X-ENDLIST\n",
+        "a.ffconcat": f"ffconcat version 1.0\nfile {secret}\n",
+    }
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ClipError, match="cannot be read as sound"):
+            load_clip(tmp_path / name)
+
+
+def test_half_an_upload_and_a_damaged_block_are_not_passed_off_as_the_clip(tmp_path):
+    soundfile.write(tmp_path / "whole.flac", tone(16_000), 16_000)
+    whole = (tmp_path / "whole.flac").read_bytes()
+    middle = len(whole) // 2
+    for name, content in {"half": whole[:middle], "hit": whole[:middle] + b"\x55" * 99 + whole[middle + 99 :]}.items():
+        (tmp_path / f"{name}.flac").write_bytes(content)
+        with pytest.raises(ClipError, match=f"“{name}” is damaged and cannot be read to its end"):
+            load_clip(tmp_path / f"{name}.flac")
+    memo = write_with_pyav(tmp_path / "memo.m4a", "aac", tone(48_000), 48_000)
+    memo.write_bytes(memo.read_bytes()[:-2000])  # the table of contents stands at the end
+    with pytest.raises(ClipError, match="cannot be read as sound"):
+        load_clip(memo)
+
+
+def test_a_film_without_sound(tmp_path):
+    with av.open(str(tmp_path / "mute.mp4"), "w") as file:
+        pictures = file.add_stream("mpeg4", rate=10)
+        pictures.width = pictures.height = 64
+        for _ in range(5):
+            file.mux(pictures.encode(av.VideoFrame(64, 64, "yuv420p")))
+        file.mux(pictures.encode(None))
+    with pytest.raises(ClipError, match="“mute” has no sound track"):
+        load_clip(tmp_path / "mute.mp4")
+
+
+def test_limits_of_length_are_inclusive():
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 30 * 44_100 + 1).astype(np.float32)
+    assert clip_from_samples(noise[:-1], 44_100).seconds == 30
+    assert clip_from_samples(noise[:4410], 44_100).seconds == pytest.approx(0.1, abs=1e-9)
+    with pytest.raises(ClipError, match=r"too long, 30\.01 s"):
+        clip_from_samples(noise, 44_100)
+    with pytest.raises(ClipError, match=r"too short, 0\.099 s"):
+        clip_from_samples(noise[:4366], 44_100)
+    with pytest.raises(ClipError, match="no samples at all"):
+        clip_from_samples(noise[:0], 44_100)
+
+
+def test_ten_hours_are_refused_from_the_header_alone(tmp_path, monkeypatch):
+    seconds, rate = 36_000, 8_000
+    size = seconds * rate * 2  # bytes, 16-bit mono; none of them is stored
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    with (tmp_path / "day.wav").open("wb") as file:
+        file.write(struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size))
+        file.truncate(44 + size)
+    monkeypatch.setattr(soundfile.SoundFile, "read", None)  # reading would crash
+    with pytest.raises(ClipError, match=r"too long, 36000\.00 s, where"):
+        load_clip(tmp_path / "day.wav")
+
+
+def test_long_memo_is_refused_from_its_header_and_a_long_bare_stream_after_31_seconds(tmp_path):
+    long = tone(16_000, seconds=60)
+    with pytest.raises(ClipError, match=r"too long, 60\.\d\d s, where"):
+        load_clip(write_with_pyav(tmp_path / "a.m4a", "aac", long, 16_000))
+    with pytest.raises(ClipError, match=r"too long, 31\.\d\d s or more"):
+        load_clip(write_with_pyav(tmp_path / "a.aac", "aac", long, 16_000, container="adts"))
+
+
+def test_silence_states_its_level():
+    with pytest.raises(ClipError, match="silent: its loudest moment is at exactly zero"):
+        clip_from_samples(np.zeros(16_000), 16_000)
+    with pytest.raises(ClipError, match="at -86 dBFS"):  # 20 log10(5e-5) = -86.02
+        clip_from_samples(tone(16_000, amplitude=5e-5), 16_000)
+    with pytest.raises(ClipError, match="silent"):  # a broken microphone: nothing but a constant offset
+        clip_from_samples(np.full(16_000, 0.3), 16_000)
+    assert clip_from_samples(tone(16_000, amplitude=2e-4), 16_000).seconds == 2  # -74 dBFS: faint, but there
+    with pytest.raises(ClipError, match="below 8 kHz"):
+        clip_from_samples(tone(48_000, frequency_hz=15_000, quiet_s=0) * np.hanning(96_000), 48_000)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_numbers(tmp_path, bad):
+    samples = tone(16_000)
+    samples[[7, 70]] = bad
+    soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
+    with pytest.raises(ClipError, match="“a” holds 2 samples that are not numbers"):
+        load_clip(tmp_path / "a.wav")
+
+
+def test_absurd_rates_and_channels():
+    with pytest.raises(ClipError, match="2000 Hz, too low to hold speech"):
+        clip_from_samples(np.ones(4_000), 2_000)
+    with pytest.raises(ClipError, match="the header is probably wrong"):
+        clip_from_samples(np.ones(4_000), 1_000_000)
+    with pytest.raises(ClipError, match="9 channels"):
+        clip_from_samples(np.ones((4_000, 9)), 16_000)
+
+
+@pytest.mark.parametrize("samples", [np.ones((2, 2, 2)), np.float64(1), np.ones(9, bool), np.array(["a"])])
+def test_a_programming_error_is_not_blamed_on_the_visitor(samples):
+    with pytest.raises(ValueError, match=r"must be \(n,\) or \(n, channels\)") as caught:
+        clip_from_samples(samples, 16_000)
+    assert not isinstance(caught.value, ClipError)
+
+
+# ------------------------------------------------------------------------------ conversion
+
+
+def test_channels_are_averaged_and_the_note_says_so():
+    left, right = tone(16_000), tone(16_000, frequency_hz=1000, amplitude=0.25)
+    clip = clip_from_samples(np.stack([left, right], axis=1), 16_000)
+    np.testing.assert_allclose(clip.samples, (left + right) / 2, atol=6e-8)  # one rounding of float32 below 1
+    assert clip.notes == ("average of 2 channels",)
+
+
+def test_channels_that_cancel_leave_the_loudest_and_the_note_says_so():
+    loud = tone(16_000)
+    clip = clip_from_samples(np.stack([-0.95 * loud, loud], axis=1), 16_000)
+    np.testing.assert_array_equal(clip.samples, loud)
+    assert clip.notes == ("channel 2 of 2 alone, because the channels cancel each other out when averaged",)
+    unrelated = np.random.default_rng(0).uniform(-0.5, 0.5, (16_000, 8))
+    assert clip_from_samples(unrelated, 16_000).notes == ("average of 8 channels",)
+    one_sided = np.stack([loud, 0 * loud], axis=1)
+    assert clip_from_samples(one_sided, 16_000).notes == ("average of 2 channels",)
+
+
+@pytest.mark.parametrize("scale", [1.5, 32_768.0])
+def test_floats_beyond_full_scale_are_scaled_down_not_cut(tmp_path, scale):
+    samples = tone(16_000, amplitude=1.0)
+    soundfile.write(tmp_path / "loud.wav", scale * samples, 16_000, subtype="FLOAT")
+    clip = load_clip(tmp_path / "loud.wav")
+    # Two roundings of float32 (on writing and on scaling), each 6e-8 of a value up to 1, and the tone's own peak.
+    np.testing.assert_allclose(clip.samples, samples / np.abs(samples).max(), atol=2e-7)
+    assert np.abs(clip.samples).max() == 1
+    assert "scaled down because its peak was" in clip.notes[0]
+
+
+def test_integers_are_scaled_by_their_type():
+    ramp = np.tile(np.array([-32768, 0, 16384], np.int16), 1000)
+    np.testing.assert_array_equal(clip_from_samples(ramp, 16_000).samples[:3], np.float32([-1, 0, 0.5]))
+    steps = np.tile(np.array([0, 128, 192], np.uint8), 1000)
+    np.testing.assert_array_equal(clip_from_samples(steps, 16_000).samples[:3], np.float32([-1, 0, 0.5]))
+
+
+def test_telephone_rate_is_welcome_and_noted():
+    assert clip_from_samples(tone(8_000), 8_000).notes == ("resampled from 8 kHz to 16 kHz",)
+    assert clip_from_samples(tone(44_100), 44_100).notes == ("resampled from 44.1 kHz to 16 kHz",)
+
+
+@pytest.mark.parametrize(
+    ("given", "clean"),
+    [
+        ("memo 12", "memo 12"),
+        ("l'été à Paris", "l'été à Paris"),
+        ("e\u0301te\u0301", "été"),
+        ("/home/me/secret/take 3", "take 3"),
+        ("C:\\Users\\me\\take 3", "take 3"),
+        ("<b>bold</b>", "b"),
+        ("a\x00b\n\tc\u202ed", "a b c d"),
+        ("語" * 99, "語" * 60),
+        ("  ", "clip"),
+        ("", "clip"),
+        ("..", "clip"),
+    ],
+)
+def test_names(given, clean):
+    assert clean_name(given) == clean
+
+
+# ------------------------------------------------------------------------------ the clip
+
+
+def test_a_clip_cannot_be_changed_and_equals_only_itself():
+    own = tone(16_000)
+    clip, twin = Clip(own, "a"), Clip(own, "a")
+    own[:] = 0  # the caller's array stays the caller's
+    assert np.abs(clip.samples).max() > 0.4
+    with pytest.raises(ValueError, match="read-only"):
+        clip.samples[0] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError, match="name"):
+        clip.name = "b"
+    assert clip != twin
+    assert len({clip, twin, clip}) == 2
+    with pytest.raises(ValueError, match="one channel"):
+        Clip(np.zeros((2, 100)), "a")
+
+
+def test_the_hash_is_of_the_little_endian_samples_only():
+    values = [0.0, 0.5, -1.0]
+    expected = hashlib.sha256(struct.pack("<3f", *values)).hexdigest()
+    assert Clip(np.array(values), "a").sha256 == Clip(np.array(values), "b").sha256 == expected
+    assert Clip(np.array([0.0, 0.5, 1.0]), "a").sha256 != expected
+
+
+def test_the_players_wav_holds_the_same_16_bits(tmp_path):
+    pcm = np.array([0, 1, -1, 32767, -32768, 12345] * 400, np.int16)
+    with wave.open(io.BytesIO(to_wav(clip_from_samples(pcm, 16_000)))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+        np.testing.assert_array_equal(np.frombuffer(file.readframes(9999), "<i2"), pcm)
+    (tmp_path / "again.wav").write_bytes(to_wav(Clip(np.float32([0, 1, -1] * 1000), "full scale")))
+    assert np.abs(load_clip(tmp_path / "again.wav").samples).max() == 1
+
+
+# ------------------------------------------------------------------------------ display
+
+
+@pytest.mark.parametrize("columns", [1, 7, 800, 5000])
+def test_envelope_is_the_lowest_and_highest_sample_of_each_column(columns):
+    samples = np.random.default_rng(0).uniform(-1, 1, 1601).astype(np.float32)
+    drawn = envelope(Clip(samples, "a"), columns)
+    edges = [column * 1601 // columns for column in range(columns + 1)]
+    parts = [samples[start : max(end, start + 1)] for start, end in pairwise(edges)]
+    np.testing.assert_array_equal(drawn, [(part.min(), part.max()) for part in parts])
+    assert drawn.dtype == np.float32
+
+
+def test_envelope_needs_a_column():
+    with pytest.raises(ValueError, match="at least 1"):
+        envelope(Clip(np.zeros(1600), "a"), 0)
+
+
+def test_spectrogram_shows_level_frequency_and_time():
+    time = np.arange(16_000) / 16_000
+    samples = 0.5 * np.sin(2 * np.pi * 1000 * time) + 0.05 * np.sin(2 * np.pi * 3000 * time)
+    shown = log_spectrogram(Clip(samples, "two tones 20 dB apart"))
+    assert shown.decibels.shape == (201, 257) == (len(shown.times), len(shown.frequencies_hz))
+    assert shown.decibels.dtype == np.float32
+    assert (shown.frequencies_hz[0], shown.frequencies_hz[-1]) == (0, 8000)
+    np.testing.assert_allclose(shown.times, np.arange(201) * 0.005, atol=1e-12)
+    assert shown.decibels.max() == 0
+    assert shown.decibels.min() == -70
+    middle = shown.decibels[100]
+    assert shown.frequencies_hz[middle.argmax()] == 1000
+    # 3000 Hz lies 50 window bins away, where the Hann window's side lobes are below -100 dB: 0.001 dB.
+    assert middle[96] - middle[32] == pytest.approx(-20, abs=0.01)
+
+
+def test_spectrogram_places_a_click_where_it_is():
+    click = np.zeros(16_000)
+    click[8_000] = 1  # 0.5 s
+    shown = log_spectrogram(Clip(click, "click"))
+    lit = shown.times[(shown.decibels > -69).any(axis=1)]
+    assert abs(lit - 0.5).max() <= 0.0125  # half a window
+    assert lit.mean() == pytest.approx(0.5, abs=0.0025)  # an even window has no middle sample: half a hop at most
+    assert shown.times[shown.decibels[:, 10].argmax()] == pytest.approx(0.5)
+
+
+def test_spectrogram_of_nothing_is_the_floor():
+    assert (log_spectrogram(Clip(np.zeros(1600), "zeros")).decibels == -70).all()
