@@ -6,7 +6,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is i
 
 import gradio as gr
 
-from page import shell, sound_plot
+from page import shell
 
 demo = shell.build()
 
@@ -15,7 +15,7 @@ LAUNCH = {
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ),
     "css": shell.STYLE,
-    "head": sound_plot.HEAD + shell.HEAD,
+    "head": shell.HEAD,
     "ssr_mode": False,  # the same code path here and on a Space
     "max_file_size": "20mb",
     "run_history": False,  # would keep every visitor's runs, voices included, in their browser

@@ -37,8 +37,7 @@ class Shell:
     model: gr.Dropdown
     units: gr.Radio
     saved: gr.JSON  # a file on its way to the browser
-    link_base: gr.Textbox
-    copied: gr.Textbox
+    link_base: gr.Textbox  # the Space's address, empty elsewhere
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def read_options(values: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def mixing_tab(module: ModuleType, shell: Shell, group: str, *, by_head: bool) -> Tab:
+def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
     """Lay out a tab and connect it."""
     name = module.__name__.rsplit(".", 1)[-1]
     question, explanation = module.__doc__.strip().split("\n\n", 1)
@@ -241,7 +240,8 @@ def _connect_files(parts: _Parts, shell: Shell) -> None:
         }
     with gr.Accordion("Python that makes these numbers again", open=False):
         code = gr.Code("Run first.", language="python", interactive=False, elem_id=f"snippet-{parts.name}")
-    link.click(None, [shell.link_base], [shell.copied], js="(base) => window.ism.copy(base)")
+    copied = gr.Markdown("", elem_id=f"copied-{parts.name}", elem_classes="quiet")
+    link.click(None, [shell.link_base], [copied], js="(base) => window.ism.copy(base)")
     for kind, button in buttons.items():
         event = button.click(
             toast(_saver(parts, kind)),
