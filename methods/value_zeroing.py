@@ -31,7 +31,7 @@ from torch.nn import functional
 from methods.core import draw, mixing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
-from methods.core.layers import CrossThenFeedForward, FeedForward, Site, Stack
+from methods.core.layers import AttentionOnly, CrossThenFeedForward, FeedForward, Normalisation, PostNorm, Site, Stack
 from methods.core.mixing import Passage
 from methods.core.network import SpeechModel
 from methods.core.results import Steps, finish, read_only
@@ -127,8 +127,7 @@ def site_distances(site: Site, rows: Sequence[range], columns: Sequence[range]) 
     """(rows, columns) mean cosine distance of each group of rows when the values of a group of keys are zero."""
     wanted = torch.tensor(sorted({index for group in rows for index in group}))
     place = {int(index): number for number, index in enumerate(wanted)}
-    zeroing = _PreNormZeroing if isinstance(site.rest, FeedForward) else _DecoderZeroing
-    measure = zeroing(site, wanted, columns)
+    measure = ZEROING[type(site.rest)](site, wanted, columns)
     result = np.zeros((len(rows), len(columns)))
     for column, keys in enumerate(columns):
         distances = measure(torch.tensor(list(keys))).numpy()
@@ -152,6 +151,34 @@ class _Zeroing:
         """(rows, width) minus what the keys contribute to each row, by one matrix product over heads × keys."""
         weights = self.weights[:, :, keys].transpose(0, 1).flatten(1)
         return -(weights @ parts[:, keys - self.first_key].flatten(0, 1))
+
+
+class _AttentionZeroing(_Zeroing):
+    """Nothing follows: the residual stream right after the attention module (conformer blocks)."""
+
+    def __call__(self, keys: torch.Tensor) -> torch.Tensor:
+        return one_minus_cosine(self.stream, self.removed(keys, self.contributions))
+
+
+class _PostNormZeroing(_Zeroing):
+    """A norm on the changed stream, the feed-forward, and the last norm; differences carried through both norms."""
+
+    def __init__(self, site: Site, rows: torch.Tensor, columns: Sequence[range]) -> None:
+        super().__init__(site, rows, columns)
+        self.rest: PostNorm = site.rest
+        self.between = self.rest.first_norm(self.stream)
+        self.hidden = self._hidden(self.between)
+        self.summed = self.between + functional.linear(self.hidden, self.rest.outer, self.rest.outer_bias)
+        self.output = self.rest.last_norm(self.summed)
+
+    def _hidden(self, between: torch.Tensor) -> torch.Tensor:
+        return self.rest.activation(functional.linear(between, self.rest.inner, self.rest.inner_bias))
+
+    def __call__(self, keys: torch.Tensor) -> torch.Tensor:
+        moved = norm_change(self.rest.first_norm, self.stream, self.removed(keys, self.contributions))
+        shifted = self._hidden(self.between + moved) - self.hidden
+        summed = moved + functional.linear(shifted, self.rest.outer)
+        return one_minus_cosine(self.output, norm_change(self.rest.last_norm, self.summed, summed))
 
 
 class _DecoderZeroing(_Zeroing):
@@ -215,19 +242,29 @@ class _PreNormZeroing(_Zeroing):
         return block_distance(self.output, change + functional.linear(shifted, self.forward.outer), self.forward)
 
 
-def block_distance(output: torch.Tensor, moved: torch.Tensor, forward: FeedForward) -> torch.Tensor:
-    """(rows,) cosine distance between a block's output and the same moved by `moved`, after the final norm if last.
+ZEROING: dict[type, type[_Zeroing]] = {
+    FeedForward: _PreNormZeroing,
+    CrossThenFeedForward: _DecoderZeroing,
+    PostNorm: _PostNormZeroing,
+    AttentionOnly: _AttentionZeroing,
+}
 
-    The norm's difference is formed from `moved`, never by subtracting two nearly equal vectors.
-    """
+
+def block_distance(output: torch.Tensor, moved: torch.Tensor, forward: FeedForward) -> torch.Tensor:
+    """(rows,) cosine distance between a block's output and the same moved by `moved`, after the final norm if last."""
     norm = forward.final_norm
     if norm is None:
         return one_minus_cosine(output, moved)
-    before, after = norm.spread(output), norm.spread(output + moved)
-    centred, change = output - output.mean(-1, keepdim=True), moved - moved.mean(-1, keepdim=True)
+    return one_minus_cosine(norm(output), norm_change(norm, output, moved))
+
+
+def norm_change(norm: Normalisation, vectors: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    """norm(v + δ) - norm(v), formed from δ: subtracting the two nearly equal vectors would lose its digits."""
+    before, after = norm.spread(vectors), norm.spread(vectors + moved)
+    centred, change = vectors - vectors.mean(-1, keepdim=True), moved - moved.mean(-1, keepdim=True)
     # 1/after - 1/before without cancellation: after² - before² = mean(change × (2 centred + change)).
     slope = -(change * (2 * centred + change)).mean(-1, keepdim=True) / (before * after * (before + after))
-    return one_minus_cosine(norm(output), (change / after + centred * slope) * norm.gain)
+    return (change / after + centred * slope) * norm.gain
 
 
 def one_minus_cosine(vectors: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:

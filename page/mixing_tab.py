@@ -141,7 +141,7 @@ def _steps(parts: _Parts, session: Session | None, model_id: str, units: str, va
     model, options = models.load_model(model_id), {}
     segments = session.segments(units) or None
     if values.get("level") == "frames":
-        segments = mixing.single_frames(session.clip)
+        segments = mixing.single_frames(session.clip, model)
         options["layers"] = (min(int(values["layer"]), models.layer_count(model)),)
         options["stacks"] = (values["stack"],)
     return parts.module.analyse_in_steps(session.clip, model, segments=segments, transcript=session.text, **options)

@@ -32,6 +32,6 @@ result.table().to_csv("{technique}.csv", index=False)
 
 def _segments(options: dict[str, Any]) -> str:
     if options.get("layers"):
-        return "from methods.core.mixing import single_frames\nsegments = single_frames(clip)"
+        return "from methods.core.mixing import single_frames\nsegments = single_frames(clip, model)"
     lines = (f"    Segment({label!r}, {start!r}, {end!r})," for label, start, end in options["segments"])
     return "\n".join(("segments = (", *lines, ")"))

@@ -84,7 +84,33 @@ class CrossThenFeedForward:
         return mixed.transpose(0, 1).flatten(1) @ self.out.flatten(0, 1) + self.out_bias
 
 
-Rest = FeedForward | CrossThenFeedForward
+@dataclass(frozen=True, eq=False)
+class PostNorm:
+    """The rest of a post-norm block (wav2vec 2.0 base, HuBERT base): LN2(v + FFN(v)) with v = LN1(attention + residual)."""
+
+    first_norm: Normalisation
+    inner: torch.Tensor  # W1 (hidden, dim)
+    inner_bias: torch.Tensor  # (hidden,)
+    outer: torch.Tensor  # W2 (dim, hidden)
+    outer_bias: torch.Tensor  # (dim,)
+    activation: Callable[[torch.Tensor], torch.Tensor]
+    last_norm: Normalisation
+
+    def __call__(self, stream: torch.Tensor) -> torch.Tensor:
+        between = self.first_norm(stream)
+        hidden = self.activation(functional.linear(between, self.inner, self.inner_bias))
+        return self.last_norm(between + functional.linear(hidden, self.outer, self.outer_bias))
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionOnly:
+    """Nothing: the site is judged right after its attention module (conformer blocks, whose convolution mixes frames)."""
+
+    def __call__(self, stream: torch.Tensor) -> torch.Tensor:
+        return stream
+
+
+Rest = FeedForward | CrossThenFeedForward | PostNorm | AttentionOnly
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +128,13 @@ class Site:
     rest: Rest  # from that sum to the hidden state that the block passes on
     causal: bool  # row i reads keys 0 … i only
     own_keys: int  # how many of the keys are the clip's own; the others are padding
+    bias: torch.Tensor | None = None  # (heads, rows, keys) added to the scores (WavLM's gated relative positions)
 
     def weights(self, rows: slice = slice(None)) -> torch.Tensor:
         """(heads, rows, keys) attention weights; each row sums to 1 over all keys, padding included."""
         scores = self.query[:, rows] @ self.key.transpose(1, 2)
+        if self.bias is not None:
+            scores = scores + self.bias[:, rows]
         if self.causal:
             positions = torch.arange(self.query.shape[1])[rows, None]
             scores = scores.masked_fill(torch.arange(self.key.shape[1]) > positions, -torch.inf)
@@ -119,6 +148,31 @@ class Site:
         """(rows, dim) the attention module's output; pass `weights()` if you have it already."""
         mixed = (self.weights() if weights is None else weights) @ self.value
         return mixed.transpose(0, 1).flatten(1) @ self.out.flatten(0, 1) + self.out_bias
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderPass:
+    """What one pass of an encoder over one clip leaves behind."""
+
+    sites: tuple[Site, ...]  # one per layer; rows = the clip's own frames, keys = every position
+    hidden: torch.Tensor  # (layers + 1, frames, dim) own frames; the last entry is what the model passes on
+    raw_last: (
+        torch.Tensor | None
+    )  # (frames, dim) the last block before the stack's final norm; None without such a norm
+    output: torch.Tensor  # (1, positions, dim) everything that a decoder or a head reads, padding included
+    conv: torch.Tensor | None = (
+        None  # (frames, conv_dim) bare output of the convolutional front end, where there is one
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DecoderPass:
+    """What one teacher-forced pass of a decoder leaves behind; row t is the state at input token t."""
+
+    self_sites: tuple[Site, ...]
+    cross_sites: tuple[Site, ...]
+    hidden: torch.Tensor  # (layers + 1, tokens, dim); the last entry is after the final norm
+    logits: torch.Tensor  # (tokens, vocabulary)
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Whisper's encoder and decoder as attention sites: pre-norm blocks, 1,500 encoder positions, no attention mask."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from methods.core.layers import (
     CrossThenFeedForward,
+    DecoderPass,
+    EncoderPass,
     FeedForward,
     Site,
     by_head,
@@ -14,26 +15,6 @@ from methods.core.layers import (
     normalisation,
     out_by_head,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class EncoderPass:
-    """What one pass of an encoder over one clip leaves behind."""
-
-    sites: tuple[Site, ...]  # one per layer; rows = the clip's own frames, keys = every position
-    hidden: torch.Tensor  # (layers + 1, frames, dim) own frames; the last entry is what the model passes on
-    raw_last: torch.Tensor | None  # (frames, dim) the last block before the final norm
-    output: torch.Tensor  # (1, positions, dim) everything that a decoder reads, padding included
-
-
-@dataclass(frozen=True, eq=False)
-class DecoderPass:
-    """What one teacher-forced pass of the decoder leaves behind; row t is the state at input token t."""
-
-    self_sites: tuple[Site, ...]
-    cross_sites: tuple[Site, ...]
-    hidden: torch.Tensor  # (layers + 1, tokens, dim); the last entry is after the final norm
-    logits: torch.Tensor  # (tokens, vocabulary)
 
 
 @torch.inference_mode()

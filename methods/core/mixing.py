@@ -16,7 +16,7 @@ from methods.core import models, results
 from methods.core.alignment import words
 from methods.core.audio import Clip
 from methods.core.errors import UserError
-from methods.core.frames import Segment, whisper_grid
+from methods.core.frames import Segment
 from methods.core.layers import Site, Stack
 from methods.core.network import SpeechModel, Transcript
 from methods.core.results import Step, Steps
@@ -68,12 +68,12 @@ def passage(
     if segments is None:
         segments = words(clip, model, transcript=transcript, language=language)
     segments = results.enough_segments(segments)
-    return Passage(clip, model, segments, tuple(whisper_grid(len(clip.samples)).spans(segments)), text)
+    return Passage(clip, model, segments, tuple(models.frame_grid(clip, model).spans(segments)), text)
 
 
-def single_frames(clip: Clip) -> tuple[Segment, ...]:
+def single_frames(clip: Clip, model: SpeechModel) -> tuple[Segment, ...]:
     """One segment per frame of the model, named by the time of its centre."""
-    grid = whisper_grid(len(clip.samples))
+    grid = models.frame_grid(clip, model)
     edges = np.clip(np.append(grid.times - grid.step / 2, np.inf), 0.0, clip.seconds).tolist()
     names = [f"{time:.2f} s" for time in grid.times]
     return tuple(Segment(*item) for item in zip(names, edges[:-1], edges[1:], strict=True))

@@ -23,8 +23,9 @@ from methods.core import models_whisper, weights
 from methods.core.audio import Clip
 from methods.core.cache import BoundedCache
 from methods.core.errors import UserError
-from methods.core.frames import whisper_grid
-from methods.core.layers_whisper import DecoderPass, EncoderPass, decoder_pass, encoder_pass
+from methods.core.frames import FrameGrid, whisper_grid
+from methods.core.layers import DecoderPass, EncoderPass
+from methods.core.layers_whisper import decoder_pass, encoder_pass
 from methods.core.network import Encoding, SpeechModel, Transcript
 
 MODEL_MEMORY = 3 * 2**30  # bytes of weights kept in memory; the free Space has 16 GB
@@ -151,13 +152,18 @@ def _hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def frame_grid(clip: Clip, model: SpeechModel) -> FrameGrid:
+    """Where this model's frames sit in this clip."""
+    return whisper_grid(len(clip.samples))
+
+
 def encoder_states(clip: Clip, model: SpeechModel) -> EncoderPass:
     """One pass of the encoder, kept for every technique that looks at the same clip."""
 
     def make() -> EncoderPass:
         with model.lock:
             features = models_whisper.features(model, clip.samples)
-            return encoder_pass(model.network, features, own=whisper_grid(len(clip.samples)).frames)
+            return encoder_pass(model.network, features, own=frame_grid(clip, model).frames)
 
     return _passes.fetch((model.key, clip.sha256), make, _pass_bytes)
 
@@ -168,7 +174,7 @@ def decoder_states(clip: Clip, model: SpeechModel, ids: tuple[int, ...]) -> Deco
 
     def make() -> DecoderPass:
         with model.lock:
-            return decoder_pass(model.network, states.output, ids, own=whisper_grid(len(clip.samples)).frames)
+            return decoder_pass(model.network, states.output, ids, own=frame_grid(clip, model).frames)
 
     return _passes.fetch((model.key, clip.sha256, ids), make, _pass_bytes)
 
@@ -186,7 +192,7 @@ def encode(clip: Clip, model: SpeechModel) -> Encoding:
     `hidden[0]` is what the first block reads (conv output + positions), `hidden[l]` the output of block l, and the
     last entry is what the model passes on: block L after the final LayerNorm; `raw_last` is before it.
     """
-    states, grid = encoder_states(clip, model), whisper_grid(len(clip.samples))
+    states, grid = encoder_states(clip, model), frame_grid(clip, model)
     layers = len(states.sites)
     names = ("0 (conv + positions)", *(str(i) for i in range(1, layers)), f"{layers} (final norm)")
     return Encoding(
