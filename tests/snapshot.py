@@ -6,7 +6,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 SPECIAL = [
-    "<|pad|>",
+    "<|padding|>",
     "<|startoftranscript|>",
     "<|endoftext|>",
     "<|notimestamps|>",
@@ -27,8 +27,8 @@ def save_whisper(network: WhisperForConditionalGeneration, folder: Path) -> Path
 def _tokenizer(size: int) -> PreTrainedTokenizerFast:
     letters = ["Ġ", *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,!?'"][: size - len(SPECIAL)]
     vocabulary = {token: number for number, token in enumerate([*SPECIAL, *letters])}
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges=[], unk_token="<|pad|>"))
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges=[], unk_token="<|padding|>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|pad|>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|padding|>")

@@ -6,6 +6,7 @@ import torch
 from scipy.spatial.distance import cosine
 
 from methods import value_zeroing
+from methods.core import zeroing
 from methods.core.errors import UserError
 from methods.core.layers_whisper import decoder_pass, encoder_pass
 from reference import value_zeroing_cross, value_zeroing_decoder, value_zeroing_encoder
@@ -31,7 +32,7 @@ def oracle_means(distances: torch.Tensor, rows: list[range], first: int = 0) -> 
 
 def ours(sites, rows, columns) -> np.ndarray:
     with torch.inference_mode():
-        return np.stack([value_zeroing.site_distances(site, rows, columns) for site in sites])
+        return np.stack([zeroing.site_distances(site, rows, columns) for site in sites])
 
 
 @pytest.fixture(scope="module", params=[(3, 2, 16), (2, 4, 32)], ids=["2 heads", "4 heads"])
@@ -92,21 +93,21 @@ def test_one_minus_cosine_against_scipy():
     moved = torch.randn(50, 12, generator=generator, dtype=torch.float64) * torch.logspace(-2, 1, 50)[:, None]
     expected = [cosine(z, z + d) for z, d in zip(vectors.numpy(), moved.numpy(), strict=True)]
     # SciPy's own 1 - cos is good to some eps absolutely.
-    np.testing.assert_allclose(value_zeroing.one_minus_cosine(vectors, moved), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(zeroing.one_minus_cosine(vectors, moved), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_one_minus_cosine_where_the_textbook_form_fails():
     """z = (1, 0), δ = (0, t): cos = 1 / √(1 + t²), so 1 - cos = t² / 2 to first order: 5e-17 at t = 1e-8."""
     t = torch.tensor([1e-8, 1e-12], dtype=torch.float32)
     vectors, moved = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.stack([torch.zeros(2), t], 1)
-    np.testing.assert_allclose(value_zeroing.one_minus_cosine(vectors, moved), t.double() ** 2 / 2, rtol=1e-6)
-    opposite = value_zeroing.one_minus_cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[-3.0, 0.0]]))
+    np.testing.assert_allclose(zeroing.one_minus_cosine(vectors, moved), t.double() ** 2 / 2, rtol=1e-6)
+    opposite = zeroing.one_minus_cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[-3.0, 0.0]]))
     np.testing.assert_allclose(opposite, [2.0])  # turned round: the largest distance there is
 
 
 def test_zeroing_nothing_moves_nothing(double):
     site = double[2].sites[0]
-    measure = value_zeroing._PreNormZeroing(site, torch.arange(OWN), SPANS)
+    measure = zeroing._PreNormZeroing(site, torch.arange(OWN), SPANS)
     assert (measure(torch.tensor([], dtype=torch.long)) == 0).all()
 
 
@@ -126,7 +127,7 @@ def test_result_of_a_clip(clip, tiny_model, segments):
     assert result.decoder.shape == (2, tokens, tokens)
     assert result.cross.shape == (2, tokens, 4)
     assert len(result.random) == 2
-    assert not np.allclose(result.random[0].encoder, result.random[1].encoder)
+    assert (result.random[0].encoder != result.random[1].encoder).all()
     np.testing.assert_allclose(result.shares("encoder").sum(-1), 1)
     np.testing.assert_allclose(result.self_share(), result.shares()[:, range(4), range(4)].mean(-1))
 
