@@ -1,10 +1,12 @@
 """The top of the page: choose a clip and a model, see and hear the clip, and mend what the model heard."""
 
+import os
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from methods.core import models
 from methods.core.errors import UserError
@@ -49,6 +51,18 @@ def model_choices() -> list[tuple[str, str]]:
     ]
 
 
+def on_space() -> bool:
+    """Whether this is the public Space, where visitors may load listed models only."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def allowed_model(identifier: str) -> str:
+    """The model, if this page may load it for a visitor: on the public Space only what the menu lists."""
+    if on_space() and identifier not in models.MODELS:
+        raise UserError(f"{identifier} is not on this page's list; run the app on your own machine to open any model.")
+    return identifier
+
+
 def clip_area() -> ClipArea:
     """Lay out the clip area."""
     parts: dict[str, Any] = {"session": gr.State(None), "key": gr.Textbox(visible=False)}
@@ -72,7 +86,15 @@ def _choices() -> dict[str, Any]:
             sources=["upload", "microphone"], type="filepath", label="Your recording", interactive=True, elem_id="own"
         )
     choices = model_choices()
-    made["model"] = gr.Dropdown(choices, value=FIRST_MODEL, label="Model", interactive=True, elem_id="model")
+    made["model"] = gr.Dropdown(
+        choices,
+        value=FIRST_MODEL,
+        label="Model",
+        info=None if on_space() else "or type any hub id, or a folder of yours",
+        allow_custom_value=not on_space(),
+        interactive=True,
+        elem_id="model",
+    )
     made["units"] = gr.Radio(list(UNITS), value="words", label="Cut the clip into", interactive=True, elem_id="units")
     return made
 
@@ -131,7 +153,7 @@ def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) 
     """Show the sound at once, then what the model hears."""
     session = present(session)
     yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip()
-    session, text = sessions.heard(session, models.load_model(model_id))
+    session, text = sessions.heard(session, models.load_model(allowed_model(model_id)))
     spelled = session.text or (text.text if text else "")
     line = heard_line(session, text, model_id)
     yield session, clip_plot(session, plot), line, spelled, session.key(model_id, units)
@@ -168,7 +190,7 @@ def same_clip(session: Session | None) -> Session:
 
 def align(session: Session | None, text: str, model_id: str) -> Session:
     """Words and phones of a transcript that the visitor typed."""
-    return sessions.with_transcript(present(session), text, models.load_model(model_id))
+    return sessions.with_transcript(present(session), text, models.load_model(allowed_model(model_id)))
 
 
 def use_textgrid(session: Session | None, content: bytes) -> Session:
@@ -183,7 +205,7 @@ def heard_line(session: Session, text: Transcript | None, model_id: str) -> str:
         return f"{model_id} writes no text. {words}"
     verb = "The model reads your text" if text.given else "The model hears"
     language = f" ({text.language})" if text.language else ""
-    sure = f"{float(text.logprobs.mean()):.2f} mean log-probability per token"
+    sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
     silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
     return f"{verb}{language}: **{plain(text.text) or 'nothing'}**\n\n{sure}{silence}. {words}"
 

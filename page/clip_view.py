@@ -22,7 +22,7 @@ def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Any]:
     rows = [
         sound_plot.wave_row(low, high),
         sound_plot.image_row(
-            spectrum.decibels.T, alt="Spectrogram, 0 to 8 kHz, 70 dB range", y_ticks=ticks, height=110
+            spectrum.decibels.T, "frequency", alt="Spectrogram, 0 to 8 kHz, 70 dB range", y_ticks=ticks, height=110
         ),
     ]
     if session.words:

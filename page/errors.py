@@ -54,7 +54,7 @@ def _apology(bug: Exception) -> gr.Error:
     number = secrets.token_hex(4)
     log.error("bug %s", number, exc_info=bug)
     return gr.Error(
-        f"Something went wrong on our side (number {number}). Your clip is still here; try again, or report the number.",
+        f"Something went wrong on our side (number {number}). Your clip is still here; try again, or report it.",
         title="Our mistake",
         print_exception=False,
     )

@@ -49,6 +49,9 @@ window.ism = {
 
   open(group, technique, options) {
     this.inGroup[group] = technique;
+    const before = this.shared.technique;
+    // One machine computes for everybody: a run that nobody looks at any more makes way.
+    if (before && before !== technique) document.getElementById("stop-" + before)?.click();
     if (technique !== this.shared.technique) this.options = options || {};
     this.shared.technique = technique;
     this.write();

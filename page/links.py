@@ -84,8 +84,6 @@ def read_option(control: Any, text: str, wrong: list[str]) -> Any:
     if isinstance(control, gr.Slider):
         number = int(text) if text.isdecimal() else None
         value = number if number is not None and control.minimum <= number <= control.maximum else None
-    elif isinstance(control, gr.Checkbox):
-        value = {"true": True, "false": False}.get(text)
     else:
         value = text if text in [choice for _, choice in control.choices] else None
     if value is None:

@@ -15,6 +15,7 @@ from methods.core.errors import UserError
 from methods.core.mixing import STACK_TITLES, View
 from methods.core.results import Step, Steps, finish
 from page import sound_plot
+from page.clip_area import allowed_model, present
 from page.downloads import download
 from page.errors import toast
 from page.session import Session
@@ -25,6 +26,7 @@ MOST_LAYERS, MOST_HEADS = 48, 32  # whisper-large has 32 and 20; the server chec
 MEAN = "mean over heads"
 SHARES, RAW = "shares of the row", "raw values"
 LEVELS = [("words or phones", "segments"), ("single frames, this layer", "frames")]
+PROMPT = [("leave out", "no"), ("show", "yes")]
 GATHER = [("per frame (intensity)", "frame"), ("total (mass)", "mass")]
 STACKS = [(title, stack) for stack, title in STACK_TITLES.items()]
 
@@ -56,7 +58,7 @@ class Tab:
 def read_options(values: dict[str, Any]) -> dict[str, Any]:
     """Control values -> keyword arguments of the technique's `view` and `plot`."""
     options = {"stack": values["stack"], "layer": int(values["layer"]), "shares": values["show"] == SHARES}
-    options["prompt"] = bool(values["prompt"])
+    options["prompt"] = values["prompt"] == "yes"
     if "head" in values:
         options["head"] = None if values["head"] == MEAN else int(values["head"])
         options["per"] = values["per"]
@@ -72,13 +74,15 @@ def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
     with gr.Row(elem_classes="run-row"):
         run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=120)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=120)
-        status = gr.Markdown("", elem_id=f"status-{name}", elem_classes="status")
+    status = gr.Markdown("", elem_id=f"status-{name}", elem_classes="status")
     result = gr.State(None)
     plot = SoundPlot(elem_id=f"plot-{name}")
-    with gr.Accordion("Is this real? Trained against random weights, layer by layer", open=True):
-        curve = gr.HTML(elem_id=f"curve-{name}")
-    with gr.Accordion("How to read it, what it cannot show, source", open=True):
-        gr.Markdown(explanation, elem_classes="reading")
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=300):
+            gr.Markdown("#### Is this real? Trained against random weights, layer by layer")
+            curve = gr.HTML(elem_id=f"curve-{name}")
+        with gr.Column(min_width=300):
+            gr.Markdown(explanation, elem_classes="reading")
     parts = _Parts(module, name, controls, result, plot, curve, status)
     _connect_run(parts, shell, run, stop)
     _connect_views(parts, shell)
@@ -102,7 +106,7 @@ def _controls(by_head: bool) -> dict[str, gr.components.Component]:
         if by_head:
             controls["per"] = gr.Radio(GATHER, value="frame", label="Gather by", interactive=True, min_width=260)
             controls["level"] = gr.Radio(LEVELS, value="segments", label="Level", interactive=True, min_width=260)
-        controls["prompt"] = gr.Checkbox(False, label="Include the prompt tokens", interactive=True, min_width=180)
+        controls["prompt"] = gr.Radio(PROMPT, value="no", label="Prompt tokens", interactive=True, min_width=180)
     return controls
 
 
@@ -136,9 +140,8 @@ class _Parts:
 
 def _steps(parts: _Parts, session: Session | None, model_id: str, units: str, values: dict[str, Any]) -> Steps:
     """The work behind a tab, for what its controls ask."""
-    if session is None:
-        raise UserError("There is no clip yet; choose an example, upload a file or record yourself.")
-    model, options = models.load_model(model_id), {}
+    session = present(session)
+    model, options = models.load_model(allowed_model(model_id)), {}
     segments = session.segments(units) or None
     if values.get("level") == "frames":
         segments = mixing.single_frames(session.clip, model)
@@ -291,8 +294,8 @@ def _named(place: Any) -> Any:
 
 
 def curve_html(view: View) -> str:
-    """The layer curve as inline SVG that follows the page's colours, with its main result as text for screen readers."""
-    figure = Figure(figsize=(6.4, 2.6), layout="constrained")
+    """The layer curve as inline SVG in the page's own colours, with its main result as text for screen readers."""
+    figure = Figure(figsize=(4.6, 2.5), layout="constrained")
     ink = "#010203"  # a colour that nothing else has: it becomes the page's own text colour below
     draw.layer_curve(figure.subplots(), view, ink=ink)
     buffer = io.StringIO()
@@ -312,9 +315,8 @@ def status_line(view: View, result: Any, options: dict[str, Any]) -> str:
         chosen = heads if options["head"] is None else heads[options["head"] - 1 : options["head"]]
         parts.append(f"padding mass {chosen.mean():.0%} (attention that falls on the silence after the clip)")
     if not view.seeds:
-        parts.append("random-weights control is being computed …")
+        parts.append("the random-weights control is being computed …")
     if options["stack"] != "encoder":
-        text = result.provenance["options"]["transcript"]
         given = "the text you gave" if result.provenance["options"]["transcript_given"] else "what the model wrote"
-        parts.append(f"decoder reads {given}; a row is the state at that token, which predicts the next one")
+        parts.append(f"decoder reads {given}; the state at a token writes the next one")
     return " · ".join(parts)

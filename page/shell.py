@@ -7,7 +7,7 @@ import gradio as gr
 
 from methods import TECHNIQUES, attention, value_zeroing
 from methods.core import models
-from page import clip_area, links
+from page import api, clip_area, links
 from page import session as sessions
 from page.clip_area import FIRST_MODEL
 from page.examples import FIRST
@@ -43,6 +43,7 @@ def build() -> gr.Blocks:
         gr.Markdown(FOOTER, elem_classes="footer")
         clip_area.connect(area)
         links.connect(page, area, groups, inner, tabs)
+        api.endpoints({"attention": attention, "value_zeroing": value_zeroing})
     return page
 
 

@@ -72,5 +72,5 @@ def _lesson(lesson: tuple[str, str, str]) -> str:
 
 CREDITS = """### Where it comes from
 The programme follows the tutorial *Interpretability Techniques for Speech Models*, Interspeech 2025, and the papers
-named in each tab. The formulas are implemented anew, and each is tested against an independent computation. In a notebook the
-same numbers are a function call away: open “Python that makes these numbers again” under any plot."""
+named in each tab. The formulas are implemented anew, and each is tested against an independent computation. In a
+notebook the same numbers are a function call away: open “Python that makes these numbers again” under any plot."""

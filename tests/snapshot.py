@@ -17,7 +17,7 @@ SPECIAL = [
 
 
 def save_whisper(network: WhisperForConditionalGeneration, folder: Path) -> Path:
-    """A Whisper checkpoint with a byte-level tokeniser of 64 tokens (letters and the space), multilingual by its tokens."""
+    """A Whisper checkpoint with a byte-level tokeniser of 64 tokens: letters, the space, and multilingual prompts."""
     network.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=network.config.num_mel_bins).save_pretrained(folder)
     _tokenizer(network.config.vocab_size).save_pretrained(folder)

@@ -47,7 +47,7 @@ def test_rows_sum_to_one(passes):
 
 
 def test_heads_and_bias_add_up_to_the_modules_output(passes):
-    network, features, encoder, decoder = passes
+    network, features, *_ = passes
     modules = [layer.self_attn for layer in network.model.encoder.layers]
     modules += [layer.self_attn for layer in network.model.decoder.layers]
     modules += [layer.encoder_attn for layer in network.model.decoder.layers]

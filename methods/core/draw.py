@@ -54,7 +54,8 @@ def layer_curve(ax: Axes, view: "View", ink: str = INK) -> None:
         ax.axhline(view.chance, color=QUIET, ls=":", label="even spread")
     ax.axvline(view.layer, color=QUIET, lw=0.6)
     ax.set(xlabel="layer", ylabel=view.curve_name, xticks=layers, ylim=(0, None))
-    ax.legend(fontsize=8, frameon=False, labelcolor=ink)
+    # Above the axes, where it can hide no curve.
+    ax.legend(fontsize=8, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_edgecolor(ink)
     ax.tick_params(colors=ink)

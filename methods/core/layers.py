@@ -34,7 +34,7 @@ class Normalisation:
 
 @dataclass(frozen=True, eq=False)
 class FeedForward:
-    """The rest of a pre-norm block after its attention: u + W2 act(W1 norm(u) + b1) + b2, then a final norm if last."""
+    """The rest of a pre-norm block after attention: u + W2 act(W1 norm(u) + b1) + b2, then a final norm if last."""
 
     norm: Normalisation
     inner: torch.Tensor  # W1 (hidden, dim)
@@ -63,7 +63,7 @@ class FeedForward:
 
 @dataclass(frozen=True, eq=False)
 class CrossThenFeedForward:
-    """The rest of a decoder block after its self-attention: cross-attention over the encoder, then the feed-forward."""
+    """The rest of a decoder block after self-attention: cross-attention over the encoder, then the feed-forward."""
 
     norm: Normalisation
     query: Callable[[torch.Tensor], torch.Tensor]  # (rows, dim) -> (heads, rows, head_dim), scaled
@@ -86,7 +86,7 @@ class CrossThenFeedForward:
 
 @dataclass(frozen=True, eq=False)
 class PostNorm:
-    """The rest of a post-norm block (wav2vec 2.0 base, HuBERT base): LN2(v + FFN(v)) with v = LN1(attention + residual)."""
+    """The rest of a post-norm block (wav2vec 2.0 base): LN2(v + FFN(v)) with v = LN1(attention + residual)."""
 
     first_norm: Normalisation
     inner: torch.Tensor  # W1 (hidden, dim)
@@ -104,7 +104,7 @@ class PostNorm:
 
 @dataclass(frozen=True, eq=False)
 class AttentionOnly:
-    """Nothing: the site is judged right after its attention module (conformer blocks, whose convolution mixes frames)."""
+    """Nothing: judged right after the attention module (conformer blocks, whose convolution mixes frames)."""
 
     def __call__(self, stream: torch.Tensor) -> torch.Tensor:
         return stream

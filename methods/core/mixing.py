@@ -178,7 +178,10 @@ def places(
 ) -> tuple[tuple[Place, ...], tuple[Place, ...], np.ndarray, np.ndarray]:
     """The rows and columns of a stack's map, and which of the result's rows and columns they are."""
     sound = [Place(*item) for item in zip(result.labels, result.starts.tolist(), result.ends.tolist(), strict=True)]
-    text = [Place(token) for token in result.tokens]
+    tokens = result.tokens
+    if stack == "cross":  # the state that reads the sound at one token writes the next one: name both
+        tokens = tuple(f"{this} → {following}" for this, following in zip(tokens, (*tokens[1:], "end"), strict=True))
+    text = [Place(token) for token in tokens]
     first = 0 if prompt else result.prompt
     rows, row_index = (
         (sound, np.arange(len(sound))) if stack == "encoder" else (text[first:], np.arange(first, len(text)))
@@ -262,20 +265,22 @@ def checked_layer(layer: int | None, layers: int) -> int:
     return layer
 
 
-def table(result: Any, value: str, maps: Callable[[Any, Stack], np.ndarray] | None = None) -> pd.DataFrame:
-    """One line per stack, layer (and head), row and column: value, share of the row, and the random-weights values."""
-    pick = maps or (lambda part, stack: getattr(part, stack))
-    tables = [_stack_table(result, stack, value, pick) for stack in ("encoder", "decoder", "cross")]
+def table(result: Any, value: str) -> pd.DataFrame:
+    """One line per attention, layer (and head), row and column: value, its share of the row, and the controls.
+
+    `attention` is "encoder", "decoder" or "cross" ("stack" would collide with a method of every DataFrame).
+    """
+    tables = [_stack_table(result, stack, value) for stack in ("encoder", "decoder", "cross")]
     return pd.concat([part for part in tables if part is not None], ignore_index=True)
 
 
-def _stack_table(result: Any, stack: Stack, value: str, pick: Callable) -> pd.DataFrame | None:
-    raw = pick(result, stack)
+def _stack_table(result: Any, stack: Stack, value: str) -> pd.DataFrame | None:
+    raw = getattr(result, stack)
     if raw is None:
         return None
     rows, columns, _, _ = places(result, stack, prompt=True)
     index = np.indices(raw.shape).reshape(raw.ndim, -1)
-    frame = pd.DataFrame({"stack": stack, "layer": index[0] + 1})
+    frame = pd.DataFrame({"attention": stack, "layer": index[0] + 1})
     if raw.ndim == 4:
         frame["head"] = index[1] + 1
     for name, axis, items in (("row", index[-2], rows), ("column", index[-1], columns)):
@@ -287,6 +292,6 @@ def _stack_table(result: Any, stack: Stack, value: str, pick: Callable) -> pd.Da
     frame["share"] = row_shares(raw).ravel()
     for control in result.random:
         seed = control.provenance["options"]["seed"]
-        frame[f"random_{seed}_{value}"] = pick(control, stack).ravel()
-        frame[f"random_{seed}_share"] = row_shares(pick(control, stack)).ravel()
+        frame[f"random_{seed}_{value}"] = getattr(control, stack).ravel()
+        frame[f"random_{seed}_share"] = row_shares(getattr(control, stack)).ravel()
     return frame

@@ -8,6 +8,7 @@ Weights come from an installed registry package, a local folder, the hub's cache
 Only safetensors are read, and never a repository's own code.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from methods.core import models_whisper, weights
 from methods.core.audio import Clip
@@ -43,21 +45,24 @@ class ModelCard:
 
     family: str
     title: str
-    megabytes: int  # download, or memory of the bundled half-precision file
-    note: str  # language, training, what it is good for
+    megabytes: int  # download, or the bundled half-precision file
+    languages: str
+    note: str  # size, training, what it is good for
 
     @property
     def label(self) -> str:
         """The line as the menu shows it."""
-        return f"{self.title} ({self.megabytes} MB, {self.note})"
+        return f"{self.title} · {self.languages} · {self.megabytes} MB"
 
 
 MODELS: dict[str, ModelCard] = {
-    "openai/whisper-tiny.en": ModelCard("whisper", "Whisper tiny.en", 76, "English, 4 layers, quickest"),
-    "openai/whisper-base": ModelCard("whisper", "Whisper base", 145, "99 languages, 6 layers"),
-    "openai/whisper-tiny": ModelCard("whisper", "Whisper tiny", 151, "99 languages, 4 layers"),
-    "openai/whisper-base.en": ModelCard("whisper", "Whisper base.en", 290, "English, 6 layers"),
-    "openai/whisper-small": ModelCard("whisper", "Whisper small", 967, "99 languages, 12 layers"),
+    "openai/whisper-tiny.en": ModelCard("Whisper", "Whisper tiny.en", 76, "English", "4 + 4 layers; the quickest"),
+    "openai/whisper-base": ModelCard("Whisper", "Whisper base", 145, "99 languages", "6 + 6 layers; also French"),
+    "openai/whisper-tiny": ModelCard("Whisper", "Whisper tiny", 151, "99 languages", "4 + 4 layers"),
+    "openai/whisper-base.en": ModelCard("Whisper", "Whisper base.en", 290, "English", "6 + 6 layers"),
+    "openai/whisper-small": ModelCard(
+        "Whisper", "Whisper small", 967, "99 languages", "12 + 12 layers; slow on two cores"
+    ),
 }
 
 _models = BoundedCache(MODEL_MEMORY)
@@ -107,7 +112,13 @@ def _load(identifier: str) -> SpeechModel:
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     if kind != "whisper":
         raise ModelError(f"{identifier} is a model of type {kind!r}; Whisper models can be opened so far.")
-    return models_whisper.hub_whisper(identifier, folder, _hash(folder))
+    try:
+        return models_whisper.hub_whisper(identifier, folder, _hash(folder))
+    except SafetensorError as problem:
+        raise ModelError(
+            f"The weights of {identifier} cannot be read ({problem}); the file is damaged or not yet complete: "
+            "delete it and download it again."
+        ) from problem
 
 
 def _snapshot(identifier: str) -> Path:
@@ -205,7 +216,7 @@ def encode(clip: Clip, model: SpeechModel) -> Encoding:
 
 
 def _read_only(values: torch.Tensor | np.ndarray) -> np.ndarray:
-    array = np.array(values)
+    array = values.numpy().copy() if isinstance(values, torch.Tensor) else np.array(values)
     array.flags.writeable = False
     return array
 
@@ -232,23 +243,21 @@ def _transcript(clip: Clip, model: SpeechModel, text: str | None, language: str 
         else:
             prompt = models_whisper.prompt_ids(model.decoding, language)
             tokens, complete = models_whisper.greedy_ids(model, output, prompt)
-        return models_whisper.forced(model, output, tokens, language, start, text is not None, complete)
+        return models_whisper.forced(
+            model, output, tokens, language, start=start, given=text is not None, complete=complete
+        )
 
 
+@functools.cache
 def choose_threads() -> int:
     """How many threads are quickest on this machine now? Measured once; SPEECH_THREADS overrides it.
 
     On a busy two-core machine two threads wait for each other and can be many times slower than one.
     """
-    global _threads
-    if _threads is None:
-        wanted = os.environ.get("SPEECH_THREADS")
-        _threads = int(wanted) if wanted else _quickest()
-        torch.set_num_threads(_threads)
-    return _threads
-
-
-_threads: int | None = None
+    wanted = os.environ.get("SPEECH_THREADS")
+    threads = int(wanted) if wanted else _quickest()
+    torch.set_num_threads(threads)
+    return threads
 
 
 def _quickest() -> int:

@@ -205,6 +205,7 @@ def forced(
     encoder_output: torch.Tensor,
     tokens: tuple[int, ...],
     language: str | None,
+    *,
     start: torch.Tensor,
     given: bool,
     complete: bool = True,

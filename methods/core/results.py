@@ -1,4 +1,4 @@
-"""What every result shares: read-only arrays, where its numbers came from, and work that can be watched and stopped."""
+"""What every result shares: read-only arrays, their origin, and work that can be watched and stopped."""
 
 import importlib.metadata
 import platform

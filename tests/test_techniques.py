@@ -1,0 +1,97 @@
+"""The contract that every technique keeps, whatever it computes."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from methods import TECHNIQUES
+from methods.core.audio import clip_from_samples
+from methods.core.frames import Segment
+from page import downloads
+
+MODULES = [importlib.import_module(f"methods.{name}") for name in TECHNIQUES]
+contract = pytest.mark.parametrize("module", MODULES, ids=list(TECHNIQUES))
+
+
+def run(module, clip, model, segments):
+    return module.analyse(clip, model, segments=segments, transcript="ab cd", language="en", random_seeds=(0, 1))
+
+
+@contract
+def test_result_is_frozen_finite_and_made_of_read_only_arrays(module, clip, tiny_model, segments):
+    result = run(module, clip, tiny_model, segments)
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        if isinstance(value, np.ndarray):
+            assert np.isfinite(value).all(), field.name
+            assert not value.flags.writeable, field.name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.labels = ()
+
+
+@contract
+def test_same_input_same_numbers(module, clip, tiny_model, segments):
+    first, second = (run(module, clip, tiny_model, segments) for _ in range(2))
+    np.testing.assert_array_equal(first.encoder, second.encoder)
+    np.testing.assert_array_equal(first.random[1].encoder, second.random[1].encoder)
+
+
+@contract
+def test_plot_draws_the_results_own_numbers_beside_the_control(module, clip, tiny_model, segments):
+    result = run(module, clip, tiny_model, segments)
+    figure = module.plot(result, layer=2)
+    assert isinstance(figure, Figure)
+    trained, control = figure.axes[0].collections[0], figure.axes[1].collections[0]
+    np.testing.assert_allclose(trained.get_array().reshape(4, 4), result.shares("encoder").squeeze()[1])
+    twins = np.mean([twin.shares("encoder")[1] for twin in result.random], axis=0)
+    np.testing.assert_allclose(control.get_array().reshape(4, 4), twins)
+    assert trained.get_clim() == control.get_clim()
+    assert "random weights" in figure.axes[1].get_title()
+
+
+@contract
+def test_table_holds_every_number_once(module, clip, tiny_model, segments):
+    result = run(module, clip, tiny_model, segments)
+    table = result.table()
+    assert isinstance(table, pd.DataFrame)
+    assert len(table) == sum(getattr(result, stack).size for stack in ("encoder", "decoder", "cross"))
+    value = {"attention": "mass", "value_zeroing": "distance"}[module.__name__.rsplit(".", 1)[-1]]
+    np.testing.assert_array_equal(table[value][: result.encoder.size], result.encoder.ravel())
+    np.testing.assert_array_equal(table[f"random_1_{value}"][: result.encoder.size], result.random[1].encoder.ravel())
+
+
+@contract
+def test_downloads_carry_their_origin(module, clip, tiny_model, segments):
+    result = run(module, clip, tiny_model, segments)
+    origin = result.provenance
+    assert {"model", "weights_sha256", "clip_sha256", "options", "versions"} <= set(origin)
+    assert origin["options"]["random_seeds"] == [0, 1]
+    assert clip.sha256.encode() in downloads.csv(result)
+    assert clip.sha256.encode() in downloads.picture("svg", module.plot(result), result)
+    assert clip.sha256.encode() in downloads.picture("png", module.plot(result), result)
+
+
+@contract
+def test_shortest_legal_clip(module, tiny_model):
+    shortest = clip_from_samples(0.1 * np.random.default_rng(1).normal(size=1600), 16_000)
+    cut = (Segment("a", 0.0, 0.05), Segment("b", 0.05, 0.1))
+    result = run(module, shortest, tiny_model, cut)
+    assert result.encoder.shape[-2:] == (2, 2)
+
+
+@contract
+def test_hostile_labels_reach_the_figure_as_text(module, clip, tiny_model):
+    hostile = (Segment("$\\frac{", 0.0, 0.4), Segment("<script>", 0.4, 0.9))
+    module.plot(run(module, clip, tiny_model, hostile)).savefig(__import__("io").BytesIO(), format="svg")
+
+
+@contract
+def test_docstring_is_the_tabs_text(module):
+    text = module.__doc__
+    assert text.startswith("**") and "?" in text.split("\n\n")[0]
+    for part in ("*How to read it.*", "*What it cannot show.*", "*Source.*"):
+        assert part in text
