@@ -9,13 +9,14 @@ import gradio as gr
 import numpy as np
 
 from methods.core import models
+from methods.core.ctc import CtcReading
 from methods.core.errors import UserError
 from methods.core.network import Transcript
 from page import session as sessions
 from page.clip_view import clip_plot
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
-from page.session import Session
+from page.session import Heard, Session
 from page.sound_plot import SoundPlot
 
 FIRST_MODEL = "openai/whisper-tiny.en"
@@ -153,9 +154,9 @@ def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) 
     """Show the sound at once, then what the model hears."""
     session = present(session)
     yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip()
-    session, text = sessions.heard(session, models.load_model(allowed_model(model_id)))
-    spelled = session.text or (text.text if text else "")
-    line = heard_line(session, text, model_id)
+    session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
+    spelled = session.text or (answer.text.text if answer.text else "")
+    line = heard_line(session, answer, model_id)
     yield session, clip_plot(session, plot), line, spelled, session.key(model_id, units)
 
 
@@ -183,7 +184,7 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
 def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
-    if session.timing == sessions.BY_ATTENTION:
+    if session.timing.endswith(sessions.BY_ATTENTION):
         return Session(session.clip, session.example, text=session.text)
     return session
 
@@ -198,16 +199,36 @@ def use_textgrid(session: Session | None, content: bytes) -> Session:
     return sessions.with_textgrid(present(session), content)
 
 
-def heard_line(session: Session, text: Transcript | None, model_id: str) -> str:
+def heard_line(session: Session, heard: Heard, model_id: str) -> str:
     """What the model hears, how sure it is, and where the times of the words come from."""
     words = f"Word times: {session.timing}." if session.words else "No words were found."
+    lines = [*_text_lines(heard.text), *_reading_lines(heard.reading), *_class_lines(heard.classes)]
+    return "\n\n".join([*(lines or [f"{plain(model_id)} writes no text; look at what its layers hold."]), words])
+
+
+def _text_lines(text: Transcript | None) -> list[str]:
     if text is None:
-        return f"{model_id} writes no text. {words}"
+        return []
     verb = "The model reads your text" if text.given else "The model hears"
     language = f" ({text.language})" if text.language else ""
     sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
     silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
-    return f"{verb}{language}: **{plain(text.text) or 'nothing'}**\n\n{sure}{silence}. {words}"
+    return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", f"{sure}{silence}."]
+
+
+def _reading_lines(reading: CtcReading | None) -> list[str]:
+    if reading is None:
+        return []
+    blank = (reading.log_probabilities.argmax(-1) == reading.vocabulary.blank).mean()
+    return [
+        f"The model hears: **{plain(reading.text) or 'nothing'}**",
+        f"CTC head; {blank:.0%} of the frames are blank.",
+    ]
+
+
+def _class_lines(classes: dict[str, dict[str, float]]) -> list[str]:
+    best = {head: max(scores.items(), key=lambda item: item[1]) for head, scores in classes.items()}
+    return [f"The model decides: {plain(head)} = **{plain(name)}** ({p:.0%})" for head, (name, p) in best.items()]
 
 
 def plain(text: str) -> str:

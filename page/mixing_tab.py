@@ -127,6 +127,8 @@ class _Parts:
         """The control values, within what this model has."""
         shape = next(m.shape for m in (result.encoder, result.decoder, result.cross) if m is not None)
         values = dict(values, layer=min(int(values["layer"]), shape[0]))
+        if not result.tokens:  # a model without a decoder
+            values["stack"] = "encoder"
         if "head" in values and values["head"] != MEAN and int(values["head"]) > shape[1]:
             values["head"] = MEAN
         return values
@@ -158,14 +160,23 @@ def _connect_run(parts: _Parts, shell: Shell, run: gr.Button, stop: gr.Button) -
         for step, result in watched(_steps(parts, session, model_id, units, named)):
             progress(step.done, desc=step.text)
             if result is None:
-                yield (*[gr.skip()] * 5, *_busy(True))
+                yield (*[gr.skip()] * 6, *_busy(True))
             else:
-                yield (result, *parts.drawn(result, named), _layer_range(result, named), *_busy(step.done < 1))
+                yield (result, *parts.drawn(result, named), *_ranges(result, named), *_busy(step.done < 1))
 
     event = run.click(
         toast(work),
         [shell.session, shell.model, shell.units, *parts.controls.values()],
-        [parts.result, parts.plot, parts.curve, parts.status, parts.controls["layer"], run, stop],
+        [
+            parts.result,
+            parts.plot,
+            parts.curve,
+            parts.status,
+            parts.controls["layer"],
+            parts.controls["stack"],
+            run,
+            stop,
+        ],
         concurrency_id="compute",
         concurrency_limit=1,
         show_progress_on=[parts.status],
@@ -194,9 +205,13 @@ def _busy(busy: bool) -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=not busy), gr.Button(visible=busy)
 
 
-def _layer_range(result: Any, values: dict[str, Any]) -> gr.Slider:
+def _ranges(result: Any, values: dict[str, Any]) -> tuple[gr.Slider, gr.Radio]:
+    """The layers and attentions that this model has."""
     layers = next(m.shape[0] for m in (result.encoder, result.decoder, result.cross) if m is not None)
-    return gr.Slider(maximum=layers, value=min(int(values["layer"]), layers))
+    slider = gr.Slider(maximum=layers, value=min(int(values["layer"]), layers))
+    return slider, gr.Radio(
+        STACKS if result.tokens else STACKS[:1], value=values["stack"] if result.tokens else "encoder"
+    )
 
 
 def _covers(result: Any, values: dict[str, Any]) -> bool:
@@ -310,7 +325,7 @@ def status_line(view: View, result: Any, options: dict[str, Any]) -> str:
     """What is on screen, in one line: model, time, and what was left out."""
     parts = [f"**{result.provenance['model']}**, layer {view.layer}"]
     padding = getattr(result, f"{options['stack']}_padding", None)
-    if padding is not None:
+    if padding is not None and padding.any():
         heads = padding[view.layer - 1]
         chosen = heads if options["head"] is None else heads[options["head"] - 1 : options["head"]]
         parts.append(f"padding mass {chosen.mean():.0%} (attention that falls on the silence after the clip)")

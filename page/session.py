@@ -1,11 +1,12 @@
 """What one visitor is looking at: the clip, its text, its segments, and where their times come from."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from methods.core import alignment, models
+from methods.core import alignment, ctc, models
 from methods.core.alignment import Segment
 from methods.core.audio import Clip, load_clip
+from methods.core.ctc import CtcReading
 from methods.core.errors import UserError
 from methods.core.network import SpeechModel, Transcript
 from page.examples import EXAMPLES
@@ -13,6 +14,7 @@ from page.examples import EXAMPLES
 BY_HAND = "aligned beforehand with the known transcript (forced alignment, about ±20 ms)"
 BY_FORCE = "forced alignment of your transcript (English, about ±20 ms)"
 BY_ATTENTION = "the model's cross-attention (about ±0.1 s: trust the order, not the edge)"
+LISTENER = "openai/whisper-tiny.en"
 BY_TEXTGRID = "your TextGrid"
 
 
@@ -60,13 +62,31 @@ def from_file(path: str) -> Session:
     return Session(load_clip(path), None)
 
 
-def heard(session: Session, model: SpeechModel) -> tuple[Session, Transcript | None]:
-    """What the model hears, and word times from its cross-attention where there are none yet."""
-    text = models.transcribe(session.clip, model, text=session.text) if model.writes_text else None
-    if session.words is None and text is not None and text.tokens:
-        words = alignment.words(session.clip, model, transcript=None)
-        session = replace(session, words=words, timing=BY_ATTENTION)
-    return session, text
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the model makes of the clip, in whatever form it speaks."""
+
+    text: Transcript | None = None  # a decoder's transcript
+    reading: CtcReading | None = None  # of a CTC head
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)  # head -> class -> probability
+
+
+def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
+    """What the model hears, and word times where there are none yet.
+
+    A model that writes no text cannot say where words are: Whisper tiny.en then listens for it, and the page says so.
+    """
+    answer = Heard(
+        text=models.transcribe(session.clip, model, text=session.text) if model.writes_text else None,
+        reading=ctc.read(session.clip, model) if models.ctc_vocabulary(model) else None,
+        classes=models.class_probabilities(session.clip, model),
+    )
+    if session.words is None:
+        listener = model if model.writes_text else models.load_model(LISTENER)
+        words = alignment.words(session.clip, listener)
+        timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
+        session = replace(session, words=words or None, timing=timing)
+    return session, answer
 
 
 def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:

@@ -50,7 +50,10 @@ def first(output: Tensor | tuple) -> Tensor:
 
 @contextmanager
 def looped_attention(zeroed: range | None = None, kept: list[Tensor] | None = None) -> Iterator[None]:
-    """While open, torch's fused attention is a loop over heads and rows; `kept` receives (heads, rows, keys) weights."""
+    """While open, torch's fused attention is a loop over heads and rows.
+
+    Each call adds its weights (heads, rows, keys) to `kept`.
+    """
 
     def slow(query, _key, _value, dim, heads, _in, biases, *rest, attn_mask, **weights):
         out_weight, out_bias = rest[4], rest[5]  # after bias_k, bias_v, add_zero_attn, dropout
@@ -63,7 +66,9 @@ def looped_attention(zeroed: range | None = None, kept: list[Tensor] | None = No
             )
             if zeroed is not None:
                 v[zeroed.start : zeroed.stop] = 0
-            rows = [torch.softmax(k @ row / width**0.5 + bias, 0) for row, bias in zip(q, attn_mask[head], strict=True)]
+            rows = [
+                torch.softmax(k @ row / width**0.5 + bias, 0) for row, bias in zip(q, attn_mask[head], strict=True)
+            ]
             maps.append(torch.stack(rows))
             mixed.append(torch.stack([row @ v for row in rows]))
         if kept is not None:

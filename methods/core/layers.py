@@ -8,7 +8,7 @@ state that the block passes on. Techniques work with sites and never see a netwo
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch.nn import functional
@@ -128,7 +128,7 @@ class Site:
     rest: Rest  # from that sum to the hidden state that the block passes on
     causal: bool  # row i reads keys 0 … i only
     own_keys: int  # how many of the keys are the clip's own; the others are padding
-    bias: torch.Tensor | None = None  # (heads, rows, keys) added to the scores (WavLM's gated relative positions)
+    bias: Any | None = None  # (heads, rows, keys), indexed [heads, rows]: added to the scores (WavLM)
 
     def weights(self, rows: slice = slice(None)) -> torch.Tensor:
         """(heads, rows, keys) attention weights; each row sums to 1 over all keys, padding included."""

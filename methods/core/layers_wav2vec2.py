@@ -1,4 +1,4 @@
-"""wav2vec 2.0, HuBERT, WavLM and data2vec-audio as attention sites: one clip, no padding, every frame reads every frame.
+"""wav2vec 2.0, HuBERT, WavLM and data2vec-audio as attention sites: no padding, each frame reads all frames.
 
 Two kinds of blocks. Post-norm ("base" models; all of data2vec-audio): attention reads the residual stream as it is,
 and a LayerNorm follows each sum; hidden[0] has been normalised. Pre-norm (`do_stable_layer_norm`: XLSR-53, XLS-R,
@@ -58,7 +58,7 @@ def encoder_pass(network: Any, values: torch.Tensor, own: int) -> EncoderPass:
     and the last entry is what the model passes on: after the final norm in pre-norm models (`raw_last` is before it).
     """
     base = network.base_model
-    encoder, blocks = base.encoder, base.encoder.layers
+    blocks = base.encoder.layers
     attentions = {str(layer): block.attention for layer, block in enumerate(blocks)}
     projections = {
         f"{layer}.{letter}": getattr(module, f"{letter}_proj")
@@ -77,23 +77,14 @@ def encoder_pass(network: Any, values: torch.Tensor, own: int) -> EncoderPass:
     residuals = [stream[layer] for layer in streams]
     if len(end["last"]) != own:
         raise ValueError(f"the network made {len(end['last'])} frames, its frame grid says {own}")
-    final = encoder.layer_norm if _pre_norm(base) else None
     sites = tuple(
-        Site(
-            stack="encoder",
-            layer=layer,
-            residual=residuals[layer],
-            rest=_rest(block, layer == len(blocks) - 1, final),
-            causal=False,
-            own_keys=own,
-            **_attention(blocks, layer, seen, read[str(layer)]),
-        )
-        for layer, block in enumerate(blocks)
+        _site(base, layer, seen=seen, read=read[str(layer)], residual=residual)
+        for layer, residual in enumerate(residuals)
     )
     return EncoderPass(
         sites=sites,
         hidden=torch.stack([*residuals, output[0]]),
-        raw_last=None if final is None else end["last"],
+        raw_last=end["last"] if _pre_norm(base) else None,
         output=output,
         conv=end["conv"].T,
     )
@@ -101,6 +92,20 @@ def encoder_pass(network: Any, values: torch.Tensor, own: int) -> EncoderPass:
 
 def _pre_norm(base: Any) -> bool:
     return bool(getattr(base.config, "do_stable_layer_norm", False))  # data2vec-audio has no such choice
+
+
+def _site(base: Any, layer: int, *, seen: dict, read: torch.Tensor, residual: torch.Tensor) -> Site:
+    blocks = base.encoder.layers
+    final = base.encoder.layer_norm if _pre_norm(base) else None
+    return Site(
+        stack="encoder",
+        layer=layer,
+        residual=residual,
+        rest=_rest(blocks[layer], layer == len(blocks) - 1, final),
+        causal=False,
+        own_keys=len(residual),
+        **_attention(blocks, layer, seen, read),
+    )
 
 
 def _attention(blocks: Any, layer: int, seen: dict, read: torch.Tensor) -> dict[str, Any]:

@@ -8,65 +8,123 @@ Weights come from an installed registry package, a local folder, the hub's cache
 Only safetensors are read, and never a repository's own code.
 """
 
-import functools
 import hashlib
 import json
-import os
-import time
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from methods.core import models_whisper, weights
+from methods.core import (
+    hama,
+    layers_wav2vec2,
+    layers_whisper,
+    models_hub,
+    models_wav2vec2,
+    models_whisper,
+    weights,
+    weights_hama,
+)
 from methods.core.audio import Clip
 from methods.core.cache import BoundedCache
-from methods.core.errors import UserError
-from methods.core.frames import FrameGrid, whisper_grid
+from methods.core.frames import FrameGrid, wav2vec2_grid, whisper_grid
 from methods.core.layers import DecoderPass, EncoderPass
-from methods.core.layers_whisper import decoder_pass, encoder_pass
-from methods.core.network import Encoding, SpeechModel, Transcript
+from methods.core.models_hub import ModelError
+from methods.core.models_menu import HAMA, MODELS, ModelCard
+from methods.core.network import Encoding, SpeechModel, Transcript, Vocabulary
+from methods.core.threads import choose_threads
+
+__all__ = [
+    "MODELS",
+    "ModelCard",
+    "ModelError",
+    "available_offline",
+    "class_probabilities",
+    "ctc_log_probabilities",
+    "ctc_vocabulary",
+    "decoder_states",
+    "encode",
+    "encoder_states",
+    "family_of",
+    "frame_grid",
+    "layer_count",
+    "load_model",
+    "random_twin",
+    "transcribe",
+]
 
 MODEL_MEMORY = 3 * 2**30  # bytes of weights kept in memory; the free Space has 16 GB
 PASS_MEMORY = 2**30  # bytes of recorded passes kept in memory
-HUB_FILES = ["*.json", "*.safetensors", "*.txt"]  # never *.py, *.bin, *.pt
 
-
-class ModelError(UserError):
-    """A model that cannot be loaded, or cannot answer what is asked of it."""
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """One line of the model menu."""
-
-    family: str
-    title: str
-    megabytes: int  # download, or the bundled half-precision file
-    languages: str
-    note: str  # size, training, what it is good for
-
-    @property
-    def label(self) -> str:
-        """The line as the menu shows it."""
-        return f"{self.title} · {self.languages} · {self.megabytes} MB"
-
-
-MODELS: dict[str, ModelCard] = {
-    "openai/whisper-tiny.en": ModelCard("Whisper", "Whisper tiny.en", 76, "English", "4 + 4 layers; the quickest"),
-    "openai/whisper-base": ModelCard("Whisper", "Whisper base", 145, "99 languages", "6 + 6 layers; also French"),
-    "openai/whisper-tiny": ModelCard("Whisper", "Whisper tiny", 151, "99 languages", "4 + 4 layers"),
-    "openai/whisper-base.en": ModelCard("Whisper", "Whisper base.en", 290, "English", "6 + 6 layers"),
-    "openai/whisper-small": ModelCard(
-        "Whisper", "Whisper small", 967, "99 languages", "12 + 12 layers; slow on two cores"
-    ),
-}
 
 _models = BoundedCache(MODEL_MEMORY)
 _passes = BoundedCache(PASS_MEMORY)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What differs between families of models; nothing above this module knows."""
+
+    load: Callable[[str, Path, str], SpeechModel] | None  # from a folder; None where there is no such thing
+    encode: Callable[[SpeechModel, np.ndarray, int], EncoderPass]  # model, samples, own frames
+    grid: Callable[[int], FrameGrid]  # number of samples -> where the frames are
+    random: Callable[[SpeechModel, int], torch.nn.Module]  # the same architecture, freshly initialised
+    layers: Callable[[SpeechModel], int]
+    ctc: Callable[[SpeechModel, np.ndarray], torch.Tensor] | None  # model, samples -> (frames, labels) scores
+    first: str  # what hidden[0] is
+
+
+def _encode_whisper(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
+    return layers_whisper.encoder_pass(model.network, models_whisper.features(model, samples), own)
+
+
+def _encode_wav2vec2(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
+    return layers_wav2vec2.encoder_pass(model.network, models_wav2vec2.input_values(model, samples), own)
+
+
+def _encode_hama(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
+    return hama.encoder_pass(model.network, model.front_end(samples), own)
+
+
+_WAV2VEC2 = Family(
+    load=models_wav2vec2.hub_wav2vec2,
+    encode=_encode_wav2vec2,
+    grid=wav2vec2_grid,
+    random=models_wav2vec2.random_wav2vec2,
+    layers=lambda model: model.network.config.num_hidden_layers,
+    ctc=models_wav2vec2.ctc_logits,
+    first="projection + positions",
+)
+FAMILIES: dict[str, Family] = {
+    "whisper": Family(
+        load=models_whisper.hub_whisper,
+        encode=_encode_whisper,
+        grid=whisper_grid,
+        random=models_whisper.random_whisper,
+        layers=lambda model: model.network.config.encoder_layers,
+        ctc=None,
+        first="conv + positions",
+    ),
+    **dict.fromkeys(("wav2vec2", "hubert", "wavlm", "data2vec-audio"), _WAV2VEC2),
+    "hama": Family(
+        load=None,
+        encode=_encode_hama,
+        grid=hama.hama_grid,
+        random=hama.random_hama,
+        layers=lambda model: len(model.network.blocks),
+        ctc=lambda model, samples: model.network(model.front_end(samples)),
+        first="conv stem",
+    ),
+}
+
+
+def family_of(model: SpeechModel) -> Family:
+    """The adapters of this model's family."""
+    return FAMILIES[model.family]
 
 
 def available_offline(identifier: str) -> bool:
@@ -74,7 +132,9 @@ def available_offline(identifier: str) -> bool:
     bundled = weights.BUNDLED.get(identifier)
     if bundled is not None and bundled.paths() is not None:
         return True
-    return Path(identifier).is_dir() or _cached_snapshot(identifier) is not None
+    if identifier == HAMA:
+        return weights_hama.installed()
+    return Path(identifier).is_dir() or models_hub.cached(identifier) is not None
 
 
 def load_model(identifier: str) -> SpeechModel:
@@ -83,37 +143,36 @@ def load_model(identifier: str) -> SpeechModel:
     return _models.fetch((identifier, None), lambda: _load(identifier), lambda model: model.bytes)
 
 
-def layer_count(model: SpeechModel) -> int:
-    """How many blocks the encoder has."""
-    return model.network.config.encoder_layers
-
-
 def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
     """The same architecture with freshly initialised weights: the control for what training has added."""
 
     def make() -> SpeechModel:
-        network = models_whisper.random_whisper(model, seed)
-        name = f"random:{model.network.config.to_json_string()}"
+        network = family_of(model).random(model, seed)
+        name = f"random twin of {model.weights_sha256}, seed {seed}, torch {torch.__version__}"
         digest = hashlib.sha256(name.encode()).hexdigest()
-        return replace(model, network=network, seed=seed, weights_sha256=digest, lock=_new_lock(model))
+        return replace(model, network=network, seed=seed, weights_sha256=digest, lock=threading.RLock())
 
     return _models.fetch((model.key, seed), make, lambda twin: twin.bytes)
-
-
-def _new_lock(model: SpeechModel) -> object:
-    return type(model.lock)()
 
 
 def _load(identifier: str) -> SpeechModel:
     bundled = weights.BUNDLED.get(identifier)
     if bundled is not None and bundled.paths() is not None:
         return models_whisper.bundled_whisper(identifier)
-    folder = _snapshot(identifier)
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    if kind != "whisper":
-        raise ModelError(f"{identifier} is a model of type {kind!r}; Whisper models can be opened so far.")
+    if identifier == HAMA:
+        return hama.hama_model()
+    folder = models_hub.snapshot(identifier)
     try:
-        return models_whisper.hub_whisper(identifier, folder, _hash(folder))
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except ValueError as problem:
+        raise ModelError(
+            f"The config.json of {identifier} is not JSON; the download is damaged: try again."
+        ) from problem
+    if kind not in FAMILIES or FAMILIES[kind].load is None:
+        known = ", ".join(name for name, family in FAMILIES.items() if family.load)
+        raise ModelError(f"{identifier} is a model of type {kind!r}; this app looks inside speech models: {known}.")
+    try:
+        return FAMILIES[kind].load(identifier, folder, models_hub.weights_hash(folder))
     except SafetensorError as problem:
         raise ModelError(
             f"The weights of {identifier} cannot be read ({problem}); the file is damaged or not yet complete: "
@@ -121,51 +180,14 @@ def _load(identifier: str) -> SpeechModel:
         ) from problem
 
 
-def _snapshot(identifier: str) -> Path:
-    folder = Path(identifier) if Path(identifier).is_dir() else _cached_snapshot(identifier) or _download(identifier)
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{identifier} has no config.json, so it is not a model folder; choose the folder that has.")
-    return folder
-
-
-def _cached_snapshot(identifier: str) -> Path | None:
-    try:
-        found = huggingface_hub.try_to_load_from_cache(identifier, "config.json")
-    except huggingface_hub.errors.HFValidationError:
-        return None
-    folder = Path(found).parent if isinstance(found, str) else None
-    return folder if folder and any(folder.glob("*.safetensors")) else None
-
-
-def _download(identifier: str) -> Path:
-    try:
-        return Path(huggingface_hub.snapshot_download(identifier, allow_patterns=HUB_FILES))
-    except huggingface_hub.errors.HFValidationError as problem:
-        raise ModelError(f"{identifier!r} is neither a folder here nor a model id such as owner/name.") from problem
-    except huggingface_hub.errors.RepositoryNotFoundError as problem:
-        raise ModelError(f"There is no public model {identifier!r} on the hub; check its spelling.") from problem
-    except (
-        huggingface_hub.errors.LocalEntryNotFoundError,
-        huggingface_hub.errors.OfflineModeIsEnabled,
-        OSError,
-    ) as problem:
-        raise ModelError(
-            f"{identifier} needs a download and the hub cannot be reached; go online once, "
-            "or choose a model that is marked as available."
-        ) from problem
-
-
-def _hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def layer_count(model: SpeechModel) -> int:
+    """How many blocks the encoder has."""
+    return family_of(model).layers(model)
 
 
 def frame_grid(clip: Clip, model: SpeechModel) -> FrameGrid:
     """Where this model's frames sit in this clip."""
-    return whisper_grid(len(clip.samples))
+    return family_of(model).grid(len(clip.samples))
 
 
 def encoder_states(clip: Clip, model: SpeechModel) -> EncoderPass:
@@ -173,8 +195,7 @@ def encoder_states(clip: Clip, model: SpeechModel) -> EncoderPass:
 
     def make() -> EncoderPass:
         with model.lock:
-            features = models_whisper.features(model, clip.samples)
-            return encoder_pass(model.network, features, own=frame_grid(clip, model).frames)
+            return family_of(model).encode(model, clip.samples, frame_grid(clip, model).frames)
 
     return _passes.fetch((model.key, clip.sha256), make, _pass_bytes)
 
@@ -185,7 +206,7 @@ def decoder_states(clip: Clip, model: SpeechModel, ids: tuple[int, ...]) -> Deco
 
     def make() -> DecoderPass:
         with model.lock:
-            return decoder_pass(model.network, states.output, ids, own=frame_grid(clip, model).frames)
+            return layers_whisper.decoder_pass(model.network, states.output, ids, own=frame_grid(clip, model).frames)
 
     return _passes.fetch((model.key, clip.sha256, ids), make, _pass_bytes)
 
@@ -200,15 +221,17 @@ def _pass_bytes(made: EncoderPass | DecoderPass) -> int:
 def encode(clip: Clip, model: SpeechModel) -> Encoding:
     """What does each layer hold at each moment? Hidden states of the clip's own frames, read-only, in float32.
 
-    `hidden[0]` is what the first block reads (conv output + positions), `hidden[l]` the output of block l, and the
-    last entry is what the model passes on: block L after the final LayerNorm; `raw_last` is before it.
+    `hidden[0]` is what the first block reads, `hidden[l]` the output of block l, and the last entry is what the
+    model passes on: where a final LayerNorm follows block L, after it, and `raw_last` is before it.
     """
     states, grid = encoder_states(clip, model), frame_grid(clip, model)
     layers = len(states.sites)
-    names = ("0 (conv + positions)", *(str(i) for i in range(1, layers)), f"{layers} (final norm)")
+    last = f"{layers} (final norm)" if states.raw_last is not None else str(layers)
+    names = (f"0 ({family_of(model).first})", *(str(i) for i in range(1, layers)), last)
     return Encoding(
         hidden=_read_only(states.hidden),
-        raw_last=_read_only(states.raw_last),
+        raw_last=None if states.raw_last is None else _read_only(states.raw_last),
+        conv=None if states.conv is None else _read_only(states.conv),
         times=_read_only(grid.times),
         layer_names=names,
         grid=grid,
@@ -248,30 +271,26 @@ def _transcript(clip: Clip, model: SpeechModel, text: str | None, language: str 
         )
 
 
-@functools.cache
-def choose_threads() -> int:
-    """How many threads are quickest on this machine now? Measured once; SPEECH_THREADS overrides it.
-
-    On a busy two-core machine two threads wait for each other and can be many times slower than one.
-    """
-    wanted = os.environ.get("SPEECH_THREADS")
-    threads = int(wanted) if wanted else _quickest()
-    torch.set_num_threads(threads)
-    return threads
+def ctc_vocabulary(model: SpeechModel) -> Vocabulary | None:
+    """What the outputs of the model's CTC head stand for; None if it has no such head."""
+    return model.tokenizer if isinstance(model.tokenizer, Vocabulary) else None
 
 
-def _quickest() -> int:
-    """One thread, unless all of them are clearly quicker even in their worst run of five."""
-    every = torch.get_num_threads()
-    left, right = torch.randn(1500, 384), torch.randn(384, 1536)
+@torch.inference_mode()
+def ctc_log_probabilities(clip: Clip, model: SpeechModel) -> np.ndarray:
+    """(frames, labels) natural log-probabilities of a CTC head, float32; raises ModelError where there is none."""
+    if ctc_vocabulary(model) is None:
+        raise ModelError(f"{model.id} has no CTC head; choose hama-ctc, or a model that was fine-tuned with CTC.")
+    with model.lock:
+        return _read_only(family_of(model).ctc(model, clip.samples).log_softmax(-1))
 
-    def worst(threads: int) -> float:
-        torch.set_num_threads(threads)
-        times = []
-        for _ in range(6):
-            begin = time.perf_counter()
-            torch.nn.functional.gelu(left @ right)
-            times.append(time.perf_counter() - begin)
-        return max(times[1:])  # the first run starts the threads
 
-    return every if every > 1 and worst(every) < 0.8 * worst(1) else 1
+@torch.inference_mode()
+def class_probabilities(clip: Clip, model: SpeechModel) -> dict[str, dict[str, float]]:
+    """Head -> class -> probability, for a model with classes; {} for all others."""
+    if not models_wav2vec2.has_classes(model):
+        return {}
+    labels = models_wav2vec2.class_labels(model)
+    with model.lock:
+        scores = models_wav2vec2.class_logits(model, clip.samples)
+    return {head: dict(zip(labels[head], scores[head].softmax(-1).tolist(), strict=True)) for head in labels}

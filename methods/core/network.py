@@ -1,6 +1,7 @@
 """What a loaded speech model is to the rest of the app: plain values, whatever library the network came from."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,30 @@ class Decoding:
     alignment_heads: tuple[tuple[int, int], ...]  # (layer, head) of cross-attention that follow the speech, from 0
 
 
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the outputs of a CTC head stand for."""
+
+    labels: tuple[str, ...]  # one per output
+    blank: int  # the output that means "nothing new here"
+    space: int | None  # the output that parts words; None if there is none
+    joint: str  # between labels when they are spelled out: nothing for letters, a space for phones
+
+    def spell(self, ids: Iterable[int]) -> str:
+        """The text of these labels; phones have spaces between them and " | " between words."""
+        words = [[self.labels[number] for number in word] for word in self._words(ids)]
+        return (" | " if self.joint else " ").join(self.joint.join(word) for word in words if word)
+
+    def _words(self, ids: Iterable[int]) -> list[list[int]]:
+        words: list[list[int]] = [[]]
+        for number in ids:
+            if number == self.space:
+                words.append([])
+            else:
+                words[-1].append(number)
+        return words
+
+
 @dataclass(frozen=True, eq=False)
 class SpeechModel:
     """A speech network in evaluation mode, with what is needed to feed it a clip and to name it in a result."""
@@ -33,7 +58,7 @@ class SpeechModel:
     family: str  # "whisper", …
     network: torch.nn.Module
     front_end: Any  # feature extractor: samples -> network input
-    tokenizer: Any | None  # None where the network writes no text
+    tokenizer: Any | None  # a tokeniser (Whisper), the Vocabulary of a CTC head, or None
     weights_sha256: str
     decoding: Decoding | None = None
     seed: int | None = None  # of the random initialisation; None for trained weights
@@ -68,6 +93,7 @@ class Encoding:
         np.ndarray | None
     )  # (frames, dim) last block's output before the final norm; None where it has no such norm
     times: np.ndarray  # (frames,) frame centres, seconds
+    conv: np.ndarray | None  # (frames, conv_dim) bare output of the convolutional front end, where the family has one
     layer_names: tuple[str, ...]  # (layers + 1,) honest names of the entries of `hidden`
     grid: FrameGrid
 

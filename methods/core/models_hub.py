@@ -1,0 +1,71 @@
+"""Hub snapshots and local folders: found, downloaded with a progress bar, hashed. Safetensors first, never code."""
+
+import hashlib
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub import errors
+
+from methods.core.errors import UserError
+
+# Never *.py. Pickled weights (*.bin) only where a repository has no safetensors, and then read with weights_only.
+HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+
+
+class ModelError(UserError):
+    """A model that cannot be loaded, or cannot answer what is asked of it."""
+
+
+def snapshot(identifier: str) -> Path:
+    """The folder of a model: a local one, the hub's cache, or a download, in this order."""
+    folder = Path(identifier) if Path(identifier).is_dir() else cached(identifier) or _download(identifier)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{identifier} has no config.json, so it is not a model folder; choose the folder that has.")
+    return folder
+
+
+def cached(identifier: str) -> Path | None:
+    """The hub's cache of a model, if it is complete enough to be loaded."""
+    try:
+        found = huggingface_hub.try_to_load_from_cache(identifier, "config.json")
+    except errors.HFValidationError:
+        return None
+    folder = Path(found).parent if isinstance(found, str) else None
+    return folder if folder and weight_files(folder) else None
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights: safetensors, or pickles where there is nothing else."""
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
+def _download(identifier: str) -> Path:
+    try:
+        names = [file.rfilename for file in huggingface_hub.model_info(identifier, timeout=10).siblings or ()]
+        wanted = HUB_FILES if any(name.endswith(".safetensors") for name in names) else (*HUB_FILES, *PICKLED)
+        return Path(huggingface_hub.snapshot_download(identifier, allow_patterns=list(wanted)))
+    except errors.HFValidationError as problem:
+        raise ModelError(f"{identifier!r} is neither a folder here nor a model id such as owner/name.") from problem
+    except errors.GatedRepoError as problem:
+        raise ModelError(
+            f"{identifier} asks its users to log in and accept conditions first; do that on the hub."
+        ) from problem
+    except errors.RepositoryNotFoundError as problem:
+        raise ModelError(
+            f"There is no public model {identifier!r} on the hub (or it is private); check its spelling."
+        ) from problem
+    except OSError as problem:  # offline mode, no route, time-out: all of the hub client's errors are OSErrors
+        raise ModelError(
+            f"{identifier} needs a download and the hub cannot be reached; go online once, "
+            "or choose a model that is not marked “needs a download”."
+        ) from problem
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over the weight files, the name of the weights in every result."""
+    digest = hashlib.sha256()
+    for path in weight_files(folder):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
