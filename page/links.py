@@ -12,7 +12,7 @@ from page import session as sessions
 from page.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
-from page.mixing_tab import Tab
+from page.technique_tab import Tab
 
 SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
 

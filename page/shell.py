@@ -11,9 +11,10 @@ from page import api, clip_area, links
 from page import session as sessions
 from page.clip_area import FIRST_MODEL
 from page.examples import FIRST
-from page.mixing_tab import Shell, Tab, mixing_tab
+from page.mixing_tab import mixing_tab
 from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
+from page.technique_tab import Shell, Tab
 
 GROUPS = tuple(dict.fromkeys(group for group, _ in TECHNIQUES.values()))
 INTRODUCTION = """# Inside Speech Models
