@@ -3,7 +3,8 @@
 In one layer at a time, the value vectors of one word are set to zero in every head, so that nobody can read that
 word, while queries, keys, attention weights, residual stream and feed-forward stay as they are. The cosine distance
 between each position's new and original output says how much it relied on that word. Rows are the words that are
-affected, columns the words that are zeroed.
+affected, columns the words that are zeroed. In conformer blocks (hama-ctc), whose convolution mixes frames as well,
+the distance is taken right after the attention module.
 
 *How to read it.* The raw distance is tiny where the residual stream dominates; a **share** is a row's distances
 divided by their sum. The diagonal is a word's reliance on its own frames. Compare layers: context usually opens up

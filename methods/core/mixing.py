@@ -206,6 +206,7 @@ def build_view(
 
     `pick` takes a result (or one of its random twins) to its (layers, rows, columns) map.
     """
+    required(result, stack)
     rows, columns, row_index, column_index = places(result, stack, prompt)
 
     def shown(part: Any) -> np.ndarray:
