@@ -125,8 +125,9 @@ def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[Attention]:
     """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    passage = mixing.passage(clip, model, **{key: options.get(key) for key in ("segments", "transcript", "language")})
     stacks, layers = mixing.possible_stacks(model, options.get("stacks") or STACKS), options.get("layers")
+    given = {key: options.get(key) for key in ("segments", "transcript", "language")}
+    passage = mixing.passage(clip, model, stacks=stacks, **given)
     names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
     return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
 

@@ -105,8 +105,9 @@ def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[ValueZeroing]:
     """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    passage = mixing.passage(clip, model, **{key: options.get(key) for key in ("segments", "transcript", "language")})
     stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
+    given = {key: options.get(key) for key in ("segments", "transcript", "language")}
+    passage = mixing.passage(clip, model, stacks=stacks, **given)
     names = {"stacks": list(stacks), "random_seeds": list(random_seeds)}
     return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, names)))
 

@@ -100,7 +100,7 @@ def fitted(result: Any, values: Values) -> Values:
     """The control values, within what this model has."""
     shape = _shape(result)
     values = dict(values, layer=min(int(values["layer"]), shape[0]))
-    if not result.tokens:  # a model without a decoder
+    if not result.provenance["decoder"]:
         values["stack"] = "encoder"
     if "head" in values and values["head"] != MEAN and int(values["head"]) > shape[1]:
         values["head"] = MEAN
@@ -109,7 +109,7 @@ def fitted(result: Any, values: Values) -> Values:
 
 def ranges(result: Any, values: Values) -> dict[str, Any]:
     """The layers and attentions that this model has."""
-    stacks = STACKS if result.tokens else STACKS[:1]
+    stacks = STACKS if result.provenance["decoder"] else STACKS[:1]
     return {
         "layer": gr.Slider(maximum=_shape(result)[0], value=values["layer"]),
         "stack": gr.Radio(stacks, value=values["stack"]),

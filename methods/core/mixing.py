@@ -62,9 +62,14 @@ def passage(
     segments: Sequence[Segment] | None = None,
     transcript: str | None = None,
     language: str | None = None,
+    stacks: Sequence[Stack] = ("encoder", "decoder", "cross"),
 ) -> Passage:
-    """Cut a clip into segments (the model's own words unless given) and the tokens that its decoder reads."""
-    text = models.transcribe(clip, model, text=transcript, language=language) if model.writes_text else None
+    """Cut a clip into segments (the model's own words unless given) and the tokens that its decoder reads.
+
+    Where only the encoder is asked for, nothing is decoded.
+    """
+    wants_text = model.writes_text and any(stack != "encoder" for stack in stacks)
+    text = models.transcribe(clip, model, text=transcript, language=language) if wants_text else None
     if segments is None:
         segments = words(clip, model, transcript=transcript, language=language)
     segments = results.enough_segments(segments)

@@ -52,6 +52,8 @@ def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -
     return {
         "technique": technique,
         "model": model.id,
+        "family": model.family,
+        "decoder": model.writes_text,
         "weights_sha256": model.weights_sha256,
         "clip": clip.name,
         "clip_sha256": clip.sha256,
