@@ -1,36 +1,48 @@
-"""How many threads to compute with: measured, because two can be many times slower than one."""
+"""How many threads to compute with: measured, and measured again, because two can be many times slower than one.
 
-import functools
+On a busy two-core machine two threads wait for each other at every barrier: value zeroing that takes 0.5 s with one
+thread took 12 s with two. On an idle machine two are up to 1.7 times quicker.
+"""
+
 import os
+import threading
 import time
 
 import torch
 
+STALE_SECONDS = 30.0  # a machine that was idle then may be busy now
+CLEARLY = 0.8  # several threads must need at most this share of one thread's time, each in its worst run
+RUNS = 5
+ROWS = 500  # of the product that is timed, with Whisper tiny's feed-forward: 7 ms on one thread
 
-@functools.cache
+_lock = threading.Lock()
+_measured_at = -float("inf")
+
+
 def choose_threads() -> int:
-    """How many threads are quickest on this machine now? Measured once; SPEECH_THREADS overrides it.
-
-    On a busy two-core machine two threads wait for each other and can be many times slower than one.
-    """
+    """The number of threads that is quickest on this machine now, set for torch; SPEECH_THREADS overrides it."""
+    global _measured_at  # noqa: PLW0603 (one machine, one answer)
     wanted = os.environ.get("SPEECH_THREADS")
-    threads = int(wanted) if wanted else _quickest()
-    torch.set_num_threads(threads)
-    return threads
+    with _lock:
+        if wanted:
+            torch.set_num_threads(int(wanted))
+        elif time.monotonic() - _measured_at > STALE_SECONDS:
+            torch.set_num_threads(_quickest(os.cpu_count() or 1))
+            _measured_at = time.monotonic()
+        return torch.get_num_threads()
 
 
-def _quickest() -> int:
-    """One thread, unless all of them are clearly quicker even in their worst run of five."""
-    every = torch.get_num_threads()
-    left, right = torch.randn(1500, 384), torch.randn(384, 1536)
+def _quickest(cores: int) -> int:
+    """One thread, unless all cores are clearly quicker even in their worst run."""
+    left, right = torch.randn(ROWS, 384), torch.randn(384, 1536)
 
     def worst(threads: int) -> float:
         torch.set_num_threads(threads)
         times = []
-        for _ in range(6):
+        for _ in range(RUNS + 1):
             begin = time.perf_counter()
             torch.nn.functional.gelu(left @ right)
             times.append(time.perf_counter() - begin)
         return max(times[1:])  # the first run starts the threads
 
-    return every if every > 1 and worst(every) < 0.8 * worst(1) else 1
+    return cores if cores > 1 and worst(cores) < CLEARLY * worst(1) else 1
