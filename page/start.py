@@ -1,5 +1,7 @@
 """The start page: what this is, what one can ask, and lessons whose answers are known."""
 
+import importlib
+
 import gradio as gr
 
 from methods import TECHNIQUES
@@ -8,11 +10,6 @@ WELCOME = """## What can you ask here?
 Every tab asks one question of the clip and model above. Each picture comes with its control: the same network with
 random weights. If both look alike, the picture shows the architecture or the clip, not what the model has learnt.
 """
-
-QUESTIONS = {
-    "attention": "Where does each head look, word by word?",
-    "value_zeroing": "Whose sound, or word, does each word's representation really depend on?",
-}
 
 LESSONS = (
     (
@@ -42,9 +39,9 @@ LESSONS = (
     ),
     (
         "One sound, two spellings",
-        "?technique=value_zeroing&model=openai/whisper-base&clip=fr_f_vos_messages&stack=decoder&layer=6",
-        "“Message” and “messages” sound alike in French; only “vos” says that it is plural. Look along the row of "
-        "“messages” in the decoder's map: does it take from “vos”? Compare with the singular twin, “votre message”.",
+        "?technique=value_zeroing&model=openai/whisper-base&clip=fr_f_vos_messages&stack=decoder&layer=3",
+        "“Message” and “messages” sound alike in French; only “vos” says that it is plural. In layer 3 of Whisper "
+        "base's decoder, “messages” takes about 43 % from “vos”, in layer 6 only 2 %: the cue is read in the middle.",
     ),
 )
 
@@ -54,15 +51,21 @@ def start_page() -> None:
     gr.Markdown(WELCOME)
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
-            gr.Markdown("### The techniques\n" + "\n".join(map(_technique, TECHNIQUES)))
+            gr.Markdown("\n\n".join(map(_group, dict.fromkeys(group for group, _ in TECHNIQUES.values()))))
         with gr.Column(min_width=300):
             gr.Markdown("### Lessons with known answers\n" + "\n".join(map(_lesson, LESSONS)))
     gr.Markdown(CREDITS)
 
 
+def _group(group: str) -> str:
+    names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
+    return "\n".join([f"### {group}", *map(_technique, names)])
+
+
 def _technique(name: str) -> str:
-    group, title = TECHNIQUES[name]
-    return f"- [**{title}**](?technique={name}) ({group.lower()}): {QUESTIONS[name]}"
+    title = TECHNIQUES[name][1]
+    question = importlib.import_module(f"methods.{name}").__doc__.strip().split("\n\n", 1)[0].strip("*")
+    return f"- [**{title}**](?technique={name}): {' '.join(question.split())}"
 
 
 def _lesson(lesson: tuple[str, str, str]) -> str:
