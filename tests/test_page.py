@@ -230,3 +230,32 @@ def test_endpoints_are_named_and_answer(address):
     assert set(answer["table"]["attention"]) == {"encoder", "decoder", "cross"}
     with pytest.raises(AppError, match="clip"):
         client.predict(None, "openai/whisper-tiny.en", "", api_name="/words")
+
+
+def test_own_recording_by_microphone(visit):
+    """Chromium's fake microphone plays the weasels from a file."""
+    page = visit()
+    page.get_by_text("Or use your own").click()
+    page.locator("#own").get_by_label("Record audio").click()
+    page.locator("#own .record-button").click()
+    page.wait_for_timeout(3500)
+    page.locator("#own .stop-button").click()
+    expect(page.locator("#why")).to_contain_text("Your own recording", timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text(re.compile("phone|system|eaten"), timeout=PATIENCE)
+    assert "clip=" not in page.url
+
+
+def test_stop_frees_the_run_button(visit):
+    page = visit("?technique=attention&model=openai/whisper-base&clip=fr_f_les_appels")
+    page.locator("#stop-attention").click(timeout=PATIENCE)
+    expect(page.locator("#run-attention")).to_be_enabled(timeout=PATIENCE)
+    expect(page.locator("#stop-attention")).to_be_hidden()
+
+
+def test_the_offline_ctc_model_in_both_tabs(visit):
+    page = visit("?technique=attention&model=hama-ctc&units=phones")
+    finished(page, "attention")
+    expect(page.locator("#heard")).to_contain_text("w i z")
+    expect(page.get_by_label("Decoder self-attention").locator("visible=true")).to_have_count(0)
+    page.get_by_role("tab", name="Value zeroing").click()
+    finished(page, "value_zeroing")
