@@ -21,7 +21,7 @@ Transformers, EMNLP 2023 (arXiv 2310.09925).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ from methods.core.results import Steps, finish, read_only
 from methods.core.zeroing import site_distances
 
 STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
+Per = Literal["segment", "frame"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +57,17 @@ class ValueZeroing:
     prompt: int  # how many of the tokens are the prompt
     provenance: dict[str, Any]
 
-    def shares(self, stack: Stack = "encoder") -> np.ndarray:
+    def maps(self, stack: Stack = "encoder", per: Per = "segment") -> np.ndarray:
+        """(layers, rows, columns) raw distances, or per zeroed frame, so that long words do not win by length."""
+        distances = mixing.required(self, stack)
+        return distances if per == "segment" or stack == "decoder" else distances / self.frames
+
+    def shares(self, stack: Stack = "encoder", per: Per = "segment") -> np.ndarray:
         """(layers, rows, columns) each row divided by its sum: shares of what a row takes from all that is shown.
 
         A row whose distances are all 0 (nothing reached it) has no shares: NaN.
         """
-        return mixing.row_shares(mixing.required(self, stack))
+        return mixing.row_shares(self.maps(stack, per))
 
     def self_share(self, stack: Stack = "encoder") -> np.ndarray:
         """(layers,) mean share that a word takes from itself (encoder and decoder)."""
@@ -80,12 +86,14 @@ def analyse(
     transcript: str | None = None,
     language: str | None = None,
     stacks: Sequence[Stack] = STACKS,
+    layers: Sequence[int] | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
 ) -> ValueZeroing:
     """How much does each word's representation change, layer by layer, when another word cannot be read?
 
-    `segments` default to the words of the model's own transcript; `transcript` replaces the text that the decoder is
-    teacher-forced on. `random_seeds` are the random-weights controls. Raises UserError for fewer than two segments.
+    `segments` default to the words of the model's own transcript (single frames: `mixing.single_frames`); `transcript`
+    replaces the text that the decoder is teacher-forced on; `layers` (from 1) keeps only some layers, the others being
+    NaN. `random_seeds` are the random-weights controls. Raises UserError for fewer than two segments.
     Source: Mohebbi et al. 2023, section 3; a zeroed word's frames J give 1 - cos(x_i without J, x_i), averaged over
     the frames i of the affected word. In the last layer both sides pass the stack's final LayerNorm.
     """
@@ -96,6 +104,7 @@ def analyse(
         transcript=transcript,
         language=language,
         stacks=stacks,
+        layers=layers,
         random_seeds=random_seeds,
     )
     return finish(steps)
@@ -108,21 +117,28 @@ def analyse_in_steps(
     stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
     given = {key: options.get(key) for key in ("segments", "transcript", "language")}
     passage = mixing.passage(clip, model, stacks=stacks, **given)
-    names = {"stacks": list(stacks), "random_seeds": list(random_seeds)}
-    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, names)))
+    layers = options.get("layers")
+    names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
+    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
 
 
-def _measure(passage: Passage, stacks: Sequence[Stack], options: dict[str, Any]) -> ValueZeroing:
-    maps = {stack: read_only(_stack_map(passage, stack)) if stack in stacks else None for stack in STACKS}
+def _measure(
+    passage: Passage, stacks: Sequence[Stack], layers: Sequence[int] | None, options: dict[str, Any]
+) -> ValueZeroing:
+    maps = {stack: read_only(_stack_map(passage, stack, layers)) if stack in stacks else None for stack in STACKS}
     return ValueZeroing(
         **maps, random=(), **mixing.labels(passage), provenance=mixing.origin("value zeroing", passage, options)
     )
 
 
 @torch.inference_mode()
-def _stack_map(passage: Passage, stack: Stack) -> np.ndarray:
-    rows, columns = passage.groups(stack)
-    return np.stack([site_distances(site, rows, columns) for site in passage.sites(stack)])
+def _stack_map(passage: Passage, stack: Stack, layers: Sequence[int] | None) -> np.ndarray:
+    (rows, columns), sites = passage.groups(stack), passage.sites(stack)
+    result = np.full((len(sites), len(rows), len(columns)), np.nan)
+    for site in sites:
+        if layers is None or site.layer + 1 in layers:
+            result[site.layer] = site_distances(site, rows, columns)
+    return result
 
 
 def view(
@@ -130,16 +146,18 @@ def view(
     *,
     stack: Stack = "encoder",
     layer: int | None = None,
+    per: Per = "segment",
     shares: bool = True,
     prompt: bool = False,
 ) -> mixing.View:
     """What `plot` and the page draw: one layer's map, its random-weights control, and a curve over the layers."""
+    noun = " per frame" if per == "frame" and stack != "decoder" else ""
     return mixing.build_view(
         result,
         stack,
-        pick=lambda part: mixing.required(part, stack),
+        pick=lambda part: part.maps(stack, per),
         title=mixing.STACK_TITLES[stack],
-        unit="share of row" if shares else "cosine distance",
+        unit="share of row" if shares else f"cosine distance{noun}",
         layer=layer,
         shares=shares,
         prompt=prompt,
@@ -151,11 +169,13 @@ def plot(
     *,
     stack: Stack = "encoder",
     layer: int | None = None,
+    per: Per = "segment",
     shares: bool = True,
     prompt: bool = False,
 ) -> Figure:
     """The map of one layer beside the mean of its random-weights controls, and the self share of every layer.
 
-    `layer` counts from 1; the last one by default. `shares=False` draws raw distances.
+    `layer` counts from 1; the last one by default. `shares=False` draws raw distances; `per="frame"` divides by the
+    number of frames that were zeroed.
     """
-    return draw.mixing_figure(view(result, stack=stack, layer=layer, shares=shares, prompt=prompt))
+    return draw.mixing_figure(view(result, stack=stack, layer=layer, per=per, shares=shares, prompt=prompt))

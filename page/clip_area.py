@@ -1,5 +1,6 @@
 """The top of the page: choose a clip and a model, see and hear the clip, and mend what the model heard."""
 
+import base64
 import os
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class ClipArea:
     text: gr.Textbox
     align: gr.Button
     textgrid: gr.UploadButton
+    times: gr.Dataframe
+    apply: gr.Button
+    export: gr.Button
+    file: gr.JSON  # a TextGrid on its way to the browser
     key: gr.Textbox  # changes when results made for this view would be others
 
 
@@ -112,6 +117,20 @@ def _corrections() -> dict[str, Any]:
             elem_id="textgrid",
         )
     gr.Markdown(ALIGNING, elem_classes="quiet")
+    made["times"] = gr.Dataframe(
+        headers=["label", "start (s)", "end (s)"],
+        datatype=["str", "number", "number"],
+        type="array",
+        column_count=(3, "fixed"),
+        label="Boundaries of the words or phones",
+        interactive=True,
+        max_height=240,
+        elem_id="times",
+    )
+    with gr.Row():
+        made["apply"] = gr.Button("Use these times", size="sm", elem_id="apply", min_width=80)
+        made["export"] = gr.Button("Download TextGrid", size="sm", elem_id="export", min_width=80)
+    made["file"] = gr.JSON(visible=False)
     return made
 
 
@@ -129,7 +148,10 @@ def connect(area: ClipArea) -> None:
     recut = area.units.input(lambda session: session, [area.session], [area.session], **QUIET)
     corrected = area.align.click(toast(align), [area.session, area.text, area.model], [area.session], **QUIET)
     given = area.textgrid.upload(toast(use_textgrid), [area.session, area.textgrid], [area.session], **QUIET)
-    for event in (recorded, chosen, remodelled, recut, corrected, given):
+    edited = area.apply.click(toast(edit), [area.session, area.units, area.times], [area.session], **QUIET)
+    exported = area.export.click(toast(export), [area.session], [area.file], **QUIET)
+    exported.success(None, [area.file], None, js="(file) => window.ism.save(file)")
+    for event in (recorded, chosen, remodelled, recut, corrected, given, edited):
         listen_after(event, area)
     for name in ("example", "model", "units"):
         component, shared = getattr(area, name), "clip" if name == "example" else name
@@ -141,7 +163,7 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard = event.success(
         toast(lambda session, model, units: (yield from listen(session, model, units, area.plot))),
         [area.session, area.model, area.units],
-        [area.session, area.plot, area.heard, area.text, area.key],
+        [area.session, area.plot, area.heard, area.text, area.times, area.key],
         concurrency_id="compute",
         concurrency_limit=1,
         show_progress_on=[area.heard],
@@ -153,11 +175,13 @@ def listen_after(event: Any, area: ClipArea) -> None:
 def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) -> Generator:
     """Show the sound at once, then what the model hears."""
     session = present(session)
-    yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip()
+    yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip(), gr.skip()
     session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
     spelled = session.text or (answer.text.text if answer.text else "")
     line = heard_line(session, answer, model_id)
-    yield session, clip_plot(session, plot), line, spelled, session.key(model_id, units)
+    segments = (session.phones if units == "phones" else session.words) or ()
+    times = [[segment.label, round(segment.start, 3), round(segment.end, 3)] for segment in segments]
+    yield session, clip_plot(session, plot), line, spelled, times, session.key(model_id, units)
 
 
 def present(session: Session | None) -> Session:
@@ -197,6 +221,18 @@ def align(session: Session | None, text: str, model_id: str) -> Session:
 def use_textgrid(session: Session | None, content: bytes) -> Session:
     """Words and phones of the visitor's own TextGrid."""
     return sessions.with_textgrid(present(session), content)
+
+
+def edit(session: Session | None, units: str, rows: list[list[Any]]) -> Session:
+    """Labels and times as the visitor edited them."""
+    return sessions.with_times(present(session), units, rows)
+
+
+def export(session: Session | None) -> dict[str, str]:
+    """Words and phones as a TextGrid file."""
+    session = present(session)
+    content = base64.b64encode(sessions.textgrid(session).encode("utf-8")).decode("ascii")
+    return {"name": f"{session.clip.name}.TextGrid", "mime": "text/plain", "data": content}
 
 
 def heard_line(session: Session, heard: Heard, model_id: str) -> str:

@@ -20,7 +20,11 @@ MEAN = "mean over heads"
 SHARES, RAW = "shares of the row", "raw values"
 LEVELS = [("words or phones", "segments"), ("single frames, this layer", "frames")]
 PROMPT = [("leave out", "no"), ("show", "yes")]
-GATHER = [("per frame (intensity)", "frame"), ("total (mass)", "mass")]
+# What "how much of a column" means: value -> label, per technique; the first is the default.
+GATHER = {
+    "attention": [("per frame (intensity)", "frame"), ("total (mass)", "mass")],
+    "value_zeroing": [("whole segment", "segment"), ("per zeroed frame", "frame")],
+}
 STACKS = [(title, stack) for stack, title in STACK_TITLES.items()]
 
 
@@ -29,7 +33,7 @@ def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
     name = module.__name__.rsplit(".", 1)[-1]
     recipe = Recipe(
         module=module,
-        controls=lambda: _controls(by_head),
+        controls=lambda: _controls(GATHER[name], by_head),
         outputs=lambda: _outputs(name),
         steps=lambda session, model, units, values: _steps(module, session, model, units, values),
         drawn=lambda result, values: _drawn(module, result, values),
@@ -42,7 +46,7 @@ def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
     return technique_tab(recipe, shell)
 
 
-def _controls(by_head: bool) -> dict[str, gr.components.Component]:
+def _controls(gather: list[tuple[str, str]], by_head: bool) -> dict[str, gr.components.Component]:
     controls: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="controls"):
         controls["stack"] = gr.Radio(
@@ -54,9 +58,8 @@ def _controls(by_head: bool) -> dict[str, gr.components.Component]:
             controls["head"] = gr.Dropdown(heads, value=MEAN, label="Head", interactive=True, min_width=160)
     with gr.Row(elem_classes="controls"):
         controls["show"] = gr.Radio([SHARES, RAW], value=SHARES, label="Show", interactive=True, min_width=220)
-        if by_head:
-            controls["per"] = gr.Radio(GATHER, value="frame", label="Gather by", interactive=True, min_width=260)
-            controls["level"] = gr.Radio(LEVELS, value="segments", label="Level", interactive=True, min_width=260)
+        controls["per"] = gr.Radio(gather, value=gather[0][1], label="Gather by", interactive=True, min_width=260)
+        controls["level"] = gr.Radio(LEVELS, value="segments", label="Level", interactive=True, min_width=260)
         controls["prompt"] = gr.Radio(PROMPT, value="no", label="Prompt tokens", interactive=True, min_width=180)
     return controls
 
@@ -85,10 +88,9 @@ def _drawn(module: ModuleType, result: Any, values: Values) -> tuple[Values, str
 def plot_options(values: Values) -> Values:
     """Control values -> keyword arguments of the technique's `view` and `plot`."""
     options = {"stack": values["stack"], "layer": int(values["layer"]), "shares": values["show"] == SHARES}
-    options["prompt"] = values["prompt"] == "yes"
+    options |= {"prompt": values["prompt"] == "yes", "per": values["per"]}
     if "head" in values:
         options["head"] = None if values["head"] == MEAN else int(values["head"])
-        options["per"] = values["per"]
     return options
 
 

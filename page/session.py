@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from methods.core import alignment, ctc, models
 from methods.core.alignment import Segment
@@ -109,6 +110,32 @@ def with_textgrid(session: Session, content: bytes) -> Session:
     words = _tier(tiers, ("words", "word", "mots", "mot")) or next(iter(tiers.values()))
     phones = _tier(tiers, ("phones", "phone", "phonemes", "phoneme", "segments", "segment"))
     return replace(session, words=words, phones=phones, timing=BY_TEXTGRID)
+
+
+def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
+    """The same clip with words or phones that the visitor has edited; rows are (label, start, end)."""
+    kept = [row for row in rows if str(row[0] or "").strip()]
+    try:
+        segments = tuple(Segment(str(label).strip()[:60], float(start), float(end)) for label, start, end in kept)
+    except (TypeError, ValueError) as problem:
+        if isinstance(problem, UserError):
+            raise
+        raise UserError("A start or end is not a number; give seconds such as 1.23 in every row.") from problem
+    segments = alignment.without_overlap(segments)
+    if not segments or segments[-1].end > session.clip.seconds + 0.01:
+        raise UserError(
+            f"The times must lie within the clip, 0 to {session.clip.seconds:.2f} s, and at least one row needs a "
+            "label; correct the rows and try again."
+        )
+    return replace(session, **{units: segments}, timing="edited by you")
+
+
+def textgrid(session: Session) -> str:
+    """The session's words and phones as a Praat TextGrid."""
+    tiers = {name: tier for name, tier in (("words", session.words), ("phones", session.phones)) if tier}
+    if not tiers:
+        raise UserError("There are no words or phones yet; wait for the model to listen, or press “Align”.")
+    return alignment.write_textgrid(tiers, session.clip.seconds)
 
 
 def _tier(tiers: dict[str, tuple[Segment, ...]], names: tuple[str, ...]) -> tuple[Segment, ...]:
