@@ -26,6 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+os.environ.setdefault("SPEECH_THREADS", "1")  # the measurement of threads would undo --threads
+
 import numpy as np
 import torch
 from transformers import WhisperFeatureExtractor
@@ -47,16 +49,17 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--models", nargs="+", default=["openai/whisper-tiny.en", "openai/whisper-base"])
     options.add_argument("--repeats", type=int, default=3, help="interleaved rounds per thread count")
+    options.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     options.add_argument("--clip", type=Path, help="a sound file; default: the first example, repeated to 5 s")
     chosen = options.parse_args()
     clip = five_seconds(chosen.clip or first_example())
     for name in chosen.models:
-        for threads in sorted({1, os.cpu_count() or 1}):
+        for threads in chosen.threads:
             report(name, clip, threads, chosen.repeats)
 
 
 def report(name: str, clip: Clip, threads: int, repeats: int) -> None:
-    torch.set_num_threads(threads)
+    os.environ["SPEECH_THREADS"] = str(threads)  # what load_model sets
     model = load_model(name)
     features = log_mel(clip, model.network)
     exact = oracle(copy.deepcopy(model.network).double(), features.double())
