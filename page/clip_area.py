@@ -160,8 +160,17 @@ def connect(area: ClipArea) -> None:
 
 def listen_after(event: Any, area: ClipArea) -> None:
     """After a new clip, text or model: listen, then let the technique on screen run again."""
+
+    def hear(
+        session: Session | None,
+        model_id: str,
+        units: str,
+        progress: Any = gr.Progress(track_tqdm=True),  # noqa: ARG001 (Gradio shows the hub's download in it)
+    ) -> Generator:
+        yield from listen(session, model_id, units, area.plot)
+
     heard = event.success(
-        toast(lambda session, model, units: (yield from listen(session, model, units, area.plot))),
+        toast(hear),
         [area.session, area.model, area.units],
         [area.session, area.plot, area.heard, area.text, area.times, area.key],
         concurrency_id="compute",
