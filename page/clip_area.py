@@ -165,7 +165,7 @@ def listen_after(event: Any, area: ClipArea) -> None:
         session: Session | None,
         model_id: str,
         units: str,
-        progress: Any = gr.Progress(track_tqdm=True),  # noqa: ARG001 (Gradio shows the hub's download in it)
+        progress: Any = gr.Progress(track_tqdm=True),  # Gradio shows the hub's download in it
     ) -> Generator:
         yield from listen(session, model_id, units, area.plot)
 
