@@ -7,6 +7,10 @@ Speech Models".
 
 # The table of contents, kept by hand: module -> (group of tabs, title of its tab).
 TECHNIQUES: dict[str, tuple[str, str]] = {
+    "ctc_lens": ("Representation understanding", "CTC lens"),
+    "decoder_lens": ("Representation understanding", "DecoderLens"),
     "attention": ("Feature importance", "Attention"),
+    "attention_norm": ("Feature importance", "Attention norm"),
     "value_zeroing": ("Feature importance", "Value zeroing"),
+    "context_mixing": ("Feature importance", "Context mixing"),
 }

@@ -45,8 +45,10 @@ def _controls() -> dict[str, gr.components.Component]:
 def _outputs() -> tuple[gr.components.Component, ...]:
     plot = SoundPlot(elem_id="plot-context_mixing")
     gr.Markdown("#### Do they agree, and how far do they look? Dashed: random weights")
-    with gr.Row():
-        curves = [gr.HTML(elem_id=f"{name}-context_mixing") for name in (*context_mixing.PANELS, HEADS)]
+    names, curves = (*context_mixing.PANELS, HEADS), []
+    for pair in (names[:2], names[2:]):  # four in a row would be too small to read
+        with gr.Row():
+            curves += [gr.HTML(elem_id=f"{name}-context_mixing", min_width=300) for name in pair]
     return plot, *curves
 
 

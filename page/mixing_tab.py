@@ -23,8 +23,10 @@ PROMPT = [("leave out", "no"), ("show", "yes")]
 # What "how much of a column" means: value -> label, per technique; the first is the default.
 GATHER = {
     "attention": [("per frame (intensity)", "frame"), ("total (mass)", "mass")],
+    "attention_norm": [("per frame (intensity)", "frame"), ("total (mass)", "mass")],
     "value_zeroing": [("whole segment", "segment"), ("per zeroed frame", "frame")],
 }
+VARIANTS = [("weighted values", "norm"), ("with residual", "residual"), ("and LayerNorm", "layernorm")]
 STACKS = [(title, stack) for stack, title in STACK_TITLES.items()]
 
 
@@ -33,7 +35,7 @@ def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
     name = module.__name__.rsplit(".", 1)[-1]
     recipe = Recipe(
         module=module,
-        controls=lambda: _controls(GATHER[name], by_head),
+        controls=lambda: _controls(name, by_head),
         outputs=lambda: _outputs(name),
         steps=lambda session, model, units, values: _steps(module, session, model, units, values),
         drawn=lambda result, values: _drawn(module, result, values),
@@ -46,7 +48,7 @@ def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
     return technique_tab(recipe, shell)
 
 
-def _controls(gather: list[tuple[str, str]], by_head: bool) -> dict[str, gr.components.Component]:
+def _controls(name: str, by_head: bool) -> dict[str, gr.components.Component]:
     controls: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="controls"):
         controls["stack"] = gr.Radio(
@@ -58,8 +60,11 @@ def _controls(gather: list[tuple[str, str]], by_head: bool) -> dict[str, gr.comp
             controls["head"] = gr.Dropdown(heads, value=MEAN, label="Head", interactive=True, min_width=160)
     with gr.Row(elem_classes="controls"):
         controls["show"] = gr.Radio([SHARES, RAW], value=SHARES, label="Show", interactive=True, min_width=220)
+        gather = GATHER[name]
         controls["per"] = gr.Radio(gather, value=gather[0][1], label="Gather by", interactive=True, min_width=260)
         controls["level"] = gr.Radio(LEVELS, value="segments", label="Level", interactive=True, min_width=260)
+        if name == "attention_norm":
+            controls["variant"] = gr.Radio(VARIANTS, value="norm", label="Measure", interactive=True, min_width=260)
         controls["prompt"] = gr.Radio(PROMPT, value="no", label="Prompt tokens", interactive=True, min_width=180)
     return controls
 
@@ -89,6 +94,8 @@ def plot_options(values: Values) -> Values:
     """Control values -> keyword arguments of the technique's `view` and `plot`."""
     options = {"stack": values["stack"], "layer": int(values["layer"]), "shares": values["show"] == SHARES}
     options |= {"prompt": values["prompt"] == "yes", "per": values["per"]}
+    if "variant" in values:
+        options["variant"] = values["variant"]
     if "head" in values:
         options["head"] = None if values["head"] == MEAN else int(values["head"])
     return options
@@ -98,13 +105,18 @@ def _shape(result: Any) -> tuple[int, ...]:
     return next(m.shape for m in (result.encoder, result.decoder, result.cross) if m is not None)
 
 
+def _head_count(result: Any) -> int:
+    """How many heads the result has maps of; 0 where they are not told apart."""
+    kept = [getattr(result, f"{stack}_heads", getattr(result, stack)) for _, stack in STACKS]
+    return next((maps.shape[1] for maps in kept if maps is not None and maps.ndim == 4), 0)
+
+
 def fitted(result: Any, values: Values) -> Values:
     """The control values, within what this model has."""
-    shape = _shape(result)
-    values = dict(values, layer=min(int(values["layer"]), shape[0]))
+    values = dict(values, layer=min(int(values["layer"]), _shape(result)[0]))
     if not result.provenance["decoder"]:
         values["stack"] = "encoder"
-    if "head" in values and values["head"] != MEAN and int(values["head"]) > shape[1]:
+    if "head" in values and values["head"] != MEAN and int(values["head"]) > _head_count(result):
         values["head"] = MEAN
     return values
 
@@ -148,11 +160,12 @@ def status_line(result: Any, values: Values) -> str:
     """What is on screen, in one line: model, layer, and what was left out."""
     stack, layer, origin = values["stack"], int(values["layer"]), result.provenance
     parts = [f"**{origin['model']}**, layer {layer}"]
-    padding = getattr(result, f"{stack}_padding", None)
+    padding = getattr(result, f"{stack}_padding", getattr(result, f"{stack}_padding_share", None))
     if padding is not None and padding.any():
-        heads = padding[layer - 1]
-        chosen = heads if values["head"] == MEAN else heads[int(values["head"]) - 1]
-        parts.append(f"padding mass {chosen.mean():.0%} (attention that falls on the silence after the clip)")
+        of_layer = padding[layer - 1]
+        single = of_layer.ndim == 2 and values["head"] != MEAN  # attention keeps it for each head
+        chosen = of_layer[int(values["head"]) - 1] if single else of_layer
+        parts.append(f"padding mass {chosen.mean():.0%} (what falls on the silence after the clip)")
     if not result.random:
         parts.append("the random-weights control is being computed …")
     if stack != "encoder":

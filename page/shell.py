@@ -5,17 +5,21 @@ from pathlib import Path
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, value_zeroing
+from methods import TECHNIQUES, attention, attention_norm, context_mixing, value_zeroing
 from methods.core import models
 from page import api, clip_area, links
 from page import session as sessions
 from page.clip_area import FIRST_MODEL
+from page.context_mixing_tab import context_mixing_tab
+from page.ctc_lens_tab import ctc_lens_tab
+from page.decoder_lens_tab import decoder_lens_tab
 from page.examples import FIRST
 from page.mixing_tab import mixing_tab
 from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
 from page.technique_tab import Shell, Tab
 
+SCRIPTED = (attention, attention_norm, value_zeroing, context_mixing)  # techniques with an HTTP endpoint
 GROUPS = tuple(dict.fromkeys(group for group, _ in TECHNIQUES.values()))
 INTRODUCTION = """# Inside Speech Models
 What does a speech model hear, and how does it come to its words? Choose a clip, look inside, and check every picture
@@ -44,14 +48,18 @@ def build() -> gr.Blocks:
         gr.Markdown(FOOTER, elem_classes="footer")
         clip_area.connect(area)
         links.connect(page, area, groups, inner, tabs)
-        api.endpoints({"attention": attention, "value_zeroing": value_zeroing})
+        api.endpoints({module.__name__.rsplit(".", 1)[-1]: module for module in SCRIPTED})
     return page
 
 
 def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
     makers = {
+        "ctc_lens": lambda: ctc_lens_tab(shell),
+        "decoder_lens": lambda: decoder_lens_tab(shell),
         "attention": lambda: mixing_tab(attention, shell, by_head=True),
+        "attention_norm": lambda: mixing_tab(attention_norm, shell, by_head=True),
         "value_zeroing": lambda: mixing_tab(value_zeroing, shell, by_head=False),
+        "context_mixing": lambda: context_mixing_tab(shell),
     }
     built, inner = [], {}
     for group in GROUPS:

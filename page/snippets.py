@@ -1,9 +1,13 @@
 """The Python lines that make the numbers on the page again."""
 
+import importlib
+import inspect
 from typing import Any
 
 from page.examples import EXAMPLES
 from page.session import Session
+
+NOT_OPTIONS = {"clip", "model", "segments", "transcript", "random_seeds"}  # written out in their own way
 
 
 def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
@@ -11,8 +15,6 @@ def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]
     origin, options = result.provenance, result.provenance["options"]
     bundled = session.example and session.clip.sha256 == origin["clip_sha256"]
     file = f"examples_audio/{EXAMPLES[session.example].file}" if bundled else "YOUR_RECORDING.wav"
-    text = f", transcript={options['transcript']!r}" if options.get("transcript_given") else ""
-    narrowed = "".join(f", {name}={options[name]!r}" for name in ("stacks", "layers") if options.get("layers"))
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
     return f"""from methods import {technique}
 from methods.core.alignment import Segment
@@ -22,15 +24,28 @@ from methods.core.models import load_model
 clip = load_clip({file!r})
 model = load_model({origin["model"]!r})
 {_segments(options)}
-result = {technique}.analyse(
-    clip, model, segments=segments{text}{narrowed}, random_seeds={tuple(options["random_seeds"])!r}
-)
+result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique, options)])})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
 """
 
 
+def _arguments(technique: str, options: dict[str, Any]) -> list[str]:
+    """The options of `analyse` that a result remembers, as they are written in Python."""
+    taken = inspect.signature(importlib.import_module(f"methods.{technique}").analyse).parameters
+    written = ["segments=segments"] if "segments" in taken and options.get("segments") else []
+    if "transcript" in taken and options.get("transcript_given"):
+        written.append(f"transcript={options['transcript']!r}")
+    kept = [name for name in taken if name not in NOT_OPTIONS and options.get(name) is not None]
+    written += [f"{name}={options[name]!r}" for name in kept]
+    if "random_seeds" in taken and "random_seeds" in options:
+        written.append(f"random_seeds={tuple(options['random_seeds'])!r}")
+    return written
+
+
 def _segments(options: dict[str, Any]) -> str:
+    if not options.get("segments"):
+        return ""
     if options.get("layers"):
         return "from methods.core.mixing import single_frames\nsegments = single_frames(clip, model)"
     lines = (f"    Segment({label!r}, {start!r}, {end!r})," for label, start, end in options["segments"])

@@ -1,0 +1,306 @@
+"""What the lenses share: Whisper's decoder on the stream of every layer, how to compare texts, curves over layers.
+
+A lens hands the state of an earlier layer to the part of the network that was made for the last one. Here that part
+is Whisper's decoder, or the unembedding of its decoder; CTC heads are in `ctc_layers`. What a layer says is then
+aligned with what should have been said.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch.nn import functional
+
+from methods.core import draw, models, models_whisper
+from methods.core.audio import SAMPLE_RATE, Clip
+from methods.core.cache import BoundedCache
+from methods.core.layers import captured
+from methods.core.network import SpeechModel
+
+TIME_STAMP = 0.02  # s: the steps of Whisper's time stamps
+COLOURS = (draw.TRAINED, draw.RANDOM, "#059669", "#7c3aed", draw.QUIET)
+
+_silences = BoundedCache(2**28)  # bytes
+
+Kind = Literal["correct", "substituted", "inserted", "deleted"]
+
+
+# The stream and Whisper's decoder on it
+
+
+@torch.inference_mode()
+def streams(clip: Clip, model: SpeechModel) -> torch.Tensor:
+    """(layers + 1, positions, dim) a Whisper encoder's stream before block 1 and after every block, padding included.
+
+    Raw: the final norm, which follows the last block, is not in it. `encoder_states` keeps the clip's own frames only,
+    but a decoder reads all 1,500 positions.
+    """
+    encoder = model.network.model.encoder
+    marks = {str(i): block for i, block in enumerate(encoder.layers)} | {"end": encoder.layer_norm}
+    with model.lock, captured(marks, inputs=True) as seen:
+        encoder(models_whisper.features(model, clip.samples))
+    return torch.stack([seen[name] for name in marks])
+
+
+def silent_streams(model: SpeechModel) -> torch.Tensor:
+    """The streams of silence: what a decoder writes then is its own language model talking.
+
+    The same for every clip, because Whisper fills its window of 30 s with silence anyway; hence kept.
+    """
+    silence = Clip(np.zeros(SAMPLE_RATE, np.float32), "silence")
+    return _silences.fetch(model.key, lambda: streams(silence, model), lambda made: made.nbytes)
+
+
+@torch.inference_mode()
+def readable(model: SpeechModel, raw: torch.Tensor, norm: bool = True) -> torch.Tensor:
+    """The streams as the decoder is used to them: after the encoder's final LayerNorm, unless `norm` is off."""
+    return model.network.model.encoder.layer_norm(raw) if norm else raw
+
+
+class LayerReader:
+    """Whisper's decoder reading many encoder states (rows, positions, dim) at once, a few tokens at a time.
+
+    The ordinary decoder turns each of 1,500 positions into keys and values, in every layer and for every row: with few
+    tokens to write, that is most of its work. Here the key matrix is moved to the side of the queries, q . (K x) =
+    (K' q) . x, and the value matrix behind the average, so that attention reads the states themselves. The sums are
+    the same up to rounding, and one step reads all weights once for all rows.
+    """
+
+    def __init__(self, network: Any, states: torch.Tensor) -> None:
+        self.decoder = network.model.decoder
+        self.states = states
+        self.past: list[tuple[torch.Tensor, torch.Tensor] | None] = [None] * len(self.decoder.layers)
+        self.length = 0  # tokens read so far
+
+    def read(self, ids: torch.Tensor) -> torch.Tensor:
+        """(rows, tokens, dim) the decoder's last states for the next (rows, tokens); several only at the beginning."""
+        count = ids.shape[1]
+        places = self.decoder.embed_positions.weight[self.length : self.length + count]
+        stream = self.decoder.embed_tokens(ids) + places
+        for layer, block in enumerate(self.decoder.layers):
+            stream = stream + self._self_attention(layer, block.self_attn, block.self_attn_layer_norm(stream))
+            stream = stream + self._cross_attention(block.encoder_attn, block.encoder_attn_layer_norm(stream))
+            stream = stream + block.fc2(block.activation_fn(block.fc1(block.final_layer_norm(stream))))
+        self.length += count
+        return self.decoder.layer_norm(stream)
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows only."""
+        self.states = self.states[rows]
+        self.past = [(keys[rows], values[rows]) for keys, values in self.past]
+
+    def _self_attention(self, layer: int, attention: Any, read: torch.Tensor) -> torch.Tensor:
+        query, key, value = (
+            project(read).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        causal = self.past[layer] is None
+        if not causal:
+            key, value = (torch.cat(pair, 2) for pair in zip(self.past[layer], (key, value), strict=True))
+        self.past[layer] = key, value
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        return attention.out_proj(mixed.transpose(1, 2).flatten(2))
+
+    def _cross_attention(self, attention: Any, read: torch.Tensor) -> torch.Tensor:
+        heads = attention.num_heads
+        query = (attention.q_proj(read) * attention.scaling).unflatten(-1, (heads, -1))
+        keys, values = (m.weight.unflatten(0, (heads, -1)) for m in (attention.k_proj, attention.v_proj))
+        asked = torch.einsum("rnhe,hed->rhnd", query, keys).flatten(1, 2)  # Whisper's keys have no bias
+        weights = (asked @ self.states.transpose(1, 2)).softmax(-1)
+        found = (weights @ self.states).unflatten(1, (heads, -1))
+        # Weights sum to 1, so that the bias of the values comes through as it is.
+        return attention.out_proj(torch.einsum("rhnd,hed->rnhe", found, values).flatten(2) + attention.v_proj.bias)
+
+
+@torch.inference_mode()
+def forced_logprobs(
+    model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], tokens: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How likely does the decoder find a text, reading each of `states` (layers, positions, dim)?
+
+    Natural logarithms before any suppression, (layers, tokens + 1): one per token and one for the end; and
+    (layers, vocabulary) log-probabilities right after the start token, in which Whisper says "no speech".
+    """
+    wanted = torch.tensor([*tokens, model.decoding.end])[:, None]
+    found, openings = [], []
+    for last in LayerReader(model.network, states).read(torch.tensor([prompt + tokens] * len(states))):
+        logits = model.network.proj_out(last)  # layer by layer: all at once would be a large table
+        found.append(logits[len(prompt) - 1 :].log_softmax(-1).gather(1, wanted)[:, 0])
+        openings.append(logits[0].log_softmax(-1))
+    return torch.stack(found).double().numpy(), torch.stack(openings).double().numpy()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the decoder wrote from one layer's state."""
+
+    tokens: tuple[int, ...]
+    complete: bool  # it ended by itself; False: it met the cap
+
+
+@torch.inference_mode()
+def greedy(model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], longest: int) -> tuple[Written, ...]:
+    """Greedy decoding from all of `states` (layers, positions, dim) at once, at most `longest` tokens each.
+
+    As in `models_whisper.greedy_ids`, suppressed tokens are never chosen. A layer that has ended leaves the batch.
+    """
+    decoding, reader = model.decoding, LayerReader(model.network, states)
+    written: list[list[int]] = [[] for _ in states]
+    complete = [False] * len(states)
+    running = list(range(len(states)))  # the layer behind each row of the batch
+    step = torch.tensor([prompt] * len(states))
+    for position in range(longest + 1):
+        scores = (model.network.proj_out.weight @ reader.read(step)[:, -1].T).T  # faster this way round for few rows
+        scores[:, list(decoding.suppressed)] = -torch.inf
+        if position == 0:
+            scores[:, list(decoding.suppressed_first)] = -torch.inf
+        best = scores.argmax(-1)
+        kept = [row for row, token in enumerate(best.tolist()) if token != decoding.end]
+        for row, layer in enumerate(running):
+            complete[layer] = row not in kept
+        if position == longest or not kept:
+            break
+        if len(kept) < len(running):
+            reader.keep(kept)
+            best, running = best[kept], [running[row] for row in kept]
+        for layer, token in zip(running, best.tolist(), strict=True):
+            written[layer].append(token)
+        step = best[:, None]
+    return tuple(Written(tuple(tokens), ended) for tokens, ended in zip(written, complete, strict=True))
+
+
+def spelled_out(model: SpeechModel, tokens: Sequence[int]) -> str:
+    """The text of these tokens. Time stamps, which decode to nothing, are named: early layers may write only them."""
+    last = model.decoding.no_timestamps  # time stamps have all numbers after it
+    parts: list[str | list[int]] = []
+    for token in tokens:
+        if token > last:
+            parts.append(f" <{(token - last - 1) * TIME_STAMP:.2f} s>")
+        elif parts and isinstance(parts[-1], list):
+            parts[-1].append(token)
+        else:
+            parts.append([token])
+    return "".join(part if isinstance(part, str) else model.tokenizer.decode(part) for part in parts).strip()
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """What each decoder layer would write, read out through the final norm and the unembedding."""
+
+    logprobs: np.ndarray  # (layers + 1, tokens + 1) natural log-probability of each next token, then the end
+    best: np.ndarray  # (layers + 1, tokens + 1) id of the most likely token
+    top: np.ndarray  # (layers + 1, tokens + 1) bool: the next token is the most likely one
+
+
+@torch.inference_mode()
+def logit_lens(clip: Clip, model: SpeechModel, prompt: tuple[int, ...], tokens: tuple[int, ...]) -> Readout:
+    """Which decoder layer knows each next token? Entry 0 is the embedding, the last one is the model's own output."""
+    states = models.decoder_states(clip, model, prompt + tokens)
+    norm, rows = model.network.model.decoder.layer_norm, slice(len(prompt) - 1, None)
+    wanted = torch.tensor([*tokens, model.decoding.end])[:, None]
+    logprobs, best = [], []
+    for layer, hidden in enumerate(states.hidden):
+        last = layer == len(states.hidden) - 1  # has passed the final norm already
+        logits = states.logits[rows] if last else model.network.proj_out(norm(hidden[rows]))
+        logprobs.append(logits.log_softmax(-1).gather(1, wanted)[:, 0].double().numpy())
+        best.append(logits.argmax(-1).numpy())
+    found = np.stack(best)
+    return Readout(np.stack(logprobs), found, found == wanted[:, 0].numpy())
+
+
+def knows_from(top: np.ndarray) -> np.ndarray:
+    """(tokens,) first layer from which (layers, tokens) `top` is true and stays so; -1 where even the last is not."""
+    streak = np.logical_and.accumulate(top[::-1]).sum(0)  # how many layers at the end
+    return np.where(streak > 0, len(top) - streak, -1)
+
+
+# Comparing what was said with what was meant
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One place in the alignment of two sequences."""
+
+    kind: Kind
+    meant: str | None  # None where something was inserted
+    said: str | None  # None where something was deleted
+
+
+def edits(meant: Sequence[str], said: Sequence[str]) -> tuple[Edit, ...]:
+    """The fewest substitutions, insertions and deletions that make `said` out of `meant`, in order (Levenshtein)."""
+    n, m = len(meant), len(said)
+    cost = np.zeros((n + 1, m + 1), int)
+    cost[:, 0], cost[0] = np.arange(n + 1), np.arange(m + 1)
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            other = meant[i - 1] != said[j - 1]
+            cost[i, j] = min(cost[i - 1, j - 1] + other, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
+    return tuple(_trace_back(cost, meant, said))[::-1]
+
+
+def _trace_back(cost: np.ndarray, meant: Sequence[str], said: Sequence[str]) -> Any:
+    i, j = len(meant), len(said)
+    while i or j:
+        if i and j and cost[i, j] == cost[i - 1, j - 1] + (meant[i - 1] != said[j - 1]):
+            i, j = i - 1, j - 1
+            yield Edit("correct" if meant[i] == said[j] else "substituted", meant[i], said[j])
+        elif j and cost[i, j] == cost[i, j - 1] + 1:
+            j -= 1
+            yield Edit("inserted", None, said[j])
+        else:
+            i -= 1
+            yield Edit("deleted", meant[i], None)
+
+
+def error_rate(meant: Sequence[str], said: Sequence[str]) -> float:
+    """Edits per symbol meant: 0 is perfect, and over 1 is possible. Nothing meant counts as one symbol."""
+    return sum(edit.kind != "correct" for edit in edits(meant, said)) / max(len(meant), 1)
+
+
+def plain_words(text: str) -> tuple[str, ...]:
+    """The words of a text without capitals and punctuation, which are not what is heard."""
+    text = re.sub(r"<\d+\.\d\d s>", " ", text)  # time stamps are not said
+    letters = "".join(c if c.isalnum() or unicodedata.combining(c) or c in "'’" else " " for c in text.casefold())
+    return tuple(word for word in (w.strip("'’") for w in letters.split()) if word)
+
+
+def repetition(tokens: Sequence[int], width: int = 3) -> float:
+    """Share of runs of three tokens that have occurred before: near 0 in plain text, near 1 in a loop."""
+    runs = [tuple(tokens[i : i + width]) for i in range(len(tokens) - width + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+# Curves over layers
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One number per layer; several rows are seeds, drawn thin with their mean dashed."""
+
+    name: str
+    values: np.ndarray  # (layers,) or (seeds, layers)
+    control: bool = False  # dashed
+
+
+def layer_curves(ax: Axes, names: Sequence[str], curves: Sequence[Curve], unit: str, ink: str = draw.INK) -> None:
+    """Curves over the layers; the first is the one to look at, controls are dashed."""
+    places = np.arange(len(names))
+    for curve, colour in zip(curves, COLOURS, strict=False):
+        values = np.atleast_2d(curve.values)
+        for seed in values if len(values) > 1 else ():
+            ax.plot(places, seed, color=colour, lw=0.8, alpha=0.5)
+        style = {"ls": "--"} if curve.control else {"marker": "o", "ms": 4}
+        ax.plot(places, values.mean(0), color=colour, label=curve.name, **style)
+    ax.set_xticks(places, [name.split(" ")[0] for name in names])
+    ax.set(xlabel="layer", ylabel=unit)
+    ax.legend(fontsize=8, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_edgecolor(ink)
+    ax.tick_params(colors=ink)
+    ax.xaxis.label.set_color(ink)
+    ax.yaxis.label.set_color(ink)
