@@ -13,4 +13,6 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "attention_norm": ("Feature importance", "Attention norm"),
     "value_zeroing": ("Feature importance", "Value zeroing"),
     "context_mixing": ("Feature importance", "Context mixing"),
+    "head_roles": ("Feature importance", "Head roles"),
+    "cue_contribution": ("Feature importance", "Cue contribution"),
 }

@@ -12,8 +12,10 @@ from page import session as sessions
 from page.clip_area import FIRST_MODEL
 from page.context_mixing_tab import context_mixing_tab
 from page.ctc_lens_tab import ctc_lens_tab
+from page.cue_contribution_tab import cue_contribution_tab
 from page.decoder_lens_tab import decoder_lens_tab
 from page.examples import FIRST
+from page.head_roles_tab import head_roles_tab
 from page.mixing_tab import mixing_tab
 from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
@@ -60,6 +62,8 @@ def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
         "attention_norm": lambda: mixing_tab(attention_norm, shell, by_head=True),
         "value_zeroing": lambda: mixing_tab(value_zeroing, shell, by_head=False),
         "context_mixing": lambda: context_mixing_tab(shell),
+        "head_roles": lambda: head_roles_tab(shell),
+        "cue_contribution": lambda: cue_contribution_tab(shell),
     }
     built, inner = [], {}
     for group in GROUPS:

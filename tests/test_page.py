@@ -16,6 +16,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect, sync_playwright
 
+from methods import TECHNIQUES
+
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent
@@ -228,11 +230,17 @@ def test_corrected_transcript_is_aligned_and_read_by_the_decoder(visit):
     expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("beaten").first).to_be_visible(timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("technique", ["attention", "value_zeroing"])
-def test_a_phone_needs_no_sideways_scrolling(visit, technique):
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_every_tab_on_a_phone(visit, technique):
+    """Each technique runs on the first example, needs no sideways scrolling, and prints a snippet that is Python."""
     page = visit(f"?technique={technique}", width=390)
-    map_of(page, technique)
+    expect(page.locator(f"#status-{technique}")).to_contain_text("openai/whisper-tiny.en", timeout=PATIENCE)
+    assert page.locator(".toast-body").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_text("Python that makes these numbers again").locator("visible=true").click()
+    lines = page.locator(f"#snippet-{technique} .cm-content")
+    expect(lines).to_contain_text("analyse(", timeout=PATIENCE)
+    compile(lines.inner_text(), "snippet", "exec")
 
 
 def test_endpoints_are_named_and_answer(address):

@@ -1,0 +1,347 @@
+"""A cue, a target, and what passes between them: words found in text and sound, shares, random spans, spellings.
+
+A target is a word whose spelling depends on another word that comes before it, the cue: in “votre message” nothing
+but “votre” says that “message” is written without an s. Everything here works on words that have been found already
+(`find_words`), on any map of context mixing, and on the probability that a decoder gives to a spelling.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from methods.core import layers_whisper, models, models_whisper, norms
+from methods.core.attention_timing import UNSPACED
+from methods.core.audio import Clip
+from methods.core.errors import UserError
+from methods.core.layers import Site
+from methods.core.mixing import Passage
+from methods.core.network import SpeechModel, Transcript
+from methods.core.pronunciation import bare_word
+from methods.core.zeroing import site_distances
+
+SCORES = ("attention", "norm", "value zeroing")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A bundled clip in which a cue decides how a target is spelled."""
+
+    clip: str  # the clip's name in links
+    transcript: str  # what is said
+    cue: str
+    target: str
+    alternative: str  # the same sound, spelled otherwise
+    swapped: str | None  # a cue that asks for the other spelling
+    language: str = "fr"
+
+
+# “Composez votre mot de passe” begins with its target, so no cue comes before it: the pair's own clip is “Veuillez
+# composer”, and there is no other cue of the same sound to swap in.
+PAIRS: tuple[Pair, ...] = (
+    Pair("fr_f_votre_message", "Votre message a été sauvegardé.", "Votre", "message", "messages", "Vos"),
+    Pair("fr_f_vos_messages", "Pour écouter vos messages, appuyez sur un.", "vos", "messages", "message", "votre"),
+    Pair("fr_f_composer", "Veuillez composer votre nouveau mot de passe, suivi du dièse.", "Veuillez", "composer",
+         "composez", None),
+    Pair("fr_f_votre_appel", "Votre appel sera le prochain à être traité.", "Votre", "appel", "appels", "Vos"),
+    Pair("fr_f_les_appels", "Le numéro que vous tentez de joindre n'accepte pas les appels inconnus.", "les", "appels",
+         "appel", "le"),
+)  # fmt: skip
+
+# Words that sound alike in English and are told apart by what stands around them.
+HOMOPHONES: tuple[tuple[str, ...], ...] = (
+    ("there", "their", "they're"), ("to", "two", "too"), ("its", "it's"), ("see", "sea"), ("four", "for"),
+    ("your", "you're"), ("one", "won"), ("here", "hear"), ("our", "hour"), ("know", "no"), ("write", "right"),
+    ("by", "buy", "bye"), ("be", "bee"), ("weather", "whether"), ("whose", "who's"), ("eight", "ate"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text and the decoder positions of its tokens."""
+
+    label: str
+    tokens: range
+
+
+def text_words(transcript: Transcript) -> tuple[Word, ...]:
+    """The words that the decoder reads, and at which of its positions; punctuation has no word."""
+    offset, groups = len(transcript.prompt), []
+    for number, text in enumerate(transcript.token_texts):
+        opens = bool(bare_word(text)) if transcript.language in UNSPACED else text.startswith(" ")
+        if opens or not groups:
+            groups.append([])
+        groups[-1].append((number, text))
+    words = []
+    for group in groups:
+        label = bare_word("".join(text for _, text in group))
+        # A lone space, and a token that ends inside a character and has no text yet, belong to the word.
+        spelled = [number for number, text in group if not text.strip() or bare_word(text)]
+        if label and spelled:
+            words.append(Word(label, range(offset + spelled[0], offset + spelled[-1] + 1)))
+    return tuple(words)
+
+
+def find_words(labels: Sequence[str], wanted: str, role: str, occurrence: int | None = None) -> range:
+    """Which of these words are the `wanted` ones, one or several in a row? `occurrence` counts from 1.
+
+    Case and the punctuation around words do not matter. Raises UserError if they are not there, or there more than
+    once and no occurrence is chosen.
+    """
+    plain, phrase = [_plain(label) for label in labels], [_plain(word) for word in wanted.split()]
+    if not any(phrase):
+        raise UserError(f"The {role} is empty; name one of the words: {_listed(labels)}.")
+    starts = [i for i in range(len(plain) - len(phrase) + 1) if plain[i : i + len(phrase)] == phrase]
+    if not starts:
+        raise UserError(
+            f"“{wanted}”, the {role}, is not among the words of this clip, which are: {_listed(labels)}. "
+            "Choose one of them, or give the transcript in which it occurs."
+        )
+    if occurrence is None and len(starts) > 1:
+        raise UserError(
+            f"“{wanted}”, the {role}, occurs {len(starts)} times; say which one is meant ({role}_occurrence=1, 2, …)."
+        )
+    if not 1 <= (occurrence or 1) <= len(starts):
+        raise UserError(f"“{wanted}”, the {role}, occurs {len(starts)} times, so there is no number {occurrence}.")
+    first = starts[(occurrence or 1) - 1]
+    return range(first, first + len(phrase))
+
+
+def check_order(cue: range, target: range, cue_name: str, target_name: str) -> None:
+    """Raise UserError unless the cue ends before the target begins."""
+    if cue.stop > target.start:
+        raise UserError(
+            f"The cue “{cue_name}” does not end before the target “{target_name}” begins. A decoder cannot read what "
+            "comes later, so choose a cue that comes first, or another occurrence."
+        )
+
+
+def _plain(word: str) -> str:
+    return bare_word(word).casefold().replace("’", "'")
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:40]) + (" …" if len(labels) > 40 else "")
+
+
+@dataclass(frozen=True)
+class CuePlace:
+    """Where cue and target are: indices of segments, and decoder positions where there is a decoder."""
+
+    cue: range  # of the segments
+    target: range
+    cue_tokens: range | None
+    target_tokens: range | None
+
+
+def find_place(passage: Passage, asked: dict[str, Any]) -> CuePlace:
+    """Cue and target among the segments and among the words of the text; `asked` holds words and occurrences.
+
+    Raises UserError where one is absent or ambiguous, or the cue does not come first.
+    """
+    spoken = _both([segment.label for segment in passage.segments], asked)
+    if passage.transcript is None:
+        return CuePlace(*spoken, None, None)
+    words = text_words(passage.transcript)
+    written = [words[found.start : found.stop] for found in _both([word.label for word in words], asked)]
+    tokens = [range(found[0].tokens.start, found[-1].tokens.stop) for found in written]
+    return CuePlace(*spoken, *tokens)
+
+
+def _both(labels: list[str], asked: dict[str, Any]) -> list[range]:
+    found = [find_words(labels, asked[role], role, asked[f"{role}_occurrence"]) for role in ("cue", "target")]
+    check_order(*found, asked["cue"], asked["target"])
+    return found
+
+
+def cue_contribution(maps: np.ndarray, rows: Sequence[int], cue: Sequence[int]) -> np.ndarray:
+    """(…,) mean over the target's rows of the share that comes from the cue's columns; maps (…, rows, columns).
+
+    Each row is divided by its own sum first, so its scale does not matter; NaN where a row is all zero.
+    """
+    chosen = np.asarray(maps, dtype=np.float64)[..., list(rows), :]
+    total = chosen.sum(-1)
+    part = chosen[..., list(cue)].sum(-1)
+    return np.divide(part, total, out=np.full_like(part, np.nan), where=total > 0).mean(-1)
+
+
+def score_maps(site: Site, rows: Sequence[range], columns: Sequence[range]) -> np.ndarray:
+    """(3, rows, columns) attention, norm and value zeroing between groups of positions, in the order of `SCORES`.
+
+    Attention and norms are means over a column's positions (Mohebbi's word maps), so that only value zeroing grows
+    with the length of a word.
+    """
+    weights = site.weights()
+    lengths = np.array([len(group) for group in columns])
+    attention = norms.attention_mass(site, rows, columns, weights).mean(0) / lengths
+    used = torch.tensor(sorted({index for group in rows for index in group}))
+    place = {int(index): number for number, index in enumerate(used)}
+    keys = slice(min(group.start for group in columns), max(group.stop for group in columns))
+    parts = site.contributions(keys).double()
+    length = norms.summed_norms(weights[:, used, keys].double(), norms.gram(parts)).numpy()
+    norm = np.array(
+        [
+            [length[np.ix_([place[i] for i in row], np.array(group) - keys.start)].mean() for group in columns]
+            for row in rows
+        ]
+    )
+    return np.stack([attention, norm, site_distances(site, rows, columns)])
+
+
+def shifted_spans(spans: Sequence[range], before: int, taken: Sequence[range], first: int = 0) -> list[list[range]]:
+    """All ways to put these spans elsewhere, keeping lengths and gaps: from `first`, ending at `before` at the latest.
+
+    No shifted span touches one of `taken`.
+    """
+    start, stop = spans[0].start, spans[-1].stop
+    blocked = {index for span in taken for index in span}
+    places = []
+    for shift in range(first - start, before - stop + 1):
+        moved = [range(span.start + shift, span.stop + shift) for span in spans]
+        if not any(index in blocked for span in moved for index in span):
+            places.append(moved)
+    return places
+
+
+def random_spans(
+    spans: Sequence[range], target: range, end: int, draws: int, seed: int, first: int = 0
+) -> tuple[list[list[range]], str]:
+    """`draws` random places for spans as long as the cue's, away from cue and target; and where they were drawn from.
+
+    Before the target where there is room; elsewhere in the clip (up to `end`) where there is none, and none at all if
+    the clip is full. The second value says which of these it was.
+    """
+    choices = shifted_spans(spans, target.start, spans, first)
+    where = "before the target"
+    if not choices:
+        choices, where = shifted_spans(spans, end, [*spans, target], first), "after the target (no room before it)"
+    if not choices:
+        return [], "nowhere (the clip has no other place of this length)"
+    picked = np.random.default_rng(seed).choice(len(choices), draws, replace=len(choices) < draws)
+    return [choices[number] for number in picked], where
+
+
+def silenced(clip: Clip, start: float, end: float) -> Clip:
+    """The clip with digital zeros from `start` to `end` (s), put there before any front end.
+
+    Whisper's log-mel is clamped 8 (log10 units, 80 dB) under the clip's own maximum: silencing its loudest stretch
+    lowers that floor in every frame. wav2vec 2.0's processor divides by the clip's spread, which changes likewise.
+    """
+    samples = clip.samples.copy()
+    samples[round(start * 16_000) : round(end * 16_000)] = 0.0
+    return Clip(samples, f"{clip.name}, {start:.2f} to {end:.2f} s silenced", clip.notes)
+
+
+@torch.inference_mode()
+def encoder_output(clip: Clip, model: SpeechModel) -> torch.Tensor:
+    """What the decoder reads of a changed clip; not kept, unlike `models.encoder_states`."""
+    with model.lock:
+        own = models.frame_grid(clip, model).frames
+        return models.family_of(model).encode(model, clip.samples, own).output
+
+
+@torch.inference_mode()
+def spelling_logprobs(
+    model: SpeechModel, output: torch.Tensor, before: Sequence[int], spelling: Sequence[int]
+) -> np.ndarray:
+    """(tokens,) natural log-probability of each token of a spelling after the ids `before`, teacher-forced."""
+    ids = (*before, *spelling)
+    with model.lock:
+        logits = layers_whisper.decoder_pass(model.network, output, ids, own=output.shape[1]).logits
+    rows = logits[len(before) - 1 : -1].log_softmax(-1)
+    return rows.gather(1, torch.tensor(spelling)[:, None])[:, 0].double().numpy()
+
+
+def spelled_at(
+    model: SpeechModel, output: torch.Tensor, before: Sequence[int], spelling: Sequence[int]
+) -> tuple[float, float]:
+    """Natural log-probability of a whole spelling, and the mean probability of its tokens."""
+    logs = spelling_logprobs(model, output, before, spelling)
+    return float(logs.sum()), float(np.exp(logs).mean())
+
+
+def with_cue(before: tuple[int, ...], place: CuePlace, tokens: Sequence[int]) -> tuple[int, ...]:
+    """The ids before the target with other tokens in the cue's place."""
+    return (*before[: place.cue_tokens.start], *tokens, *before[place.cue_tokens.stop :])
+
+
+def replaced_elsewhere(
+    before: tuple[int, ...], place: CuePlace, first: int, token: int, most: int
+) -> list[tuple[int, ...]]:
+    """The ids before the target with other runs of text, from `first` on and as long as the cue, replaced instead.
+
+    At most `most` of them, nearest to the target first; none where the cue is all the text there is.
+    """
+    runs = [moved[0] for moved in shifted_spans([place.cue_tokens], len(before), [place.cue_tokens], first)]
+    nearest = runs[::-1][:most]
+    return [(*before[: run.start], *(token,) * len(run), *before[run.stop :]) for run in nearest]
+
+
+def spelled(model: SpeechModel, word: str) -> tuple[int, ...]:
+    """The token ids of a word inside a text, its leading space included."""
+    return models_whisper.spelled(model, word)
+
+
+@dataclass(frozen=True)
+class Homophone:
+    """A word of an English text that could be spelled otherwise, and how likely the model finds each spelling."""
+
+    word: str
+    position: int  # among the words of the text, from 0
+    spellings: tuple[str, ...]  # the text's own first
+    logprobs: tuple[float, ...] = ()  # natural log-probability of each spelling after the text before it
+    whole: tuple[float, ...] = ()  # the same of the spelling and all that follows in the text, end included
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """What the spellings would get if the model had to choose among them, given the text before."""
+        shares = np.exp(np.array(self.logprobs) - max(self.logprobs))
+        return tuple((shares / shares.sum()).tolist())
+
+
+def find_homophones(text: str) -> tuple[Homophone, ...]:
+    """Which words of an English text sound like another word of our list?"""
+    found = []
+    for position, word in enumerate(re.findall(r"\S+", text)):
+        plain = _plain(word)
+        group = next((group for group in HOMOPHONES if plain in group), None)
+        if group is not None:
+            others = tuple(_cased(other, bare_word(word)) for other in group if other != plain)
+            found.append(Homophone(bare_word(word), position, (bare_word(word), *others)))
+    return tuple(found)
+
+
+def _cased(word: str, like: str) -> str:
+    return word[:1].upper() + word[1:] if like[:1].isupper() else word
+
+
+def score_homophones(clip: Clip, model: SpeechModel, transcript: str | None = None) -> tuple[Homophone, ...]:
+    """How likely does the model find each spelling of the homophones in an English text, at its place in the clip?
+
+    The text is the model's own unless given. Raises UserError for a model without a decoder.
+    """
+    heard = models.transcribe(clip, model, text=transcript, language="en" if model.decoding.languages else None)
+    output = models.encoder_states(clip, model).output
+    words, ends = heard.text.split(), (model.decoding.end,)
+
+    def score(before: tuple[int, ...], ids: tuple[int, ...]) -> float:
+        return float(spelling_logprobs(model, output, before, ids).sum())
+
+    scored = []
+    for item in find_homophones(heard.text):
+        head = " ".join(words[: item.position])
+        before = heard.prompt + (spelled(model, head) if head else ())
+        tail = [_replaced(words[item.position], item.word, new) for new in item.spellings]
+        rests = [spelled(model, " ".join([new, *words[item.position + 1 :]])) + ends for new in tail]
+        first = tuple(score(before, spelled(model, new)) for new in item.spellings)
+        whole = tuple(score(before, rest) for rest in rests)
+        scored.append(Homophone(item.word, item.position, item.spellings, first, whole))
+    return tuple(scored)
+
+
+def _replaced(written: str, word: str, other: str) -> str:
+    """The word as written, punctuation kept, with another spelling."""
+    return written.replace(word, other, 1)

@@ -1,0 +1,348 @@
+"""**Does the model look at the word that decides how another word is spelled?**
+
+“Message” and “messages” sound the same in French; only the “votre” or “vos” before tells which to write. The *cue
+contribution* is the share that the target takes from its cue in a layer, by attention, by norm and by value zeroing:
+in the encoder from sound to sound, in cross-attention and the decoder for the states that write the target's tokens.
+Beside it stand the same shares with random weights and for random stretches as long as the cue, and then the test of
+consequence: the probability of the target's tokens when the cue's sound is silenced, when its tokens are replaced, and
+when another cue is written in its place.
+
+*How to read it.* A dot marks a share above 95 % of the random stretches. An even spread over n words gives 1/n for
+each word of the cue, except in value zeroing, which grows with a word's duration: compare that with its random
+weights and stretches. If the target's probability falls when the cue is swapped in the text but not when its sound is
+silenced, the decoder follows the text.
+
+*What it cannot show.* A share says where a representation came from, not that the answer hung on it; hence the second
+table. Silenced sound is unlike any recording, and in Whisper silencing a clip's loudest part lowers the floor of the
+whole spectrogram. The token put in a cue's place is Whisper's <|endoftext|>, which also stands for unknown text; it
+may upset the model more than the loss of the cue, so compare it with the same done to other words. Cue times from
+cross-attention are about ±0.1 s.
+
+*Source.* Mohebbi, Chrupała, Zuidema & Alishahi, Homophone Disambiguation Reveals Patterns of Context Mixing in Speech
+Transformers, EMNLP 2023 (arXiv 2310.09925).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from methods.core import cue as cues
+from methods.core import draw, mixing, models
+from methods.core.audio import Clip
+from methods.core.cue import SCORES, CuePlace
+from methods.core.frames import Segment
+from methods.core.layers import Stack
+from methods.core.mixing import Passage
+from methods.core.network import SpeechModel
+from methods.core.results import Steps, finish, read_only
+
+STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
+HIGH = 95  # percentile of the random stretches above which a share is marked
+SILENCED_STRETCHES = 5  # each costs an encoder pass
+
+
+@dataclass(frozen=True, eq=False)
+class CueContribution:
+    """Shares (3 scores, layers) that the target takes from its cue; None for a stack that was not asked for.
+
+    The scores are attention, norm and value zeroing. Probabilities are those of the trained model; None for models
+    that write no text, and in the random-weights twins.
+    """
+
+    encoder: np.ndarray | None  # (3, layers)
+    decoder: np.ndarray | None  # (3, layers)
+    cross: np.ndarray | None  # (3, layers)
+    encoder_null: np.ndarray | None  # (3, layers, draws) the same for random stretches as long as the cue
+    decoder_null: np.ndarray | None  # (3, layers, draws) random runs of as many tokens
+    cross_null: np.ndarray | None  # (3, layers, draws)
+    null_places: tuple[tuple[str, str], ...]  # stack, and where its random stretches were drawn from
+    cue: str
+    target: str
+    cue_seconds: tuple[float, float]  # where the cue is said
+    target_seconds: tuple[float, float]
+    words: int  # how many words the encoder's and the cross-attention's rows are divided among
+    conditions: tuple[str, ...]  # what was done to the cue
+    spellings: tuple[str, ...]  # the target, then its alternative
+    logprobs: np.ndarray | None  # (conditions, spellings) natural log-probability of the whole spelling
+    probabilities: np.ndarray | None  # (conditions, spellings) mean probability of its tokens
+    silenced_null: np.ndarray | None  # (draws, spellings) the latter with a random stretch silenced instead
+    replaced_null: (
+        np.ndarray | None
+    )  # (draws, spellings) with another run of as many tokens before the target replaced
+    random: tuple["CueContribution", ...]  # the same with random weights, one per seed
+    provenance: dict[str, Any]
+
+    def contribution(self, stack: Stack = "encoder") -> np.ndarray:
+        """(3, layers) shares from the cue, in the order attention, norm, value zeroing."""
+        return mixing.required(self, stack)
+
+    def control(self, stack: Stack = "encoder") -> np.ndarray:
+        """(seeds, 3, layers) the same with random weights."""
+        return np.array([twin.contribution(stack) for twin in self.random])
+
+    def null_band(self, stack: Stack = "encoder") -> np.ndarray | None:
+        """(3 scores, layers, 2) 5th and 95th percentile over the random stretches; None where there was no room."""
+        drawn = getattr(self, f"{stack}_null")
+        if drawn is None or not drawn.shape[-1]:
+            return None
+        return np.moveaxis(np.percentile(drawn, (100 - HIGH, HIGH), axis=-1), 0, -1)
+
+    def table(self) -> pd.DataFrame:
+        """One line per attention, score and layer, then one per condition and spelling."""
+        parts = [_share_table(self, stack) for stack in shown_stacks(self)]
+        if self.logprobs is not None:
+            parts.append(_probability_table(self))
+        return pd.concat(parts, ignore_index=True)
+
+
+def analyse(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    cue: str,
+    target: str,
+    alternative: str | None = None,
+    swapped: str | None = None,
+    cue_occurrence: int | None = None,
+    target_occurrence: int | None = None,
+    segments: Sequence[Segment] | None = None,
+    transcript: str | None = None,
+    language: str | None = None,
+    stacks: Sequence[Stack] = STACKS,
+    prompt: bool = True,
+    draws: int = 20,
+    draw_seed: int = 0,
+    random_seeds: Sequence[int] = (0, 1, 2),
+) -> CueContribution:
+    """How much of a target word comes from its cue, layer by layer, and what happens without the cue?
+
+    `cue` and `target` are words (or several in a row) of the segments and of the text; an occurrence counts from 1.
+    `alternative` is another spelling of the target, `swapped` a cue to write instead. `prompt=False` divides a decoder
+    row among the text alone: a cue that opens the text then gets everything, whatever the model does. `draw_seed`
+    picks `draws` random stretches. Without a decoder only the encoder's part is made. Raises UserError where a word
+    is absent or ambiguous, or the cue does not come first.
+    """
+    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
+
+
+DEFAULTS = {
+    "alternative": None, "swapped": None, "cue_occurrence": None, "target_occurrence": None, "prompt": True,
+    "draws": 20, "draw_seed": 0,
+}  # fmt: skip
+
+
+def analyse_in_steps(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    cue: str,
+    target: str,
+    random_seeds: Sequence[int] = (0, 1, 2),
+    **options: Any,
+) -> Steps[CueContribution]:
+    """`analyse`, one model after the other, for a page that shows progress and can stop."""
+    passage = mixing.passage(clip, model, **{key: options.get(key) for key in ("segments", "transcript", "language")})
+    stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
+    asked = {"cue": cue, "target": target} | {name: options.get(name, value) for name, value in DEFAULTS.items()}
+    place = cues.find_place(passage, asked)
+    names = {**asked, "stacks": list(stacks), "random_seeds": list(random_seeds)}
+    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, place, stacks, names)))
+
+
+def _measure(passage: Passage, place: CuePlace, stacks: Sequence[Stack], names: dict[str, Any]) -> CueContribution:
+    fields: dict[str, Any] = {name: None for stack in STACKS for name in (stack, f"{stack}_null")}
+    places = {}
+    for stack in stacks:
+        shares, null, places[stack] = _stack_shares(passage, place, stack, names)
+        fields[stack], fields[f"{stack}_null"] = read_only(shares), read_only(null)
+    seconds = {name: _seconds(passage, found) for name, found in (("cue", place.cue), ("target", place.target))}
+    return CueContribution(
+        **fields,
+        null_places=tuple(places.items()),
+        cue=names["cue"],
+        target=names["target"],
+        cue_seconds=seconds["cue"],
+        target_seconds=seconds["target"],
+        words=len(passage.segments),
+        **_consequences(passage, place, names),
+        random=(),
+        provenance=mixing.origin("cue contribution", passage, names),
+    )
+
+
+def _seconds(passage: Passage, found: range) -> tuple[float, float]:
+    return passage.segments[found.start].start, passage.segments[found.stop - 1].end
+
+
+@torch.inference_mode()
+def _stack_shares(
+    passage: Passage, place: CuePlace, stack: Stack, names: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """(3, layers) shares from the cue, (3, layers, draws) from random stretches, and where those were drawn from."""
+    rows, columns, cue, target = _positions(passage, place, stack, names["prompt"])
+    end = columns[-1].stop if stack == "decoder" else models.frame_grid(passage.clip, passage.model).frames
+    # A causal row cannot read what comes later, so a decoder's runs of tokens end before the target or do not exist.
+    last = target.start if stack == "decoder" else end
+    first = columns[0].start if stack == "decoder" else 0
+    spans = [columns[index] for index in cue]
+    drawn, where = cues.random_spans(spans, target, last, names["draws"], names["draw_seed"], first)
+    every = [*columns, *(span for moved in drawn for span in moved)]
+    shares, null = [], []
+    for site in passage.sites(stack):
+        maps = cues.score_maps(site, rows, every)
+        words, stretches = maps[..., : len(columns)], maps[..., len(columns) :]
+        shares.append(cues.cue_contribution(words, range(len(rows)), cue))
+        sums = stretches.reshape(*maps.shape[:2], len(drawn), len(spans)).sum(-1)  # (3, rows, draws)
+        null.append((sums / words.sum(-1, keepdims=True)).mean(1))
+    return np.stack(shares, 1), np.stack(null, 1), where
+
+
+def _positions(
+    passage: Passage, place: CuePlace, stack: Stack, prompt: bool
+) -> tuple[list[range], list[range], range, range]:
+    """Rows of the target, all columns, the cue's places among the columns, and the positions of the target.
+
+    The state that reads one token writes the next: the target's rows in the decoder are those just before its tokens.
+    """
+    spans = list(passage.spans)
+    if stack == "encoder":
+        rows = [spans[index] for index in place.target]
+    else:
+        rows = [range(token - 1, token) for token in place.target_tokens]
+    if stack == "decoder":
+        first = 0 if prompt else len(passage.transcript.prompt)
+        columns = [range(token, token + 1) for token in range(first, len(passage.transcript.ids))]
+        return rows, columns, range(place.cue_tokens.start - first, place.cue_tokens.stop - first), place.target_tokens
+    found = range(spans[place.target.start].start, spans[place.target.stop - 1].stop)
+    return rows, spans, place.cue, found
+
+
+def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> dict[str, Any]:
+    """Probabilities of the target's spellings under each condition, for a trained model that writes text."""
+    nothing = dict.fromkeys(("logprobs", "probabilities", "silenced_null", "replaced_null"))
+    if passage.transcript is None or not passage.model.trained:
+        return {"conditions": (), "spellings": (), **nothing}
+    model, ids, clip = passage.model, passage.transcript.ids, passage.clip
+    before, neutral = ids[: place.target_tokens.start], model.decoding.end
+    blank = cues.with_cue(before, place, (neutral,) * len(place.cue_tokens))
+    sound = models.encoder_states(clip, model).output
+    quiet = cues.encoder_output(cues.silenced(clip, *_seconds(passage, place.cue)), model)
+    token = model.tokenizer.convert_ids_to_tokens(neutral)
+    cases = {
+        "as it is": (sound, before),
+        "cue silenced in the sound": (quiet, before),
+        f"cue replaced by {token} in the text": (sound, blank),
+        "both": (quiet, blank),
+    }
+    if names["swapped"]:
+        changed = cues.with_cue(before, place, cues.spelled(model, names["swapped"]))
+        cases[f"cue swapped for “{names['swapped']}” in the text"] = (sound, changed)
+    spellings = {names["target"]: ids[place.target_tokens.start : place.target_tokens.stop]}
+    if names["alternative"]:
+        spellings[names["alternative"]] = cues.spelled(model, names["alternative"])
+    table = [[cues.spelled_at(model, *case, tokens) for tokens in spellings.values()] for case in cases.values()]
+    first, draws = len(passage.transcript.prompt), names["draws"]
+    elsewhere = cues.replaced_elsewhere(before, place, first, neutral, draws)
+    replaced = [[cues.spelled_at(model, sound, ids, tokens)[1] for tokens in spellings.values()] for ids in elsewhere]
+    return {
+        "conditions": tuple(cases),
+        "spellings": tuple(spellings),
+        "logprobs": read_only([[total for total, _ in row] for row in table]),
+        "probabilities": read_only([[mean for _, mean in row] for row in table]),
+        "silenced_null": read_only(_silenced_elsewhere(passage, place, names, before, list(spellings.values()))),
+        "replaced_null": read_only(np.array(replaced).reshape(len(replaced), len(spellings))),
+    }
+
+
+def _silenced_elsewhere(
+    passage: Passage, place: CuePlace, names: dict[str, Any], before: tuple[int, ...], spellings: list[tuple[int, ...]]
+) -> np.ndarray:
+    """(draws, spellings) the spellings' probability when other stretches, as long as the cue, are silenced."""
+    grid = models.frame_grid(passage.clip, passage.model)
+    start, end = (round(time / grid.step) for time in _seconds(passage, place.cue))
+    target = range(*(round(time / grid.step) for time in _seconds(passage, place.target)))
+    span = [range(start, max(end, start + 1))]
+    drawn, _ = cues.random_spans(span, target, grid.frames, SILENCED_STRETCHES, names["draw_seed"])
+    found = []
+    for ((moved),) in drawn:
+        quiet = cues.silenced(passage.clip, moved.start * grid.step, moved.stop * grid.step)
+        output = cues.encoder_output(quiet, passage.model)
+        found.append([cues.spelled_at(passage.model, output, before, tokens)[1] for tokens in spellings])
+    return np.array(found).reshape(len(drawn), len(spellings))
+
+
+def _share_table(result: CueContribution, stack: Stack) -> pd.DataFrame:
+    shares, band = result.contribution(stack), result.null_band(stack)
+    scores, layers = np.indices(shares.shape)
+    frame = pd.DataFrame({"attention": stack, "score": np.array(SCORES)[scores.ravel()], "layer": layers.ravel() + 1})
+    frame["contribution"] = shares.ravel()
+    for column, name in enumerate(("null_low", "null_high")):
+        frame[name] = np.nan if band is None else band[..., column].ravel()
+    for twin in result.random:
+        frame[f"random_{twin.provenance['options']['seed']}_contribution"] = twin.contribution(stack).ravel()
+    return frame
+
+
+def _probability_table(result: CueContribution) -> pd.DataFrame:
+    rows, columns = np.indices(result.logprobs.shape)
+    conditions, spellings = (np.array(names, dtype=object) for names in (result.conditions, result.spellings))
+    frame = pd.DataFrame({"condition": conditions[rows.ravel()], "spelling": spellings[columns.ravel()]})
+    return frame.assign(logprob=result.logprobs.ravel(), mean_probability=result.probabilities.ravel())
+
+
+def share_map(ax: Axes, shares: np.ndarray, top: float, band: np.ndarray | None = None, ink: str = draw.INK) -> object:
+    """Layers by scores in percent; a dot where a share lies above the random stretches. Returns the mesh."""
+    mesh = ax.pcolormesh(shares.T, cmap=draw.SEQUENTIAL, vmin=0, vmax=top, edgecolors="white", linewidth=1)
+    for (score, layer), share in np.ndenumerate(shares):
+        above = band is not None and share > band[score, layer, 1]
+        text = f"{100 * share:.0f}{' •' if above else ''}" if np.isfinite(share) else "–"
+        colour = "white" if share > 0.6 * top else "#1f2937"  # the cells are light in both of the page's themes
+        ax.text(score + 0.5, layer + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
+    ax.set(xticks=np.arange(3) + 0.5, yticks=np.arange(shares.shape[1]) + 0.5, ylabel="layer")
+    ax.set_xticklabels(("attention", "norm", "value\nzeroing"), color=ink, fontsize=8)
+    ax.set_yticklabels(range(1, shares.shape[1] + 1), color=ink, fontsize=8)
+    ax.invert_yaxis()
+    ax.yaxis.label.set_color(ink)
+    ax.tick_params(length=0, colors=ink)
+    ax.spines[:].set_visible(False)
+    return mesh
+
+
+def shown_stacks(result: CueContribution) -> tuple[Stack, ...]:
+    """The stacks that this result has."""
+    return tuple(stack for stack in STACKS if getattr(result, stack) is not None)
+
+
+def top_share(result: CueContribution) -> float:
+    """The upper end of the one colour scale: the largest share, trained or random, in any stack."""
+    maps = [part.contribution(stack) for part in (result, *result.random) for stack in shown_stacks(result)]
+    return max(float(np.nanmax(values)) for values in maps) or 1.0
+
+
+def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) -> None:
+    """Every stack with trained weights above, and the mean of the random-weights seeds below, on one colour scale."""
+    stacks, top, rows = shown_stacks(result), top_share(result), 2 if result.random else 1
+    axes = figure.subplots(rows, len(stacks), squeeze=False)
+    for column, stack in enumerate(stacks):
+        mesh = share_map(axes[0, column], result.contribution(stack), top, result.null_band(stack), ink)
+        axes[0, column].set_title(f"{mixing.STACK_TITLES[stack]}\ntrained", fontsize=8, color=ink)
+        if result.random:
+            share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
+            axes[1, column].set_title(f"random weights, mean of {len(result.random)} seeds", fontsize=8, color=ink)
+    bar = figure.colorbar(mesh, ax=axes, shrink=0.7)
+    bar.set_label(f"share of “{result.target}” from “{result.cue}”".replace("$", r"\$"), color=ink)
+    bar.ax.tick_params(colors=ink)
+
+
+def plot(result: CueContribution) -> Figure:
+    """Shares from the cue by layer and score, in percent, for every stack, trained and random, on one scale."""
+    layers = result.contribution(shown_stacks(result)[0]).shape[1]
+    figure = draw.new_figure(3.0 * len(shown_stacks(result)) + 1.0, 2 * (0.28 * layers + 1.1))
+    draw_shares(figure, result)
+    return figure
