@@ -50,7 +50,7 @@ def _controls() -> dict[str, gr.components.Component]:
     with gr.Row(elem_classes="controls"):
         return {
             "against": gr.Radio(AGAINST, value="final", label="Colour words against", interactive=True, min_width=260),
-            "norm": gr.Radio(NORM, value="yes", label="Earlier layers", interactive=True, min_width=320),
+            "norm": gr.Radio(NORM, value="yes", label="Earlier layers", interactive=True, min_width=240),
         }
 
 

@@ -42,7 +42,7 @@ def build() -> gr.Blocks:
         saved = gr.JSON(visible=False)
         base = gr.Textbox(links.space_address(), visible=False)
         shell = Shell(area.session, area.model, area.units, saved, base)
-        with gr.Tabs(elem_id="groups") as groups:
+        with gr.Tabs(elem_id="groups", overflow_behavior="wrap") as groups:
             with gr.Tab("Start here", id="start") as start:
                 start_page()
             tabs, inner = _technique_tabs(shell)
@@ -68,7 +68,10 @@ def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
     built, inner = [], {}
     for group in GROUPS:
         names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
-        with gr.Tab(group, id=group) as outer, gr.Tabs(elem_classes="techniques") as inner[group]:
+        with (
+            gr.Tab(group, id=group) as outer,
+            gr.Tabs(elem_classes="techniques", overflow_behavior="wrap") as inner[group],
+        ):
             for name in names:
                 with gr.Tab(TECHNIQUES[name][1], id=name) as tab:
                     made = makers[name]()
