@@ -18,8 +18,9 @@ MIME = {"csv": "text/csv", "npz": "application/octet-stream", "svg": "image/svg+
 def download(kind: str, name: str, result: Any, figure: Figure | None) -> dict[str, str]:
     """What the page's script saves: file name, MIME type and base64 content."""
     make = {"csv": lambda: csv(result), "npz": lambda: npz(result)}.get(kind, lambda: picture(kind, figure, result))
-    clip = result.provenance["clip"]
-    file = "-".join(part for part in (name, _plain(clip), _plain(result.provenance["model"].split("/")[-1])) if part)
+    origin = result.provenance
+    heard = origin.get("clip") or origin["corpus"]
+    file = "-".join(part for part in (name, _plain(heard), _plain((origin["model"] or "").split("/")[-1])) if part)
     return {"name": f"{file}.{kind}", "mime": MIME[kind], "data": base64.b64encode(make()).decode("ascii")}
 
 
@@ -29,14 +30,9 @@ def _plain(text: str) -> str:
 
 def csv(result: Any) -> bytes:
     """The tidy table; origin as columns of their own, which every spreadsheet and reader can skip."""
-    origin = result.provenance
-    table = result.table().assign(
-        model=origin["model"],
-        weights_sha256=origin["weights_sha256"],
-        clip=origin["clip"],
-        clip_sha256=origin["clip_sha256"],
-    )
-    return table.to_csv(index=False).encode("utf-8")
+    kept = ("model", "weights_sha256", "clip", "clip_sha256", "corpus", "corpus_sha256")
+    origin = {name: result.provenance[name] for name in kept if name in result.provenance}
+    return result.table().assign(**origin).to_csv(index=False).encode("utf-8")
 
 
 def npz(result: Any) -> bytes:
@@ -46,7 +42,7 @@ def npz(result: Any) -> bytes:
         value = getattr(result, field.name)
         if field.name == "provenance" or value is None:
             continue
-        if field.name == "random":
+        if field.name == "random" and isinstance(value, tuple):
             arrays |= _stacked(value)
         else:
             arrays[field.name] = np.asarray(value)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from methods import TECHNIQUES, attention, attention_norm, context_mixing, value_zeroing
 from methods.core import models
-from page import api, clip_area, links
+from page import api, clip_area, corpus_area, links
 from page import session as sessions
 from page.clip_area import FIRST_MODEL
 from page.context_mixing_tab import context_mixing_tab
@@ -39,9 +39,10 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
+        own = corpus_area.corpus_area()
         saved = gr.JSON(visible=False)
         base = gr.Textbox(links.space_address(), visible=False)
-        shell = Shell(area.session, area.model, area.units, saved, base)
+        shell = Shell(area.session, area.model, area.units, own.corpus, saved, base)
         with gr.Tabs(elem_id="groups", overflow_behavior="wrap") as groups:
             with gr.Tab("Start here", id="start") as start:
                 start_page()
@@ -49,6 +50,7 @@ def build() -> gr.Blocks:
         start.select(None, None, None, js="() => window.ism.leave()")
         gr.Markdown(FOOTER, elem_classes="footer")
         clip_area.connect(area)
+        corpus_area.connect(own)
         links.connect(page, area, groups, inner, tabs)
         api.endpoints({module.__name__.rsplit(".", 1)[-1]: module for module in SCRIPTED})
     return page

@@ -2,17 +2,21 @@
 
 import importlib
 import inspect
+from pathlib import Path
 from typing import Any
 
+from methods.core import corpus as corpora
 from page.examples import EXAMPLES
 from page.session import Session
 
-NOT_OPTIONS = {"clip", "model", "segments", "transcript", "random_seeds"}  # written out in their own way
+NOT_OPTIONS = {"clip", "corpus", "model", "segments", "transcript", "random_seeds"}  # written out in their own way
 
 
 def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
     """A script to run beside this repository, for the result on screen. A visitor's own file is named by hand."""
     origin, options = result.provenance, result.provenance["options"]
+    if "corpus" in origin:
+        return _over_corpus(result, technique, session, shown)
     bundled = session.example and session.clip.sha256 == origin["clip_sha256"]
     file = f"examples_audio/{EXAMPLES[session.example].file}" if bundled else "YOUR_RECORDING.wav"
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
@@ -28,6 +32,34 @@ result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique,
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
 """
+
+
+def _over_corpus(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
+    origin, options = result.provenance, result.provenance["options"]
+    drawing = ", ".join(["result", *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
+    model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
+    return f"""from methods import {technique}
+from methods.core import corpus as corpora
+from methods.core.audio import load_clip
+from methods.core.models import load_model
+from methods.core.textgrid import read_textgrid
+
+{_corpus(origin, session)}
+model = {model}
+result = {technique}.analyse({", ".join(["corpus", "model", *_arguments(technique, options)])})
+result.table().to_csv("{technique}.csv", index=False)
+{technique}.plot({drawing}).savefig("{technique}.svg")
+"""
+
+
+def _corpus(origin: dict[str, Any], session: Session) -> str:
+    if origin["corpus"] in corpora.CORPORA:
+        return f"corpus = corpora.bundled({origin['corpus']!r})"
+    if origin["corpus"] != session.clip.name:
+        return "corpus = corpora.read_zip('YOUR_CORPUS.zip')"
+    file = f"examples_audio/{EXAMPLES[session.example].file}" if session.example else "YOUR_RECORDING.wav"
+    return f"""tiers = read_textgrid(open({str(Path(file).with_suffix(".TextGrid"))!r}, "rb").read())
+corpus = corpora.of_clip(load_clip({file!r}), tiers["words"], tiers["phones"])"""
 
 
 def _arguments(technique: str, options: dict[str, Any]) -> list[str]:

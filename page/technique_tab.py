@@ -12,10 +12,12 @@ from typing import Any
 import gradio as gr
 
 from methods.core import models
+from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.network import SpeechModel
 from methods.core.results import Step, Steps, finish
 from page.clip_area import allowed_model, present
+from page.corpus_area import with_corpus
 from page.downloads import download
 from page.errors import toast
 from page.session import Session
@@ -32,6 +34,7 @@ class Shell:
     session: gr.State
     model: gr.Dropdown
     units: gr.Radio
+    corpus: gr.State  # the visitor's own recordings, or None
     saved: gr.JSON  # a file on its way to the browser
     link_base: gr.Textbox  # the Space's address, empty elsewhere
 
@@ -97,13 +100,16 @@ class _Parts:
     @property
     def asked(self) -> list[gr.components.Component]:
         """Inputs of a run: what is looked at, and how."""
-        return [self.shell.session, self.shell.model, self.shell.units, *self.controls.values()]
+        shell = self.shell
+        return [shell.session, shell.corpus, shell.model, shell.units, *self.controls.values()]
 
     def named(self, values: Sequence[Any]) -> Values:
         return dict(zip(self.controls, values, strict=True))
 
-    def steps(self, session: Session | None, model_id: str, units: str, values: Values) -> Steps:
-        session = present(session)
+    def steps(
+        self, session: Session | None, corpus: Corpus | None, model_id: str, units: str, values: Values
+    ) -> Steps:
+        session = with_corpus(present(session), corpus)
         return self.recipe.steps(session, models.load_model(allowed_model(model_id)), units, values)
 
     def shown(self, result: Any, values: Values) -> tuple:
@@ -120,10 +126,15 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
     nothing = (gr.skip(),) * (2 + len(parts.outputs) + len(parts.controls))
 
     def work(
-        session: Session | None, model_id: str, units: str, *values: Any, progress: Any = gr.Progress()
+        session: Session | None,
+        corpus: Corpus | None,
+        model_id: str,
+        units: str,
+        *values: Any,
+        progress: Any = gr.Progress(),
     ) -> Generator:
         named = parts.named(values)
-        for step, result in watched(parts.steps(session, model_id, units, named)):
+        for step, result in watched(parts.steps(session, corpus, model_id, units, named)):
             progress(step.done, desc=step.text)
             if result is None:
                 yield (*nothing, *_busy(True))
@@ -166,12 +177,12 @@ def _busy(busy: bool) -> tuple[gr.Button, gr.Button]:
 def _connect_views(parts: _Parts) -> None:
     """Changing the view draws again; it runs nothing unless the result does not hold what is asked for."""
 
-    def redraw(result: Any, session: Session, model_id: str, units: str, *values: Any) -> tuple:
+    def redraw(result: Any, session: Session, corpus: Corpus | None, model_id: str, units: str, *values: Any) -> tuple:
         named = parts.named(values)
         if result is None:
             return (gr.skip(),) * (2 + len(parts.outputs))
         if not parts.recipe.covers(result, named):
-            result = finish(parts.steps(session, model_id, units, named))
+            result = finish(parts.steps(session, corpus, model_id, units, named))
         return result, *parts.shown(result, named)
 
     for option, control in parts.controls.items():

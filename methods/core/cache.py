@@ -28,6 +28,11 @@ class BoundedCache:
             self._shrink()
             return value
 
+    def peek(self, key: Hashable) -> Any:
+        """The value kept under `key`, or None; nothing is computed."""
+        with self._lock:
+            return self._items[key][0] if key in self._items else None
+
     def _shrink(self) -> None:
         while len(self._items) > 1 and sum(size for _, size in self._items.values()) > self.limit:
             self._items.popitem(last=False)

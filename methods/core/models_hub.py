@@ -62,6 +62,19 @@ def _download(identifier: str) -> Path:
         ) from problem
 
 
+def data_set(identifier: str, patterns: list[str]) -> Path:
+    """A folder with those files of a public data set; fetched once, then found in the hub's cache."""
+    try:
+        return Path(huggingface_hub.snapshot_download(identifier, repo_type="dataset", allow_patterns=patterns))
+    except errors.HFValidationError as problem:
+        raise ModelError(f"{identifier!r} is not the name of a data set, such as owner/name.") from problem
+    except OSError as problem:  # not found, private, offline, time-out: all of the hub client's errors are OSErrors
+        raise ModelError(
+            f"The data set {identifier} could not be fetched: there is no network here or no such public data set; "
+            "check its name, or give a folder or zip of your own."
+        ) from problem
+
+
 def weights_hash(folder: Path) -> str:
     """SHA-256 over the weight files, the name of the weights in every result."""
     digest = hashlib.sha256()

@@ -59,10 +59,30 @@ def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -
         "clip_sha256": clip.sha256,
         "seconds": clip.seconds,
         "options": options,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-        },
+        "versions": _versions(),
+    }
+
+
+def corpus_provenance(technique: str, corpus: Any, model: SpeechModel | None, **options: Any) -> dict[str, Any]:
+    """The same for a result over a corpus; `model` is None where no model took part."""
+    return {
+        "technique": technique,
+        "model": None if model is None else model.id,
+        "family": None if model is None else model.family,
+        "weights_sha256": None if model is None else model.weights_sha256,
+        "corpus": corpus.name,
+        "corpus_sha256": corpus.sha256,
+        "utterances": len(corpus.utterances),
+        "seconds": corpus.seconds,
+        "options": options,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in LIBRARIES},
     }
 
 

@@ -1,0 +1,69 @@
+"""Hidden states of the bundled corpora on disk, bounded: encoding them again takes longer than reading them.
+
+Only corpora that came with the app are kept; what a visitor brings never touches this folder.
+"""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+
+from methods.core.corpus import CORPORA, Corpus, bundled
+
+FORMAT = 1  # raise it when what is kept means something else
+LIMIT = 2 * 2**30  # bytes on disk
+
+
+def folder() -> Path:
+    """Where they are kept: the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inside-speech-models" / "features"
+
+
+def may_keep(corpus: Corpus) -> bool:
+    """Whether this is one of ours."""
+    return corpus.name in CORPORA and bundled(corpus.name).sound_sha256 == corpus.sound_sha256
+
+
+def load(key: Hashable) -> dict[str, np.ndarray] | None:
+    """What was kept under this key (name of each layer -> its states), or None."""
+    place = folder() / _name(key)
+    try:
+        with np.load(place, allow_pickle=False) as kept:
+            layers = {str(name): kept[f"{number:03d}"] for number, name in enumerate(kept["names"])}
+        place.touch()  # it was used just now
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None  # not kept, or damaged: it is made again
+    for layer in layers.values():
+        layer.flags.writeable = False
+    return layers
+
+
+def save(key: Hashable, layers: dict[str, np.ndarray]) -> None:
+    """Keep these; the least recently used go when there are more than `LIMIT` bytes. A full disk keeps nothing."""
+    place = folder()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=place, suffix=".part", delete=False) as file:
+            numbered = {f"{number:03d}": layer for number, layer in enumerate(layers.values())}
+            np.savez(file, names=np.array(list(layers)), **numbered)
+        Path(file.name).replace(place / _name(key))
+        _shrink(place)
+    except OSError:
+        return
+
+
+def _shrink(place: Path) -> None:
+    files = sorted(place.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = 0
+    for path in files:
+        total += path.stat().st_size
+        if total > LIMIT:
+            path.unlink(missing_ok=True)
+
+
+def _name(key: Hashable) -> str:
+    return hashlib.sha256(repr((FORMAT, key)).encode()).hexdigest()[:32] + ".npz"

@@ -1,0 +1,72 @@
+"""What kind of sound is a phone? Articulatory classes of the 39 ARPAbet phones of English.
+
+Textbook values for General American (Ladefoged & Johnson, *A Course in Phonetics*); diphthongs are classed by their
+first half, affricates as a manner of their own, /r/ as post-alveolar, /w/ as labial.
+"""
+
+# phone -> (manner, place, voicing); lower case, without stress digits
+CONSONANTS: dict[str, tuple[str, str, str]] = {
+    "p": ("plosive", "labial", "voiceless"),
+    "b": ("plosive", "labial", "voiced"),
+    "t": ("plosive", "alveolar", "voiceless"),
+    "d": ("plosive", "alveolar", "voiced"),
+    "k": ("plosive", "velar", "voiceless"),
+    "g": ("plosive", "velar", "voiced"),
+    "f": ("fricative", "labial", "voiceless"),
+    "v": ("fricative", "labial", "voiced"),
+    "th": ("fricative", "dental", "voiceless"),
+    "dh": ("fricative", "dental", "voiced"),
+    "s": ("fricative", "alveolar", "voiceless"),
+    "z": ("fricative", "alveolar", "voiced"),
+    "sh": ("fricative", "post-alveolar", "voiceless"),
+    "zh": ("fricative", "post-alveolar", "voiced"),
+    "hh": ("fricative", "glottal", "voiceless"),
+    "ch": ("affricate", "post-alveolar", "voiceless"),
+    "jh": ("affricate", "post-alveolar", "voiced"),
+    "m": ("nasal", "labial", "voiced"),
+    "n": ("nasal", "alveolar", "voiced"),
+    "ng": ("nasal", "velar", "voiced"),
+    "l": ("approximant", "alveolar", "voiced"),
+    "r": ("approximant", "post-alveolar", "voiced"),
+    "w": ("approximant", "labial", "voiced"),
+    "y": ("approximant", "palatal", "voiced"),
+}
+# phone -> (height, backness, rounding)
+VOWELS: dict[str, tuple[str, str, str]] = {
+    "iy": ("high", "front", "unrounded"),
+    "ih": ("high", "front", "unrounded"),
+    "ey": ("mid", "front", "unrounded"),
+    "eh": ("mid", "front", "unrounded"),
+    "ae": ("low", "front", "unrounded"),
+    "aa": ("low", "back", "unrounded"),
+    "ao": ("mid", "back", "rounded"),
+    "ow": ("mid", "back", "rounded"),
+    "uh": ("high", "back", "rounded"),
+    "uw": ("high", "back", "rounded"),
+    "ah": ("mid", "central", "unrounded"),
+    "er": ("mid", "central", "unrounded"),
+    "ay": ("low", "central", "unrounded"),
+    "aw": ("low", "central", "unrounded"),
+    "oy": ("mid", "back", "rounded"),
+}
+PHONES = frozenset(CONSONANTS) | frozenset(VOWELS)
+FEATURES = ("manner", "place", "voicing", "height", "backness", "rounding")
+
+
+def feature(phone: str, name: str) -> str:
+    """The phone's class under this feature; empty where the feature is not defined (the height of /t/, say).
+
+    Vowels have manner "vowel" and are voiced; they have no place.
+    """
+    if phone in CONSONANTS:
+        return dict(zip(FEATURES[:3], CONSONANTS[phone], strict=True)).get(name, "")
+    if phone in VOWELS:
+        own = dict(zip(FEATURES[3:], VOWELS[phone], strict=True)) | {"manner": "vowel", "voicing": "voiced"}
+        return own.get(name, "")
+    return ""
+
+
+def arpabet(label: str) -> str | None:
+    """The ARPAbet phone that a label stands for ("AH1" -> "ah"), or None."""
+    plain = label.strip().lower().rstrip("012")
+    return plain if plain in PHONES else None
