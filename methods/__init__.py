@@ -7,6 +7,7 @@ Speech Models".
 
 # The table of contents, kept by hand: module -> (group of tabs, title of its tab).
 TECHNIQUES: dict[str, tuple[str, str]] = {
+    "probing": ("Representation understanding", "Probing"),
     "ctc_lens": ("Representation understanding", "CTC lens"),
     "decoder_lens": ("Representation understanding", "DecoderLens"),
     "attention": ("Feature importance", "Attention"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+WIDE = 6.0  # inches; beyond that a picture takes the room of two
 INK = "#010203"  # a colour that nothing else has: it becomes the page's own text colour
 
 
@@ -19,4 +20,5 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     picture = buffer.getvalue()
     picture = picture[picture.index("<svg") :].replace(INK, "currentColor")
     label = html.escape(summary, quote=True)
-    return picture.replace("<svg ", f'<svg role="img" aria-label="{label}" class="curve" ', 1)
+    kind = "curve wide" if size[0] > WIDE else "curve"
+    return picture.replace("<svg ", f'<svg role="img" aria-label="{label}" class="{kind}" ', 1)

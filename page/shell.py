@@ -17,6 +17,7 @@ from page.decoder_lens_tab import decoder_lens_tab
 from page.examples import FIRST
 from page.head_roles_tab import head_roles_tab
 from page.mixing_tab import mixing_tab
+from page.probing_tab import probing_tab
 from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
 from page.technique_tab import Shell, Tab
@@ -58,6 +59,7 @@ def build() -> gr.Blocks:
 
 def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
     makers = {
+        "probing": lambda: probing_tab(shell),
         "ctc_lens": lambda: ctc_lens_tab(shell),
         "decoder_lens": lambda: decoder_lens_tab(shell),
         "attention": lambda: mixing_tab(attention, shell, by_head=True),

@@ -55,7 +55,14 @@ def layer_curve(ax: Axes, view: "View", ink: str = INK) -> None:
     ax.axvline(view.layer, color=QUIET, lw=0.6)
     ax.set(xlabel="layer", ylabel=view.curve_name, xticks=layers, ylim=(0, None))
     # Above the axes, where it can hide no curve.
-    ax.legend(fontsize=8, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    plain_axes(ax, ink, columns=3)
+
+
+def plain_axes(ax: Axes, ink: str = INK, *, columns: int = 2) -> None:
+    """Two spines in the given ink, and the legend, if there is something to name, above the axes."""
+    if ax.get_legend_handles_labels()[0]:
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        ax.legend(fontsize=8, frameon=False, labelcolor=ink, ncols=columns, **place)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_edgecolor(ink)
     ax.tick_params(colors=ink)

@@ -147,6 +147,13 @@ def _closed(values: np.ndarray) -> np.ndarray:
     return values
 
 
+def joined(first: Features, second: Features) -> Features:
+    """The states of two corpora, one after the other, as of `first_corpus.joined(second_corpus)`."""
+    layers = tuple(_closed(np.concatenate(both)) for both in zip(first.layers, second.layers, strict=True))
+    grids = first.grids + second.grids
+    return Features(first.names, layers, *_places(grids), grids, first.note)
+
+
 def frames_of(features: Features, items: Items) -> list[range]:
     """Which rows of the concatenated frames belong to each item? Never empty (see `FrameGrid.span`)."""
     spans = []

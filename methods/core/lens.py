@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ from methods.core.layers import captured
 from methods.core.network import SpeechModel
 
 TIME_STAMP = 0.02  # s: the steps of Whisper's time stamps
-COLOURS = (draw.TRAINED, draw.RANDOM, "#059669", "#7c3aed", draw.QUIET)
+COLOURS = (draw.TRAINED, draw.RANDOM, "#059669", "#7c3aed", draw.QUIET, "#db2777")
 
 _silences = BoundedCache(2**28)  # bytes
 
@@ -290,7 +291,7 @@ class Curve:
 def layer_curves(ax: Axes, names: Sequence[str], curves: Sequence[Curve], unit: str, ink: str = draw.INK) -> None:
     """Curves over the layers; the first is the one to look at, controls are dashed."""
     places = np.arange(len(names))
-    for curve, colour in zip(curves, COLOURS, strict=False):
+    for curve, colour in zip(curves, cycle(COLOURS)):  # colours begin again after six
         values = np.atleast_2d(curve.values)
         for seed in values if len(values) > 1 else ():
             ax.plot(places, seed, color=colour, lw=0.8, alpha=0.5)
@@ -298,9 +299,4 @@ def layer_curves(ax: Axes, names: Sequence[str], curves: Sequence[Curve], unit: 
         ax.plot(places, values.mean(0), color=colour, label=curve.name, **style)
     ax.set_xticks(places, [name.split(" ")[0] for name in names])
     ax.set(xlabel="layer", ylabel=unit)
-    ax.legend(fontsize=8, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_edgecolor(ink)
-    ax.tick_params(colors=ink)
-    ax.xaxis.label.set_color(ink)
-    ax.yaxis.label.set_color(ink)
+    draw.plain_axes(ax, ink)
