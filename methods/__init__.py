@@ -8,6 +8,8 @@ Speech Models".
 # The table of contents, kept by hand: module -> (group of tabs, title of its tab).
 TECHNIQUES: dict[str, tuple[str, str]] = {
     "probing": ("Representation understanding", "Probing"),
+    "acoustic_probing": ("Representation understanding", "Acoustics and articulation"),
+    "live_probes": ("Representation understanding", "Live probes"),
     "ctc_lens": ("Representation understanding", "CTC lens"),
     "decoder_lens": ("Representation understanding", "DecoderLens"),
     "attention": ("Feature importance", "Attention"),

@@ -17,7 +17,7 @@ score may carry over. A deeper layer with a lower score may hold the same in a f
 English, Kelleher & Carson-Berndsen, SIGMORPHON 2022 (doi 10.18653/v1/2022.sigmorphon-1.9) for phonetic features.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from methods.core.errors import UserError
 from methods.core.features import Features
 from methods.core.network import SpeechModel
 from methods.core.probe_figures import SCORES
-from methods.core.results import Step, Steps, corpus_provenance, finish, read_only
+from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 
 LEARNING_SIZES = (3, 5, 10, 20, 40, 80)  # training recordings
 FEWEST_OF_A_SPEAKER = 60  # items, for the matrix of speakers
@@ -144,7 +144,7 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
     asked = _Asked(**options)
     task = probe_targets.task(corpus, asked.target)
     plan = diagnostic.plan(task, asked.unit, asked.probe, asked.groups, asked.control_seeds, asked.seed)
-    states = yield from _part(_states(corpus, model, asked), 0.0, 0.3)
+    states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     yield Step(0.3, "training probes on every layer")
     result = _first(corpus, model, states, plan, asked)
     yield Step(0.35, "training probes on acoustic features", result)
@@ -152,7 +152,7 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
     yield Step(0.4, "random weights", result)
     for number, seed in enumerate(asked.random_seeds):
         begin, end = 0.4 + 0.5 * number / len(asked.random_seeds), 0.4 + 0.5 * (number + 1) / len(asked.random_seeds)
-        twin = yield from _part(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
         result = _with_random(result, diagnostic.measure(twin, replace(plan, controls=())))
         yield Step(end, "random weights", result)
     result = _with_learning(result, corpus, model, states, plan)
@@ -175,16 +175,6 @@ class _Asked:
     random_seeds: Sequence[int] = (0, 1, 2)
     control_seeds: Sequence[int] = (0, 1, 2)
     seed: int = 0
-
-
-def _part(steps: Steps[Any], begin: float, end: float) -> Generator[Step, None, Any]:
-    """A piece of work as a part of a larger one."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        yield Step(begin + (end - begin) * step.done, step.text)
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:

@@ -1,11 +1,14 @@
 """The recordings that techniques over many clips run on: bundled corpora, the clip above, or a visitor's own zip."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import gradio as gr
 
+from methods.core import articulation
 from methods.core import corpus as corpora
+from methods.core.articulation import Articulation
 from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from page.errors import toast
@@ -16,10 +19,12 @@ CHOICES = [
     ("the clip above, alone", "clip"),
     ("your own corpus (upload it above the tabs)", "own"),
 ]
-HOW = """A zip of sound files (up to 30 s each, 15 minutes in all, 400 files), each with a Praat **TextGrid** of the
-same name that has interval tiers named `words` and `phones`; other tiers can be probed as labels of their own.
-Speakers: one folder each, or an `index.csv` with the columns `file`, `speaker`, `sex`, `language`. Your recordings are
-held in memory for this visit only and are never part of a link."""
+HOW = """A zip (20 MB) of sound files (up to 30 s each, 15 minutes in all, 400 files; FLAC is half the size of WAV),
+each with a Praat **TextGrid** of the same name that has interval tiers named `words` and `phones`; other tiers can be
+probed as labels of their own. Instead of TextGrids, one table `segments.csv` will do, with the columns `file`, `tier`,
+`label`, `start`, `end` (seconds). Speakers: one folder each, or an `index.csv` with the columns `file`, `speaker`,
+`sex`, `language`. For articulation: a zip of EMA sentences in the `.mat` format of Haskins' HPRC. Your recordings
+are held in memory for this visit only and are never part of a link."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,12 @@ def corpus_area() -> CorpusArea:
 def connect(area: CorpusArea) -> None:
     """Read the zip when it comes, forget the corpus when the file is taken away."""
 
-    def read(path: str | None) -> tuple[Corpus | None, str]:
+    def read(path: str | None) -> tuple[Corpus | Articulation | None, str]:
         if path is None:
             return None, ""
+        moved = articulation.read_zip(path)
+        if moved is not None:
+            return moved, f"{summary(moved.corpus)} · movements: {', '.join(moved.channels)}"
         corpus = corpora.read_zip(path)
         return corpus, summary(corpus)
 
@@ -65,11 +73,20 @@ def summary(corpus: Corpus) -> str:
     words = sum(len(utterance.words) for utterance in corpus.utterances)
     others = sorted({tier for utterance in corpus.utterances for tier in utterance.tiers})
     parts = [
-        f"**{len(corpus.utterances)} recordings**, {corpus.seconds:.0f} s",
-        f"{len(corpus.speakers)} speaker(s): {', '.join(corpus.speakers[:6])}",
+        f"**{_counted(len(corpus.utterances), 'recording')}**, {corpus.seconds:.0f} s",
+        f"{_counted(len(corpus.speakers), 'speaker')}: {_some(corpus.speakers, 6)}",
         f"{words} words, {sum(phones.values())} phones of {len(phones)} kinds",
     ]
-    return " · ".join(parts + ([f"further tiers: {', '.join(others[:8])}"] if others else []))
+    further = [f"further tiers: {_some(others, 8)}"] if others else []
+    return " · ".join([*parts, *further, *corpus.notes])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    return ", ".join(name[:60] for name in names[:most]) + ", …" * (len(names) > most)
 
 
 def corpus_control(value: str = "prompts") -> gr.Dropdown:
@@ -88,9 +105,19 @@ def chosen(session: Session, value: str) -> Corpus:
             "You have not given a corpus of your own yet; open “Your own corpus” above the tabs and upload a zip, or "
             "choose one of the bundled ones."
         )
+    return session.corpus.corpus if isinstance(session.corpus, Articulation) else session.corpus
+
+
+def own_articulation(session: Session) -> Articulation:
+    """The visitor's own recordings of articulation."""
+    if not isinstance(session.corpus, Articulation):
+        raise UserError(
+            "Your own corpus holds no movements of the vocal tract; upload a zip of HPRC's .mat files, or choose "
+            "another corpus to use the synthetic vocal tract."
+        )
     return session.corpus
 
 
-def with_corpus(session: Session, corpus: Corpus | None) -> Session:
+def with_corpus(session: Session, corpus: Corpus | Articulation | None) -> Session:
     """The session with the visitor's own corpus at hand."""
     return replace(session, corpus=corpus)

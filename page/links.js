@@ -60,7 +60,7 @@ window.ism = {
 
   refresh() { // run the technique on screen unless its result is of this very clip, model and cut
     const technique = this.shared.technique;
-    if (this.ready && technique && this.key && this.shown[technique] !== this.key) this.press("run-" + technique, 50);
+    if (this.ready && technique && this.key && this.shown[technique] !== this.key) this.press("run-" + technique, 600); // a minute: a busy machine mounts slowly
     return [];
   },
 

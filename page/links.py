@@ -14,6 +14,7 @@ from page.errors import toast
 from page.examples import EXAMPLES, FIRST
 from page.technique_tab import Tab
 
+LONGEST_TEXT = 200  # characters of an option that a visitor types
 SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
 
 
@@ -81,12 +82,34 @@ def read_options(
 
 def read_option(control: Any, text: str, wrong: list[str]) -> Any:
     """One option, checked against its control; the control's own value where the link is wrong."""
-    if isinstance(control, gr.Slider):
-        number = int(text) if text.isdecimal() else None
-        value = number if number is not None and control.minimum <= number <= control.maximum else None
-    else:
-        value = text if text in [choice for _, choice in control.choices] else None
+    value = _number(control, text) if isinstance(control, gr.Slider) else _plain(control, text)
     if value is None:
         wrong.append(text[:40])
         return control.value
     return value
+
+
+def _number(control: gr.Slider, text: str) -> float | int | None:
+    """A number within the slider's range, whole where its steps are."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if not control.minimum <= number <= control.maximum:
+        return None
+    return int(number) if float(control.step).is_integer() and number.is_integer() else number
+
+
+def _plain(control: Any, text: str) -> Any:
+    """A ticked box, a text, or one (or several) of a control's choices; None for anything else."""
+    if isinstance(control, gr.Checkbox):
+        return {"true": True, "false": False}.get(text)
+    if isinstance(control, gr.Textbox):
+        return text[: control.max_length or LONGEST_TEXT]
+    known = [str(choice) for _, choice in control.choices]
+    if isinstance(control, gr.CheckboxGroup) or getattr(control, "multiselect", False):
+        chosen = [part for part in text.split(",") if part]
+        return chosen if set(chosen) <= set(known) else None
+    if text in known:
+        return control.choices[known.index(text)][1]
+    return text[:LONGEST_TEXT] if getattr(control, "allow_custom_value", False) else None

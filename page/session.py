@@ -6,6 +6,7 @@ from typing import Any
 
 from methods.core import alignment, ctc, models
 from methods.core.alignment import Segment
+from methods.core.articulation import Articulation
 from methods.core.audio import Clip, load_clip
 from methods.core.corpus import Corpus
 from methods.core.ctc import CtcReading
@@ -30,7 +31,7 @@ class Session:
     words: tuple[Segment, ...] | None = None  # None: not known yet, ask the model
     phones: tuple[Segment, ...] = ()
     timing: str = BY_ATTENTION  # where the times of the words come from
-    corpus: Corpus | None = None  # the visitor's own recordings, while a technique runs
+    corpus: Corpus | Articulation | None = None  # the visitor's own recordings, while a technique runs
 
     def key(self, model_id: str, units: str) -> str:
         """Changes whenever a result made for this view would be another one."""

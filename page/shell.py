@@ -9,6 +9,7 @@ from methods import TECHNIQUES, attention, attention_norm, context_mixing, value
 from methods.core import models
 from page import api, clip_area, corpus_area, links
 from page import session as sessions
+from page.acoustic_probing_tab import acoustic_probing_tab
 from page.clip_area import FIRST_MODEL
 from page.context_mixing_tab import context_mixing_tab
 from page.ctc_lens_tab import ctc_lens_tab
@@ -16,6 +17,7 @@ from page.cue_contribution_tab import cue_contribution_tab
 from page.decoder_lens_tab import decoder_lens_tab
 from page.examples import FIRST
 from page.head_roles_tab import head_roles_tab
+from page.live_probes_tab import live_probes_tab
 from page.mixing_tab import mixing_tab
 from page.probing_tab import probing_tab
 from page.sound_plot import HEAD as SOUND_PLOT
@@ -60,6 +62,8 @@ def build() -> gr.Blocks:
 def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
     makers = {
         "probing": lambda: probing_tab(shell),
+        "acoustic_probing": lambda: acoustic_probing_tab(shell),
+        "live_probes": lambda: live_probes_tab(shell),
         "ctc_lens": lambda: ctc_lens_tab(shell),
         "decoder_lens": lambda: decoder_lens_tab(shell),
         "attention": lambda: mixing_tab(attention, shell, by_head=True),

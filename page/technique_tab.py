@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from methods.core import models
+from methods.core.articulation import Articulation
 from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.network import SpeechModel
@@ -25,6 +26,7 @@ from page.snippets import snippet
 
 KINDS = ("csv", "npz", "svg", "png")
 Values = dict[str, Any]
+Own = Corpus | Articulation | None  # the visitor's own recordings
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,7 @@ class _Parts:
     def named(self, values: Sequence[Any]) -> Values:
         return dict(zip(self.controls, values, strict=True))
 
-    def steps(
-        self, session: Session | None, corpus: Corpus | None, model_id: str, units: str, values: Values
-    ) -> Steps:
+    def steps(self, session: Session | None, corpus: Own, model_id: str, units: str, values: Values) -> Steps:
         session = with_corpus(present(session), corpus)
         return self.recipe.steps(session, models.load_model(allowed_model(model_id)), units, values)
 
@@ -127,7 +127,7 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
 
     def work(
         session: Session | None,
-        corpus: Corpus | None,
+        corpus: Own,
         model_id: str,
         units: str,
         *values: Any,
@@ -177,7 +177,7 @@ def _busy(busy: bool) -> tuple[gr.Button, gr.Button]:
 def _connect_views(parts: _Parts) -> None:
     """Changing the view draws again; it runs nothing unless the result does not hold what is asked for."""
 
-    def redraw(result: Any, session: Session, corpus: Corpus | None, model_id: str, units: str, *values: Any) -> tuple:
+    def redraw(result: Any, session: Session, corpus: Own, model_id: str, units: str, *values: Any) -> tuple:
         named = parts.named(values)
         if result is None:
             return (gr.skip(),) * (2 + len(parts.outputs))

@@ -3,27 +3,32 @@
     corpus = bundled("prompts")           # or read_folder("my recordings"), read_zip("my recordings.zip")
     items = phone_items(corpus)           # one row per phone: where it is, what it is, between what
 
-A folder or zip of one's own holds sound files (up to 30 s each), for each a Praat TextGrid of the same name with tiers
-of words and phones, and, if wanted, `index.csv` with the columns file, speaker, sex, language. Without it the speaker
-is the name of the folder that a file lies in.
+A folder or zip of one's own holds sound files (up to 30 s each) and their labels, either way or both:
+
+- a Praat TextGrid of the same name beside each, with interval tiers of words and phones; others may be probed too;
+- one `segments.csv` with the columns file, tier, label, start, end (seconds), where the tier is words, phones, or any
+  name of your own.
+
+If wanted, `index.csv` with the columns file, speaker, sex (f or m), language tells who speaks. Without it the speaker
+is the name of the folder that a file lies in. Phones in ARPAbet come out in lower case without stress digits; any
+other alphabet stays as it is written.
 """
 
 import csv
 import hashlib
-import io
-import tempfile
-import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-from methods.core import models_hub
-from methods.core.audio import Clip, load_clip
+from methods.core import corpus_files, corpus_tables, models_hub
+from methods.core.audio import Clip, clean_name, load_clip
+from methods.core.corpus_files import GRID, SOUNDS, TABLE, CorpusError
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.items import Items, balanced, phone_items, word_items
-from methods.core.phonology import arpabet
+from methods.core.phonology import arpabet_of_all
 from methods.core.textgrid import read_textgrid
 
 __all__ = [
@@ -47,16 +52,14 @@ CORPORA = {
     "prompts": "55 prompts of one woman, English, 158 s",
     "voices": "11 clips of three men, English, 39 s",
 }
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".webm", ".opus", ".aiff", ".aif")
-SILENCES = {"", "sil", "sp", "spn", "<sil>", "<p:>", "#", "_", "pau", "h#"}  # labels of silence in TextGrids
-WORD_TIERS = ("words", "word", "mots", "mot", "ort-mau")
+SILENCES = {"", "sil", "sp", "spn", "<sil>", "<eps>", "<p:>", "#", "_", "pau", "h#"}  # labels of silence
+WORD_TIERS = ("words", "word", "mots", "mot", "ort-mau")  # the first one that there is
 PHONE_TIERS = ("phones", "phone", "phonemes", "phoneme", "segments", "segment", "mau")
-MOST_FILES, MOST_SECONDS = 400, 900.0  # of one's own corpus: 15 minutes keep two cores busy for a minute per layer
-MOST_BYTES = 300 * 2**20  # unpacked
-
-
-class CorpusError(UserError):
-    """The recordings cannot be used as they are. The message says what was found, why, and what to do."""
+MAUS = ("ort-mau", "mau")  # whole names only: WebMAUS also writes KAN-MAU, which is neither
+MOST_SECONDS = 900.0  # of one's own corpus: 15 minutes keep two cores busy for a minute per layer
+MOST_LABELS = 100_000  # five times what 15 minutes of words, phones and stresses need
+LONGEST_LABEL = 100  # characters; every table of items is as wide as its longest label
+SEXES = {"female": "f", "woman": "f", "male": "m", "man": "m"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +68,11 @@ class Utterance:
 
     clip: Clip
     speaker: str
-    sex: str = ""  # "f", "m", or empty where it is not known
+    sex: str = ""  # "f", "m", what else the index says, or empty where it is not known
     language: str = ""  # code, such as "en"; empty where it is not known
     words: tuple[Segment, ...] = ()  # without silences
-    phones: tuple[Segment, ...] = ()  # without silences; ARPAbet labels in lower case without stress digits
-    tiers: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)  # all other tiers, as they were given
+    phones: tuple[Segment, ...] = ()  # without silences; ARPAbet in lower case without stress digits, or as given
+    tiers: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)  # all other tiers
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,7 @@ class Corpus:
     utterances: tuple[Utterance, ...]
     source: str = ""
     licence: str = ""
+    notes: tuple[str, ...] = ()  # what a reader should know about it: files without labels, say
 
     @cached_property
     def sha256(self) -> str:
@@ -88,7 +92,8 @@ class Corpus:
         for utterance in self.utterances:
             digest.update(utterance.clip.sha256.encode())
             tiers = {"words": utterance.words, "phones": utterance.phones, **utterance.tiers}
-            digest.update(repr((utterance.speaker, sorted(tiers.items()))).encode())
+            who = (utterance.speaker, utterance.sex, utterance.language)
+            digest.update(repr((who, sorted(tiers.items()))).encode())
         return digest.hexdigest()
 
     @property
@@ -108,13 +113,21 @@ class Corpus:
     def only(self, speakers: Iterable[str]) -> "Corpus":
         """The part of it that these speakers say."""
         wanted = set(speakers)
+        if lacking := wanted.difference(self.speakers):
+            raise CorpusError(
+                f"“{self.name}” has no speaker {min(lacking)!r}; choose among {', '.join(self.speakers[:20])}."
+            )
         kept = tuple(u for u in self.utterances if u.speaker in wanted)
-        return Corpus(f"{self.name} ({', '.join(sorted(wanted))})", kept, self.source, self.licence)
+        return replace(self, name=f"{self.name} ({', '.join(sorted(wanted))})", utterances=kept)
 
     def joined(self, other: "Corpus") -> "Corpus":
         """Both together."""
-        licence = " / ".join(dict.fromkeys(part for part in (self.licence, other.licence) if part))
-        return Corpus(f"{self.name} + {other.name}", self.utterances + other.utterances, self.source, licence)
+        source, licence = (
+            " / ".join(dict.fromkeys(part for part in parts if part))
+            for parts in ((self.source, other.source), (self.licence, other.licence))
+        )
+        name, notes = f"{self.name} + {other.name}", self.notes + other.notes
+        return Corpus(name, self.utterances + other.utterances, source, licence, notes)
 
 
 @cache
@@ -123,11 +136,9 @@ def bundled(name: str = "prompts") -> Corpus:
     if name not in CORPORA:
         raise CorpusError(f"There is no bundled corpus “{name}”; choose one of {', '.join(CORPORA)}.")
     corpus = read_folder(FOLDER / name, name)
-    return Corpus(name, corpus.utterances, CORPORA[name], _licences(FOLDER / name / "index.csv"))
-
-
-def _licences(index: Path) -> str:
-    return ", ".join(dict.fromkeys(row["licence"] for row in _rows(index.read_bytes(), "index.csv")))
+    with (FOLDER / name / "index.csv").open(encoding="utf-8", newline="") as file:
+        licences = dict.fromkeys(row["licence"] for row in csv.DictReader(file))
+    return replace(corpus, source=CORPORA[name], licence=", ".join(licences))
 
 
 def of_clip(
@@ -139,144 +150,149 @@ def of_clip(
     language: str = "",
 ) -> Corpus:
     """One clip as a corpus."""
-    return Corpus(
-        clip.name, (_utterance(clip, {"words": tuple(words), "phones": tuple(phones)}, speaker, "", language),)
-    )
+    tiers = {"words": tuple(words), "phones": tuple(phones)}
+    return Corpus(clip.name, _canonical([_utterance(clip, tiers, {"speaker": speaker, "language": language})]))
 
 
 def read_folder(folder: str | Path, name: str | None = None) -> Corpus:
-    """A corpus from a folder of sound files with TextGrids (see this module's text).
+    """A corpus from a folder of sound files with labels (see this module's text).
 
     Raises CorpusError if there is no sound file, no label, or more than 400 files or 15 minutes.
     """
     root = Path(folder)
-    files = {
-        path.relative_to(root).as_posix(): path
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.is_symlink()
-    }
-    if not files:
-        raise CorpusError(f"There are no files in “{root.name}”; give a folder of sound files with TextGrids.")
-    return _assembled(name or root.name, files)
+    if not root.is_dir():
+        raise CorpusError(f"There is no folder “{root}”; check its path (a zip is for read_zip).")
+    return _assembled(name or root.resolve().name, corpus_files.in_folder(root))
 
 
 def read_zip(path: str | Path, name: str = "own") -> Corpus:
     """A corpus from a zip of such a folder. Nothing of it stays on the disk."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as problem:
-        raise CorpusError(
-            "This is not a zip file, or the upload was cut off; put the sound files and their TextGrids into one zip."
-        ) from problem
-    with archive, tempfile.TemporaryDirectory() as place:
-        return _assembled(name, _unpacked(archive, Path(place)))
-
-
-def _unpacked(archive: zipfile.ZipFile, place: Path) -> dict[str, Path]:
-    """The files that matter under names of ours: a zip may hold `../../etc/passwd` or a terabyte of zeros."""
-    wanted = [info for info in archive.infolist() if _matters(info)]
-    if sum(info.file_size for info in wanted) > MOST_BYTES:
-        raise CorpusError(f"The zip unpacks to more than {MOST_BYTES >> 20} MB; give fewer or shorter recordings.")
-    files = {}
-    for number, info in enumerate(wanted):
-        target = place / f"{number}{PurePosixPath(info.filename).suffix.lower()}"
-        with archive.open(info) as packed:
-            content = packed.read(info.file_size + 1)
-        if len(content) > info.file_size:  # a header that lies about its size
-            raise CorpusError("The zip is damaged: a file is longer than it says; make the zip again.")
-        target.write_bytes(content)
-        files[info.filename] = target
-    return files
-
-
-def _matters(info: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(info.filename)
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return not info.is_dir() and not hidden and path.suffix.lower() in (*SOUNDS, ".textgrid", ".csv")
+    with corpus_files.in_zip(path) as files:
+        return _assembled(name, files)
 
 
 def from_hub(identifier: str) -> Corpus:
-    """A data set on the Hugging Face Hub that is kept as sound files and TextGrids. Needs a network."""
-    patterns = [f"*{ending}" for ending in (*SOUNDS, ".TextGrid", ".csv")]
+    """A data set on the Hugging Face Hub that is kept as sound files with labels. Needs a network the first time."""
+    patterns = [f"*{ending}" for ending in (*SOUNDS, ".TextGrid", TABLE)]
     return read_folder(models_hub.data_set(identifier, patterns), identifier)
 
 
 def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
-    sounds = {file: path for file, path in files.items() if PurePosixPath(file).suffix.lower() in SOUNDS}
-    if not sounds:
-        raise CorpusError("There is no sound file here; give WAV or FLAC files with TextGrids of the same names.")
-    if len(sounds) > MOST_FILES:
-        raise CorpusError(f"There are {len(sounds)} recordings and the limit is {MOST_FILES}; give fewer of them.")
-    grids = {_stem(f): path for f, path in files.items() if f.lower().endswith(".textgrid")}
-    facts = _facts(files)
-    utterances, seconds = [], 0.0
-    for file, path in sounds.items():
-        utterance = _read_utterance(file, path, grids.get(_stem(file)), facts.get(PurePosixPath(file).name, {}))
-        seconds += utterance.clip.seconds
+    sounds = sorted(filter(corpus_files.is_sound, files))
+    corpus_files.check_count(len(sounds))
+    grids = _grids(files, sounds)
+    facts = corpus_tables.by_sound(files, corpus_tables.INDEX, sounds)
+    listed = corpus_tables.by_sound(files, corpus_tables.SEGMENTS, sounds)
+    utterances, seconds, labels = [], 0.0, 0
+    for sound, title in zip(sounds, _titles(sounds), strict=True):
+        clip = _clip(sound, files[sound], title)
+        tiers = _tiers(sound, clip, files.get(grids.get(sound, "")), listed.get(sound, []))
+        seconds, labels = seconds + clip.seconds, labels + sum(map(len, tiers.values()))
         if seconds > MOST_SECONDS:
             raise CorpusError(f"The recordings last more than {MOST_SECONDS / 60:.0f} minutes; give fewer of them.")
-        utterances.append(utterance)
-    if not any(u.words or u.phones or u.tiers for u in utterances):
+        if labels > MOST_LABELS:
+            raise CorpusError(f"There are more than {MOST_LABELS} labels; leave out the tiers that nobody asks about.")
+        who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
+        utterances.append(_utterance(clip, tiers, who))
+    if not any(map(_is_labelled, utterances)):
         raise CorpusError(
             "None of the recordings has a label; put a TextGrid of the same name beside each, with tiers named words "
-            "and phones."
+            "and phones, or a table segments.csv."
         )
-    return Corpus(name, tuple(utterances))
+    unused = [file for file in files if file.lower().endswith(GRID) and file not in grids.values()]
+    return Corpus(name, _canonical(utterances), notes=_notes(utterances, unused))
 
 
-def _read_utterance(file: str, path: Path, grid: Path | None, facts: Mapping[str, str]) -> Utterance:
-    shown = PurePosixPath(file).name
-    try:
-        clip = load_clip(path)
-        tiers = dict(read_textgrid(grid.read_bytes(), seconds=clip.seconds + 0.05)) if grid else {}
-    except UserError as problem:
-        raise CorpusError(f"In “{shown}”: {problem}") from problem
-    clip = Clip(clip.samples, PurePosixPath(file).stem[:60], clip.notes)
-    folder = PurePosixPath(file).parent.name
-    speaker = facts.get("speaker") or folder or "speaker"
-    return _utterance(clip, tiers, speaker, facts.get("sex", ""), facts.get("language", ""))
-
-
-def _utterance(clip: Clip, tiers: dict, speaker: str, sex: str, language: str) -> Utterance:
-    words, phones = _taken(tiers, WORD_TIERS), _taken(tiers, PHONE_TIERS)
-    return Utterance(clip, speaker, sex, language, words, _canonical(phones), tiers)
-
-
-def _taken(tiers: dict[str, tuple[Segment, ...]], names: Sequence[str]) -> tuple[Segment, ...]:
-    """The tier that goes by one of these names, taken out of the others, without its silences."""
-    for name in list(tiers):
-        if any(name.lower() == wanted or name.lower().endswith((f" {wanted}", f"-{wanted}")) for wanted in names):
-            return tuple(s for s in tiers.pop(name) if s.label.strip().lower() not in SILENCES)
-    return ()
-
-
-def _canonical(phones: tuple[Segment, ...]) -> tuple[Segment, ...]:
-    """ARPAbet in lower case without stress digits; any other alphabet as it is, for there case may matter."""
-    known = [arpabet(phone.label) for phone in phones]
-    if None in known:
-        return phones
-    return tuple(Segment(label, p.start, p.end) for label, p in zip(known, phones, strict=True))
-
-
-def _facts(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """File name -> its row of index.csv, if there is such a table."""
-    index = next((path for file, path in files.items() if PurePosixPath(file).name.lower() == "index.csv"), None)
-    if index is None:
-        return {}
-    rows = _rows(index.read_bytes(), "index.csv")
-    if rows and "file" not in rows[0]:
-        raise CorpusError(
-            "index.csv has no column called “file”; its first line must name the columns: file, speaker, sex."
-        )
-    return {PurePosixPath(row["file"]).name: {k: str(v or "").strip()[:60] for k, v in row.items()} for row in rows}
-
-
-def _rows(content: bytes, name: str) -> list[dict[str, str]]:
-    try:
-        return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise CorpusError(f"{name} is not a table in UTF-8; save it as “CSV UTF-8”.") from problem
+def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
+    """Sound -> the TextGrid of the same name; capitals matter only where there is a choice."""
+    stems = Counter(map(_stem, sounds))
+    twice = next((stem for stem, count in stems.items() if count > 1), None)
+    if twice is not None:
+        raise CorpusError(f"There are {stems[twice]} sound files called “{twice}”; keep one of them.")
+    exact = {_stem(file): file for file in files if file.lower().endswith(GRID)}
+    folded = {stem.casefold(): file for stem, file in exact.items()}
+    found = {sound: exact.get(_stem(sound)) or folded.get(_stem(sound).casefold()) for sound in sounds}
+    return {sound: grid for sound, grid in found.items() if grid}
 
 
 def _stem(file: str) -> str:
     return str(PurePosixPath(file).with_suffix(""))
+
+
+def _titles(sounds: Sequence[str]) -> list[str]:
+    """A name for each recording, with its folders where the bare one is not its own."""
+    bare = [clean_name(PurePosixPath(sound).stem) for sound in sounds]
+    long = [clean_name(_stem(sound).replace("/", "_")) for sound in sounds]
+    return [a if bare.count(a) == 1 else b for a, b in zip(bare, long, strict=True)]
+
+
+def _clip(sound: str, path: Path, title: str) -> Clip:
+    try:
+        clip = load_clip(path)
+    except UserError as problem:
+        raise CorpusError(f"In “{sound}”: {problem}") from problem
+    return Clip(clip.samples, title, clip.notes)
+
+
+def _tiers(
+    sound: str, clip: Clip, grid: Path | None, rows: Sequence[corpus_tables.Row]
+) -> dict[str, tuple[Segment, ...]]:
+    """All labels of a recording, as they were given."""
+    try:
+        drawn = read_textgrid(grid.read_bytes(), seconds=clip.seconds) if grid else {}
+        listed = corpus_tables.tiers(rows, clip.seconds)
+    except UserError as problem:
+        raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
+    if both := set(drawn) & set(listed):
+        raise CorpusError(
+            f"“{sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
+        )
+    return {name: tuple(map(_short, tier)) for name, tier in {**drawn, **listed}.items()}
+
+
+def _short(segment: Segment) -> Segment:
+    if len(segment.label) <= LONGEST_LABEL:
+        return segment
+    return Segment(segment.label[: LONGEST_LABEL - 1] + "…", segment.start, segment.end)
+
+
+def _notes(utterances: Sequence[Utterance], unused: Sequence[str]) -> tuple[str, ...]:
+    bare = [utterance.clip.name for utterance in utterances if not _is_labelled(utterance)]
+    found = (("without labels", bare), ("TextGrids without a recording of their name", unused))
+    return tuple(f"{what}: {', '.join(names[:5])}{', …' * (len(names) > 5)}" for what, names in found if names)
+
+
+def _is_labelled(utterance: Utterance) -> bool:
+    return bool(utterance.words or utterance.phones or any(utterance.tiers.values()))
+
+
+def _utterance(clip: Clip, tiers: dict[str, tuple[Segment, ...]], who: Mapping[str, str]) -> Utterance:
+    words, phones = _taken(tiers, WORD_TIERS), _taken(tiers, PHONE_TIERS)
+    speaker, sex = _tidy(who.get("speaker", "")) or "speaker", _tidy(who.get("sex", "")).lower()
+    return Utterance(clip, speaker, SEXES.get(sex, sex), _tidy(who.get("language", "")).lower(), words, phones, tiers)
+
+
+def _tidy(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:60]
+
+
+def _taken(tiers: dict[str, tuple[Segment, ...]], names: Sequence[str]) -> tuple[Segment, ...]:
+    """The tier that goes by one of these names, taken out of the others, without its silences.
+
+    "ann - words" is such a name too; a whole name goes first.
+    """
+    whole = [tier for wanted in names for tier in tiers if tier.strip().lower() == wanted]
+    endings = tuple(f"{mark}{name}" for mark in " -" for name in names if name not in MAUS)
+    found = next(iter(whole + [tier for tier in tiers if tier.strip().lower().endswith(endings)]), None)
+    if found is None:
+        return ()
+    return tuple(s for s in tiers.pop(found) if s.label.strip().lower() not in SILENCES)
+
+
+def _canonical(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
+    """The same with phones in plain ARPAbet if that is what all of them are written in."""
+    known = arpabet_of_all({phone.label for utterance in utterances for phone in utterance.phones})
+    if known is None:
+        return tuple(utterances)
+    plain = [tuple(Segment(known[p.label], p.start, p.end) for p in u.phones) for u in utterances]
+    return tuple(replace(u, phones=phones) for u, phones in zip(utterances, plain, strict=True))

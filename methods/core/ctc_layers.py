@@ -110,6 +110,17 @@ def reference_symbols(head: Head, said: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
+def phone_column(head: Head, phone: str) -> int | None:
+    """Where a head has an ARPAbet phone, or a symbol of its own; None if it has nothing by that name.
+
+    Letters of the two alphabets that look alike are other sounds: ARPAbet's r is ɹ, and its y is j.
+    """
+    labels = head.vocabulary.labels
+    international = not {"ɹ", "ʃ", "ə"}.isdisjoint(labels)
+    names = (IPA.get(phone.upper(), phone),) if international else (phone, phone.upper(), phone.casefold())
+    return next((labels.index(name) for name in names if name in labels), None)
+
+
 def _letters(head: Head, text: str) -> tuple[str, ...]:
     known = {label.casefold() for label in head.vocabulary.labels if len(label) == 1}
     space = "" if head.vocabulary.space is None else head.vocabulary.labels[head.vocabulary.space].casefold()

@@ -40,6 +40,16 @@ def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
             report(step)
 
 
+def within(steps: Steps[T], begin: float, end: float) -> Steps[T]:
+    """A piece of work as a part of a larger one: its steps run from `begin` to `end`."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield Step(begin + (end - begin) * step.done, step.text)
+
+
 def read_only(values: Any, dtype: Any = np.float64) -> np.ndarray:
     """A copy that nobody can write into: results and cached states are shared."""
     array = np.array(values, dtype=dtype)

@@ -1,0 +1,114 @@
+"""The files of a corpus, from a folder or a zip, under names that are harmless and mean the same on every system."""
+
+import struct
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from methods.core.audio import clean_name
+from methods.core.errors import UserError
+
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".webm", ".opus", ".aiff", ".aif")
+GRID, TABLE, EMA = ".textgrid", ".csv", ".mat"
+MOST_FILES = 400  # recordings
+MOST_BYTES = 300 * 2**20  # unpacked: 15 minutes of 48 kHz stereo at 24 bits are 260 MB
+IN_UTF8 = 0x800  # flag of a zip's entry: its name is in UTF-8
+LOCKED = 0x1  # flag: encrypted
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack without a bound on memory
+DAMAGE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, struct.error, zlib.error)
+
+
+class CorpusError(UserError):
+    """The recordings cannot be used as they are. The message says what was found, why, and what to do."""
+
+
+def in_folder(root: Path) -> dict[str, Path]:
+    """Name relative to the folder -> file, for the files that matter. Links count: the hub's cache is made of them."""
+    found = {plain(path.relative_to(root).as_posix()): path for path in sorted(root.rglob("*")) if path.is_file()}
+    return {name: path for name, path in found.items() if matters(name)}
+
+
+@contextmanager
+def in_zip(path: str | Path) -> Iterator[dict[str, Path]]:
+    """The same for a zip. The files are there for the length of a `with` block and then gone.
+
+    They lie under numbers of ours, since a zip may hold `../../etc/passwd`; sizes are checked before and kept to
+    while unpacking, since it may also hold a terabyte of zeros.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as problem:
+        raise CorpusError(
+            "This is not a zip file, or the upload was cut off; put the sound files and their TextGrids into one zip."
+        ) from problem
+    with archive, tempfile.TemporaryDirectory() as place:
+        yield _unpacked(archive, Path(place))
+
+
+def _unpacked(archive: zipfile.ZipFile, place: Path) -> dict[str, Path]:
+    infos = [(plain(_name(info)), info) for info in archive.infolist() if not info.is_dir()]
+    wanted = [(name, info) for name, info in infos if matters(name)]
+    check_count(sum(is_sound(name) for name, _ in wanted))
+    if sum(info.file_size for _, info in wanted) > MOST_BYTES or len(wanted) > 3 * MOST_FILES:
+        raise CorpusError(
+            f"The zip unpacks to more than {MOST_BYTES >> 20} MB or {3 * MOST_FILES} files; give fewer or shorter "
+            "recordings."
+        )
+    files: dict[str, Path] = {}
+    for number, (name, info) in enumerate(wanted):
+        if name in files:
+            raise CorpusError(f"The zip holds “{name}” twice; leave one of them out.")
+        folder = place / str(number)
+        folder.mkdir()
+        # A reader's error names the file, so that it keeps a name one can recognise.
+        files[name] = folder / f"{clean_name(PurePosixPath(name).stem)}{PurePosixPath(name).suffix.lower()}"
+        files[name].write_bytes(_content(archive, info, name))
+    return files
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
+    if info.flag_bits & LOCKED:
+        raise CorpusError("The zip is protected by a password; make one without.")
+    if info.compress_type not in PACKED:
+        raise CorpusError("The zip is packed in an unusual way; make it with your system's own “Compress”.")
+    try:
+        with archive.open(info) as packed:
+            return packed.read(info.file_size)  # with a size, or a header that lies could make us unpack gigabytes
+    except DAMAGE as problem:
+        raise CorpusError(f"The zip is damaged at “{name}”; make it again.") from problem
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The entry's name. Macs write UTF-8 without saying so, and it is then read as if it were of DOS."""
+    try:
+        return info.filename if info.flag_bits & IN_UTF8 else info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+def plain(name: str) -> str:
+    """A file's name with folders: composed letters (Macs part é in two), `/` between folders, no way out of them."""
+    parts = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).parts
+    return "/".join(part for part in parts if part not in ("/", "//", "..") and not part.endswith(":"))
+
+
+def matters(name: str) -> bool:
+    """Whether it is a sound, a TextGrid, a table or EMA, and not one of the hidden twins that Macs add."""
+    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return not hidden and PurePosixPath(name).suffix.lower() in (*SOUNDS, GRID, TABLE, EMA)
+
+
+def is_sound(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SOUNDS
+
+
+def check_count(sounds: int) -> None:
+    """Raises CorpusError if there is no recording or too many."""
+    if not sounds:
+        raise CorpusError("There is no sound file here; give WAV or FLAC files with TextGrids of the same names.")
+    if sounds > MOST_FILES:
+        raise CorpusError(f"There are {sounds} recordings and the limit is {MOST_FILES}; give fewer of them.")

@@ -1,0 +1,187 @@
+"""Regression probes: what is to be read off the states, frame by frame or phone by phone, and how well it can be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from methods.core import features, phonology, praat, ridge, scores
+from methods.core.articulation import Articulation
+from methods.core.corpus import Corpus
+from methods.core.errors import UserError
+from methods.core.features import Features
+from methods.core.items import phone_items
+
+TARGETS: Mapping[str, str] = {
+    "f0": "F0 in voiced frames",
+    "f1": "first formant in vowels",
+    "f2": "second formant in vowels",
+    "f3": "third formant in vowels",
+    "intensity": "intensity in speech",
+    "duration": "duration of phones",
+    "articulation": "positions of tongue, lips and jaw",
+}
+UNITS = {
+    "f0": "semitones re 100 Hz",
+    "intensity": "dB re full scale",
+    "duration": "log2 of seconds",
+    "articulation": "mm",
+}
+FEWEST = 100  # measurements
+RESAMPLES = 400  # of whole recordings, for intervals
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What is measured, and where."""
+
+    channels: tuple[str, ...]
+    units: str
+    utterance: np.ndarray  # (n,) int
+    times: np.ndarray  # (n,) s
+    rows: np.ndarray  # (n,) the frame that each measurement belongs to; for phones their first
+    counts: np.ndarray  # (n,) frames of each; 1 but for phones
+    values: np.ndarray  # (n, channels)
+    fold: np.ndarray  # (n,)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Held-out scores per layer."""
+
+    predicted: np.ndarray  # (layers, n, channels)
+    r: np.ndarray  # (layers, channels)
+    r2: np.ndarray  # (layers, channels)
+    rmse: np.ndarray  # (layers, channels)
+    mean_r: np.ndarray  # (layers,)
+    low: np.ndarray  # (layers,)
+    high: np.ndarray  # (layers,)
+    train_r: np.ndarray  # (layers,)
+    shifted: np.ndarray  # (layers,)
+
+
+def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Targets:
+    """Measure the target at the frames of these states, and deal the recordings into folds.
+
+    Raises UserError if it cannot be measured here, or at fewer than 100 places.
+    """
+    if target not in TARGETS:
+        raise UserError(f"There is no target “{target}”; choose one of {', '.join(TARGETS)}.")
+    if (target == "articulation") != isinstance(corpus, Articulation):
+        raise UserError(
+            "Positions of the articulators were measured for some recordings only; choose the target articulation "
+            "with the synthetic vocal tract or EMA of your own, and the other targets with a corpus of speech."
+        )
+    if isinstance(corpus, Articulation):
+        channels, values = corpus.channels, np.concatenate(_tracks(corpus, states))
+    elif target == "duration":
+        return _durations(corpus, states, seed)
+    else:
+        channels, values = (target,), _acoustic(corpus, target, states)[:, None]
+    kept = np.flatnonzero(np.isfinite(values).all(1))
+    ones = np.ones(len(kept), dtype=np.int64)
+    utterance = states.utterance[kept]
+    return _dealt(channels, UNITS.get(target, "Hz"), utterance, states.times[kept], kept, ones, values[kept], seed)
+
+
+def _dealt(channels: tuple, units: str, utterance: np.ndarray, times: np.ndarray, *rest: object) -> Targets:
+    rows, counts, values, seed = rest
+    if len(values) < FEWEST:
+        raise UserError(
+            f"Only {len(values)} places could be measured and a probe needs {FEWEST}; choose a larger corpus, or "
+            "another target."
+        )
+    return Targets(channels, units, utterance, times, rows, counts, values, ridge.group_folds(utterance, seed=seed))
+
+
+def _tracks(moved: Articulation, states: Features) -> list[np.ndarray]:
+    return [moved.at(number, grid.times, grid.step) for number, grid in enumerate(states.grids)]
+
+
+def _acoustic(corpus: Corpus, target: str, states: Features) -> np.ndarray:
+    """(frames,) with NaN where the target is not defined."""
+    parts = []
+    for utterance, grid in zip(corpus.utterances, states.grids, strict=True):
+        times = grid.times
+        if target == "f0":
+            value = 12 * np.log2(praat.f0(utterance.clip, times) / 100)
+        elif target == "intensity":
+            value = np.where(_covered(times, utterance.phones), praat.intensity(utterance.clip, times), np.nan)
+        else:
+            vowels = [phone for phone in utterance.phones if phone.label in phonology.VOWELS]
+            column = int(target[1]) - 1
+            value = np.where(_covered(times, vowels), praat.formants(utterance.clip, times)[:, column], np.nan)
+        parts.append(value)
+    return np.concatenate(parts)
+
+
+def _covered(times: np.ndarray, segments: object) -> np.ndarray:
+    """Which times lie in one of the segments?"""
+    inside = np.zeros(len(times), dtype=bool)
+    for segment in segments:
+        inside |= (times >= segment.start) & (times < segment.end)
+    return inside
+
+
+def _durations(corpus: Corpus, states: Features, seed: int) -> Targets:
+    items = phone_items(corpus)
+    if not len(items):
+        raise UserError(
+            f"“{corpus.name}” has no phones, so none has a duration; give TextGrids with a tier of phones."
+        )
+    spans = features.frames_of(states, items)
+    rows, counts = np.array([span.start for span in spans]), np.array([len(span) for span in spans])
+    values = np.log2(items.end - items.start)[:, None]
+    middles = (items.start + items.end) / 2
+    return _dealt(("duration",), UNITS["duration"], items.utterance, middles, rows, counts, values, seed)
+
+
+def measure(states: Features, asked: Targets) -> Measured:
+    """Train and test a probe on every layer of these states."""
+    measured = [_layer(_rows(layer, asked), asked) for layer in states.layers]
+    return Measured(*(np.array(values) for values in zip(*measured, strict=True)))
+
+
+def _rows(layer: np.ndarray, asked: Targets) -> np.ndarray:
+    if (asked.counts == 1).all():
+        return layer[asked.rows]
+    return np.stack([layer[row : row + count].mean(0) for row, count in zip(asked.rows, asked.counts, strict=True)])
+
+
+def _layer(values: np.ndarray, asked: Targets) -> tuple:
+    channels = asked.values.shape[1]
+    moved = np.empty_like(asked.values)
+    for number in np.unique(asked.utterance):
+        own = np.flatnonzero(asked.utterance == number)
+        moved[own] = np.roll(asked.values[own], len(own) // 2, axis=0)
+    both = np.hstack([asked.values, moved])
+    blocks = [slice(column, column + 1) for column in range(2 * channels)]
+    held = ridge.cross_validate(values, both, asked.fold, blocks, ridge.squared_error).predictions
+    said, truth = held[:, :channels], asked.values
+    r = scores.pearson(said, truth)
+    low, high = _interval(said, truth, asked.utterance)
+    rmse = np.sqrt(((said - truth) ** 2).mean(0))
+    shifted = scores.mean_correlation(scores.pearson(held[:, channels:], moved))
+    train = scores.mean_correlation(_on_training(values, asked))
+    return said, r, scores.r_squared(said, truth), rmse, scores.mean_correlation(r), low, high, train, shifted
+
+
+def _on_training(values: np.ndarray, asked: Targets) -> np.ndarray:
+    """r on the recordings that a probe was trained on, with a mild penalty: how much it could learn by heart."""
+    probe = ridge.Fit(ridge.moments(values, asked.values)).probe(float(ridge.PENALTIES[0]))
+    return scores.pearson(probe(values), asked.values)
+
+
+def _interval(said: np.ndarray, truth: np.ndarray, utterance: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean correlation, resampling whole recordings: r follows from sums over them."""
+    _, members = np.unique(utterance, return_inverse=True)
+    count = members.max() + 1
+    parts = (np.ones_like(said), said, truth, said**2, truth**2, said * truth)
+    sums = np.stack([[np.bincount(members, column, count) for column in part.T] for part in parts])  # (6, c, groups)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    n, a, b, aa, bb, ab = np.einsum("scg,rg->src", sums, draws)
+    spread = np.sqrt(np.maximum(aa - a**2 / n, 0) * np.maximum(bb - b**2 / n, 0))
+    r = np.divide(ab - a * b / n, spread, out=np.full_like(spread, np.nan), where=spread > 0)
+    means = [scores.mean_correlation(row) for row in r]
+    low, high = np.nanquantile(means, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,71 @@
+"""Pictures of regression probes: r over the layers, channel by channel, and a recording's course."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from methods.core import draw, lens, scores
+from methods.core.lens import Curve
+
+if TYPE_CHECKING:
+    from methods.acoustic_probing import AcousticProbing
+
+TRUTH = "#9ca3af"  # grey reads on both themes
+LEGIBLE = 6  # channels drawn each in a colour of its own
+
+
+def curves(result: "AcousticProbing") -> list[Curve]:
+    """Mean r over the layers and its controls."""
+    level = np.ones(len(result.layers))
+    lines = [Curve("trained, held out", result.mean_r)]
+    if len(result.random_r):
+        values = np.array([[scores.mean_correlation(layer) for layer in seed] for seed in result.random_r])
+        lines.append(Curve(f"random weights, {len(values)} seeds", values, control=True))
+    for name, values in zip(result.baselines, result.baseline_r, strict=True):
+        lines.append(Curve(name, scores.mean_correlation(values) * level, control=True))
+    lines.append(Curve("shifted", result.shifted, control=True))
+    lines.append(Curve("on training recordings", result.train_r, control=True))
+    return lines
+
+
+def draw_scores(ax: Axes, result: "AcousticProbing", ink: str = draw.INK) -> None:
+    """Mean r over the layers with its interval and controls."""
+    lens.layer_curves(ax, result.layers, curves(result), "Pearson's r", ink)
+    ax.fill_between(range(len(result.layers)), result.low, result.high, color=draw.TRAINED, alpha=0.2, lw=0)
+    ax.axhline(0, color=draw.QUIET, ls=":")
+    ax.set_ylim(min(-0.2, float(np.nanmin(result.shifted)) - 0.05), 1)
+
+
+def draw_channels(ax: Axes, result: "AcousticProbing", ink: str = draw.INK) -> None:
+    """r of every channel at every layer: x solid, vertical dashed where the channels are coordinates."""
+    parts = sorted(
+        {channel.split("-")[0] for channel in result.channels}, key=[c.split("-")[0] for c in result.channels].index
+    )
+    for number, channel in enumerate(result.channels):
+        colour = lens.COLOURS[parts.index(channel.split("-")[0]) % len(lens.COLOURS)]
+        style = "-" if channel.endswith("-x") or "-" not in channel else "--"
+        ax.plot(result.r[:, number], ls=style, marker="o", ms=3, color=colour, label=channel)
+    ax.set_xticks(range(len(result.layers)), [name.split(" ")[0] for name in result.layers])
+    ax.set(xlabel="layer", ylabel="Pearson's r")
+    ax.set_ylim(min(0, float(np.nanmin(result.r))), 1)
+    draw.plain_axes(ax, ink, columns=4)
+
+
+def draw_course(
+    ax: Axes, result: "AcousticProbing", layer: int, recording: int, channel: int, ink: str = draw.INK
+) -> None:
+    """One recording: as measured, as read off the layer, and as read off MFCC, all held out."""
+    own = result.recording == recording
+    times, truth = result.times[own], result.truth[own, channel]
+    gaps = np.flatnonzero(np.diff(times) > 0.05) + 1  # s; a line must not cross what was not measured
+    broken = result.target in ("duration",)
+    for values, name, colour, style in (
+        (truth, "measured", TRUTH, "-"),
+        (result.predicted[layer, own, channel], f"layer {result.layers[layer].split(' ')[0]}", draw.TRAINED, "-"),
+        (result.predicted_mfcc[own, channel], "MFCC", draw.RANDOM, "--"),
+    ):
+        x, y = np.insert(times, gaps, np.nan), np.insert(values.astype(float), gaps, np.nan)
+        ax.plot(x, y, color=colour, ls="none" if broken else style, marker="o" if broken else None, ms=4, label=name)
+    ax.set(xlabel="seconds", ylabel=f"{result.channels[channel]} ({result.units})")
+    draw.plain_axes(ax, ink, columns=3)
