@@ -74,8 +74,9 @@ window.ism = {
 
   done(technique) { this.shown[technique] = this.key; return []; },
 
-  opened(shared, options) { // the server has read the link and set every control
+  opened(shared, options, group) { // the server has read the link and set every control
     Object.assign(this.shared, shared);
+    if (shared.technique) this.inGroup[group] = shared.technique; // the group's own select may fire only now
     this.options = options;
     this.ready = true;
     return [];

@@ -34,7 +34,7 @@ def connect(page: gr.Blocks, area: ClipArea, groups: gr.Tabs, inner: dict[str, g
     outputs = [area.session, area.example, area.why, area.model, area.units, resolved, groups, *inner.values()]
     outputs += [control for tab in tabs for control in tab.controls.values()]
     loaded = page.load(toast(read), None, outputs, **QUIET)
-    loaded.then(None, [resolved], None, js="(link) => window.ism.opened(link.shared, link.options)")
+    loaded.then(None, [resolved], None, js="(link) => window.ism.opened(link.shared, link.options, link.group)")
     listen_after(loaded, area)
 
 
@@ -59,7 +59,7 @@ def read_link(query: dict[str, str], group_names: list[str], tabs: list[Tab]) ->
     group = TECHNIQUES[technique][0] if technique else "start"
     shared = {"technique": technique, "model": model, "clip": key, "units": units}
     opened = [gr.Tabs(selected=technique) if name == group else gr.skip() for name in group_names]
-    resolved = {"shared": shared, "options": options}
+    resolved = {"shared": shared, "options": options, "group": group}
     first = [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved, gr.Tabs(selected=group)]
     return [*first, *opened, *updates]
 

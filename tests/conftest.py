@@ -1,11 +1,13 @@
 """Shared fixtures: tiny random models in a folder like a hub snapshot, and clips that need no file."""
 
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("SPEECH_THREADS", "1")  # the same sums on every machine
 
+import matplotlib
 import numpy as np
 import pytest
 from snapshot import save_whisper
@@ -15,6 +17,15 @@ from methods.core.frames import Segment
 from methods.core.models import load_model
 from methods.core.network import SpeechModel
 from tiny import tiny_whisper
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_writing_into_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hidden states that are kept on disk go to a folder of this run, and none of an earlier run are read."""
+    matplotlib.get_cachedir()  # settled before: in an empty folder it would look for all fonts again
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ WINDOW = 400  # samples, 25 ms
 FFT = 512  # points
 MEL_BANDS = {"mfcc": 40, "log-mel": 80}  # 80 bands on 512 points leave none empty; more would
 COEFFICIENTS = 13  # of the cepstrum, the zeroth (level) among them
-FLOOR = 1e-10  # of band energy, -100 dB re full scale: digital silence has a logarithm too
+FLOOR = 1e-10  # of band energy, 140 dB below a full-scale tone's: digital silence has a logarithm too
 DELTA = 2  # frames on either side that a difference is taken over: 40 ms
 
 

@@ -3,11 +3,16 @@
 Only corpora that came with the app are kept; what a visitor brings never touches this folder.
 """
 
+import contextlib
 import hashlib
+import importlib.metadata
 import os
 import tempfile
+import time
 import zipfile
+import zlib
 from collections.abc import Hashable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +21,9 @@ from methods.core.corpus import CORPORA, Corpus, bundled
 
 FORMAT = 1  # raise it when what is kept means something else
 LIMIT = 2 * 2**30  # bytes on disk
+ABANDONED = 3600.0  # s; a half-written file this old belongs to a process that was killed
+LIBRARIES = ("torch", "transformers")  # another version may round differently
+DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def folder() -> Path:
@@ -34,9 +42,10 @@ def load(key: Hashable) -> dict[str, np.ndarray] | None:
     try:
         with np.load(place, allow_pickle=False) as kept:
             layers = {str(name): kept[f"{number:03d}"] for number, name in enumerate(kept["names"])}
-        place.touch()  # it was used just now
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except DAMAGE:
         return None  # not kept, or damaged: it is made again
+    with contextlib.suppress(OSError):  # a folder that may only be read is of use too
+        place.touch()  # it was used just now
     for layer in layers.values():
         layer.flags.writeable = False
     return layers
@@ -45,18 +54,29 @@ def load(key: Hashable) -> dict[str, np.ndarray] | None:
 def save(key: Hashable, layers: dict[str, np.ndarray]) -> None:
     """Keep these; the least recently used go when there are more than `LIMIT` bytes. A full disk keeps nothing."""
     place = folder()
-    try:
+    with contextlib.suppress(OSError):
         place.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place, suffix=".part", delete=False) as file:
-            numbered = {f"{number:03d}": layer for number, layer in enumerate(layers.values())}
-            np.savez(file, names=np.array(list(layers)), **numbered)
-        Path(file.name).replace(place / _name(key))
+        _write(place, _name(key), layers)
         _shrink(place)
-    except OSError:
-        return
+
+
+def _write(place: Path, name: str, layers: dict[str, np.ndarray]) -> None:
+    """All of it or nothing: another process may be reading."""
+    numbered = {f"{number:03d}": layer for number, layer in enumerate(layers.values())}
+    with tempfile.NamedTemporaryFile(dir=place, suffix=".part", delete=False) as file:
+        part = Path(file.name)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, names=np.array(list(layers)), **numbered)
+        part.replace(place / name)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _shrink(place: Path) -> None:
+    for part in place.glob("*.part"):
+        if time.time() - part.stat().st_mtime > ABANDONED:
+            part.unlink(missing_ok=True)
     files = sorted(place.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
     total = 0
     for path in files:
@@ -66,4 +86,9 @@ def _shrink(place: Path) -> None:
 
 
 def _name(key: Hashable) -> str:
-    return hashlib.sha256(repr((FORMAT, key)).encode()).hexdigest()[:32] + ".npz"
+    return hashlib.sha256(repr((FORMAT, _versions(), key)).encode()).hexdigest()[:32] + ".npz"
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    return tuple(importlib.metadata.version(library) for library in LIBRARIES)

@@ -20,6 +20,7 @@ from methods.core.network import SpeechModel
 from methods.core.results import Step, Steps
 
 WINDOWS = ("clip", "full")
+POOLINGS = ("mean", "centre")
 MEMORY = 2**30  # bytes of states kept in memory: five layers of tiny.en on the bundled prompts are 60 MB
 
 _kept = BoundedCache(MEMORY)
@@ -166,17 +167,25 @@ def frames_of(features: Features, items: Items) -> list[range]:
 
 def pooled(features: Features, items: Items, pooling: str = "mean") -> tuple[np.ndarray, ...]:
     """One vector per item and layer: the mean over its frames, or the frame nearest its middle ("centre")."""
+    if pooling not in POOLINGS:
+        raise UserError(f"There is no pooling “{pooling}”; choose one of {', '.join(POOLINGS)}.")
     spans = frames_of(features, items)
-    starts = np.array([span.start for span in spans])
-    lengths = np.array([len(span) for span in spans])
-    if pooling == "centre":
-        middles = starts + (lengths - 1) // 2
+    if pooling == "centre" or not spans:  # no items, no vectors, but of the right width
+        middles = _middles(features, items, spans)
         return tuple(layer[middles] for layer in features.layers)
-    if pooling != "mean":
-        raise UserError(f"There is no pooling “{pooling}”; choose mean or centre.")
+    lengths = np.array([len(span) for span in spans])
     rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     edges = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return tuple(np.add.reduceat(layer[rows], edges, axis=0) / lengths[:, None] for layer in features.layers)
+    divisor = lengths[:, None].astype(np.float32)
+    return tuple(np.add.reduceat(layer[rows], edges, axis=0) / divisor for layer in features.layers)
+
+
+def _middles(features: Features, items: Items, spans: list[range]) -> np.ndarray:
+    """(n,) which row is nearest the middle of each item, the earlier of two that are equally near."""
+    middles = (items.start + items.end) / 2
+    far = [np.abs(features.times[span.start : span.stop] - at) for span, at in zip(spans, middles, strict=True)]
+    # rounded to 1 ns, lest the last digit of a sum of floats chooses between two neighbours
+    return np.array([s.start + int(d.round(9).argmin()) for s, d in zip(spans, far, strict=True)], dtype=np.int64)
 
 
 def only_layers(features: Features, chosen: Sequence[int]) -> Features:

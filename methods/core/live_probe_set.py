@@ -4,22 +4,23 @@ They were trained by `training/live_probes.py` on the bundled corpora; `probes/R
 to one set of weights and is refused for any other.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
 
 from methods.core.errors import UserError
 from methods.core.network import SpeechModel
+from methods.core.weights_heads import read_heads
 
 FOLDER = Path(__file__).parent / "probes"
 FILES = {
-    "openai/whisper-tiny.en": ("whisper-tiny.en.safetensors", ""),
+    "openai/whisper-tiny.en": (
+        "whisper-tiny.en.safetensors",
+        "146e5c28afefee2a251f711a84dcbb39e3ce00367478afb43a07ea387a65a266",
+    ),
     "openai/whisper-base": ("whisper-base.safetensors", ""),
     "hama-ctc": ("hama-ctc.safetensors", ""),
 }
@@ -72,13 +73,8 @@ def probes_for(model: SpeechModel) -> ProbeSet:
 
 @cache
 def _read(identifier: str) -> ProbeSet:
-    name, expected = FILES[identifier]
-    path = FOLDER / name
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != expected:
-        raise RuntimeError(f"{name} is not the file that belongs to this version of the app (SHA-256 {digest})")
-    with safe_open(path, framework="numpy") as file:
-        weights = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118  # not a dict
-        card = json.loads(file.metadata()["card"])
+    name, sha256 = FILES[identifier]
+    tensors, card = read_heads(FOLDER / name, sha256)
+    weights = {key: values.astype(np.float32) for key, values in tensors.items()}
     classes = {target: tuple(names) for target, names in card["classes"].items()}
     return ProbeSet(tuple(card["layers"]), classes, weights, card)

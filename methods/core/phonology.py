@@ -4,6 +4,8 @@ Textbook values for General American (Ladefoged & Johnson, *A Course in Phonetic
 first half, affricates as a manner of their own, /r/ as post-alveolar, /w/ as labial.
 """
 
+from collections.abc import Collection
+
 # phone -> (manner, place, voicing); lower case, without stress digits
 CONSONANTS: dict[str, tuple[str, str, str]] = {
     "p": ("plosive", "labial", "voiceless"),
@@ -70,3 +72,16 @@ def arpabet(label: str) -> str | None:
     """The ARPAbet phone that a label stands for ("AH1" -> "ah"), or None."""
     plain = label.strip().lower().rstrip("012")
     return plain if plain in PHONES else None
+
+
+def arpabet_of_all(labels: Collection[str]) -> dict[str, str] | None:
+    """Each label's ARPAbet phone, or None if the labels are of another alphabet.
+
+    Case tells: in SAMPA “s” and “S” are two phones, in ARPAbet only one case is ever used. Labels in capitals need a
+    vowel or another sign of two letters among them, for “S Z N” alone could be either.
+    """
+    known = {label: arpabet(label) for label in labels}
+    letters = "".join(labels)
+    if None in known.values() or not (letters.islower() or letters.isupper()):
+        return None
+    return known if letters.islower() or any(len(phone) > 1 for phone in known.values()) else None

@@ -1,7 +1,7 @@
 """Pictures of probes: scores over the layers with their controls, learning curves, and matrices of shares."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,16 +9,16 @@ from matplotlib.axes import Axes
 from methods.core import draw, lens, phonology
 from methods.core.lens import Curve
 
-if TYPE_CHECKING:
-    from methods.probing import Probing
-
 SCORES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "macro_f1": "macro-F1"}
 NOTHING = 0.005  # of a share, below which a cell is left empty
 MOST_WRITTEN = 8  # rows whose numbers fit into the cells
 COLUMN_INK = "#1f2937"  # on the light end of the map, in the dark theme as well
 
+# The frozen result of the technique; core must not import techniques.
+Result = Any
 
-def curves(result: "Probing", score: str = "accuracy") -> list[Curve]:
+
+def curves(result: Result, score: str = "accuracy") -> list[Curve]:
     """The score over the layers and its controls; acoustic features are level lines."""
     row, level = list(SCORES).index(score), np.ones(len(result.layers))
     lines = [Curve("trained", getattr(result, score))]
@@ -33,7 +33,7 @@ def curves(result: "Probing", score: str = "accuracy") -> list[Curve]:
     return lines
 
 
-def draw_scores(ax: Axes, result: "Probing", score: str = "accuracy", ink: str = draw.INK) -> None:
+def draw_scores(ax: Axes, result: Result, score: str = "accuracy", ink: str = draw.INK) -> None:
     """The score over the layers with its controls and, for accuracy, its interval and the most frequent class."""
     lens.layer_curves(ax, result.layers, curves(result, score), SCORES[score], ink)
     if score == "accuracy":
@@ -43,20 +43,23 @@ def draw_scores(ax: Axes, result: "Probing", score: str = "accuracy", ink: str =
     ax.set_ylim(0, 1)
 
 
-def draw_selectivity(ax: Axes, result: "Probing", ink: str = draw.INK) -> None:
+def draw_selectivity(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     """Accuracy on the control tasks, and what is left above it."""
+    if not len(result.control):
+        return
     both = [Curve("selectivity", result.selectivity.mean(0)), Curve("control task", result.control, control=True)]
     lens.layer_curves(ax, result.layers, both, "accuracy", ink)
     ax.set_ylim(min(0, float(result.selectivity.min())), 1)
 
 
-def draw_learning(ax: Axes, result: "Probing", ink: str = draw.INK) -> None:
+def draw_learning(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     """Accuracy against the number of training recordings."""
     for line, name, colour in zip(
         result.learning, (f"layer {result.layers[result.best]}", "MFCC"), (draw.TRAINED, draw.RANDOM), strict=True
     ):
         ax.plot(result.learning_sizes, line, marker="o", ms=4, color=colour, label=name)
-    ax.set(xlabel="training recordings", ylabel="accuracy", ylim=(0, 1), xscale="log")
+    kind = "" if result.provenance["options"]["probe"] == "ridge" else " (ridge)"  # whatever was asked for above
+    ax.set(xlabel="training recordings", ylabel=f"accuracy{kind}", ylim=(0, 1), xscale="log")
     ax.set_xticks(result.learning_sizes, [str(size) for size in result.learning_sizes])
     ax.minorticks_off()
     draw.plain_axes(ax, ink)
@@ -78,15 +81,8 @@ def draw_matrix(
             if value <= NOTHING:
                 continue
             text = "–" if np.isnan(value) else f"{value:.2f}"
-            ax.text(
-                column + 0.5,
-                row + 0.5,
-                text,
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if value > 0.6 else "#1f2937",
-            )
+            colour = ink if np.isnan(value) else "white" if value > 0.6 else COLUMN_INK  # no cell lies under a dash
+            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=colour)
     draw.plain_axes(ax, ink)
 
 
@@ -98,7 +94,7 @@ def in_order(classes: Sequence[str]) -> list[int]:
     return sorted(range(len(classes)), key=lambda number: table.index(classes[number]))
 
 
-def draw_confusion(ax: Axes, result: "Probing", layer: int, ink: str = draw.INK) -> None:
+def draw_confusion(ax: Axes, result: Result, layer: int, ink: str = draw.INK) -> None:
     """What the items of each class were called, at one layer."""
     order = in_order(result.classes)
     names = [result.classes[number] for number in order]
@@ -106,7 +102,7 @@ def draw_confusion(ax: Axes, result: "Probing", layer: int, ink: str = draw.INK)
     draw_matrix(ax, shares(result, layer)[np.ix_(order, order)], names, labels, ink)
 
 
-def shares(result: "Probing", layer: int) -> np.ndarray:
+def shares(result: Result, layer: int) -> np.ndarray:
     """(classes, classes) of all items of the row's class, the share that the probe called the column's."""
     counts = result.confusion[layer].astype(float)
     return counts / np.maximum(counts.sum(1, keepdims=True), 1)

@@ -1,6 +1,6 @@
 """Pictures of regression probes: r over the layers, channel by channel, and a recording's course."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from methods.core import draw, lens, scores
 from methods.core.lens import Curve
 
-if TYPE_CHECKING:
-    from methods.acoustic_probing import AcousticProbing
-
 TRUTH = "#9ca3af"  # grey reads on both themes
 LEGIBLE = 6  # channels drawn each in a colour of its own
 
+# The frozen result of the technique; core must not import techniques.
+Result = Any
 
-def curves(result: "AcousticProbing") -> list[Curve]:
+
+def curves(result: Result) -> list[Curve]:
     """Mean r over the layers and its controls."""
     level = np.ones(len(result.layers))
     lines = [Curve("trained, held out", result.mean_r)]
@@ -29,7 +29,7 @@ def curves(result: "AcousticProbing") -> list[Curve]:
     return lines
 
 
-def draw_scores(ax: Axes, result: "AcousticProbing", ink: str = draw.INK) -> None:
+def draw_scores(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     """Mean r over the layers with its interval and controls."""
     lens.layer_curves(ax, result.layers, curves(result), "Pearson's r", ink)
     ax.fill_between(range(len(result.layers)), result.low, result.high, color=draw.TRAINED, alpha=0.2, lw=0)
@@ -37,7 +37,7 @@ def draw_scores(ax: Axes, result: "AcousticProbing", ink: str = draw.INK) -> Non
     ax.set_ylim(min(-0.2, float(np.nanmin(result.shifted)) - 0.05), 1)
 
 
-def draw_channels(ax: Axes, result: "AcousticProbing", ink: str = draw.INK) -> None:
+def draw_channels(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     """r of every channel at every layer: x solid, vertical dashed where the channels are coordinates."""
     parts = sorted(
         {channel.split("-")[0] for channel in result.channels}, key=[c.split("-")[0] for c in result.channels].index
@@ -52,9 +52,7 @@ def draw_channels(ax: Axes, result: "AcousticProbing", ink: str = draw.INK) -> N
     draw.plain_axes(ax, ink, columns=4)
 
 
-def draw_course(
-    ax: Axes, result: "AcousticProbing", layer: int, recording: int, channel: int, ink: str = draw.INK
-) -> None:
+def draw_course(ax: Axes, result: Result, layer: int, recording: int, channel: int, ink: str = draw.INK) -> None:
     """One recording: as measured, as read off the layer, and as read off MFCC, all held out."""
     own = result.recording == recording
     times, truth = result.times[own], result.truth[own, channel]
