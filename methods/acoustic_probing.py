@@ -49,7 +49,7 @@ class AcousticProbing:
     mean_r: np.ndarray  # (layers,) over the channels, through Fisher's z
     low: np.ndarray  # (layers,) 95 % interval of `mean_r`, over recordings
     high: np.ndarray  # (layers,)
-    train_r: np.ndarray  # (layers,) the same on the training recordings
+    train_r: np.ndarray  # (layers,) the same for a nearly unpenalised probe on its own training recordings
     shifted: np.ndarray  # (layers,) the same for targets moved by half a recording
     baselines: tuple[str, ...]
     baseline_r: np.ndarray  # (baselines, channels)
@@ -133,8 +133,9 @@ def analyse_in_steps(
     """The same with progress: the trained model first, then acoustic features, then random weights."""
     clips = corpus.corpus if isinstance(corpus, Articulation) else corpus
     how = {"window": window, "subtract_silence": subtract_silence}
+    regression.check(corpus, target)
     states = yield from within(features.of_model(clips, model, **how), 0.0, 0.3)
-    yield Step(0.3, f"measuring {regression.TARGETS.get(target, target)}")
+    yield Step(0.3, f"measuring {regression.TARGETS[target]}")
     asked = regression.targets(corpus, target, states, seed)
     measured = regression.measure(states, asked)
     mfcc = regression.measure(features.acoustic(clips, model, "mfcc"), asked)

@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 
 from methods.core import acoustics, draw, lens, live_probe_set, models, phonology, praat
 from methods.core.audio import Clip
+from methods.core.corpus import SILENCES
 from methods.core.frames import FrameGrid, Segment
 from methods.core.lens import Curve
 from methods.core.live_probe_set import CLASSIFIED, MEASURED, RANDOM_SEED, SILENCE, ProbeSet
@@ -153,14 +154,15 @@ def _apply(probes: ProbeSet, target: str, states: list[np.ndarray], random: bool
 
 
 def _labels(grid: FrameGrid, phones: Sequence[Segment]) -> tuple[str, ...]:
-    """The phone at each frame's centre; nothing if the clip's phones are not known or not ARPAbet."""
-    known = [phonology.arpabet(phone.label) for phone in phones]
-    if not phones or not any(known):
+    """The phone at each frame's centre; nothing if the clip's phones are not known or not all ARPAbet."""
+    spoken = [phone for phone in phones if phone.label.strip().lower() not in SILENCES]
+    known = phonology.arpabet_of_all({phone.label for phone in spoken})
+    if not known:
         return ()
     labels = [SILENCE] * grid.frames
-    for phone, label in zip(phones, known, strict=True):
+    for phone in spoken:
         for frame in grid.span(phone):
-            labels[frame] = label or SILENCE
+            labels[frame] = known[phone.label]
     return tuple(labels)
 
 

@@ -57,18 +57,16 @@ class Probing:
     confusion: np.ndarray  # (layers, classes, classes) int, rows: what it was, columns: what the probe said
     control: np.ndarray  # (control seeds, layers) accuracy on control tasks
     shuffled: np.ndarray  # (layers,) accuracy on shuffled labels
-    majority: float  # share of the most frequent class
+    majority: float  # share of the most frequent class, among frames if those were asked about
     baselines: tuple[str, ...]  # acoustic features
     baseline_scores: np.ndarray  # (baselines, 3) accuracy, balanced accuracy, macro-F1
     random: np.ndarray  # (random seeds so far, 3, layers) the same three with random weights
     other: np.ndarray  # (3, layers) accuracy on other speakers, and its interval; (3, 0) where none were asked
     learning_sizes: np.ndarray  # (sizes,) int, training recordings
-    learning: np.ndarray  # (1 + 1, sizes) accuracy of the best layer and of MFCC
+    learning: np.ndarray  # (1 + 1, sizes) accuracy of the best layer and of MFCC, ridge probes
     speakers: tuple[str, ...]
-    by_speaker: np.ndarray  # (speakers, speakers) trained on the row, tested on the column, best layer
-    weights: (
-        np.ndarray
-    )  # (layers, dim + 1, classes) ridge probes on all items, intercept last; NaN beyond a layer's dim
+    by_speaker: np.ndarray  # (speakers, speakers) trained on the row, tested on the column, best layer, ridge
+    weights: np.ndarray  # (layers, dim + 1, classes) probes on all items, intercept last; NaN beyond a layer's dim
     done: bool  # whether the controls are complete
     provenance: dict[str, Any]
 
@@ -105,10 +103,28 @@ class Probing:
             for name, values in zip(self.baselines, self.baseline_scores, strict=True)
             for score, value in zip(SCORES, values, strict=True)
         ]
-        other = zip(self.layers, self.other[0], strict=True) if self.other.shape[1] else ()
-        rows += [("other speakers", layer, "accuracy", value) for layer, value in other]
+        rows += [
+            ("other speakers", layer, score, value)
+            for score, line in zip(("accuracy", "low", "high"), self.other, strict=True)
+            for layer, value in zip(self.layers, line, strict=False)  # none where nobody was asked
+        ]
         rows.append(("most frequent class", "", "accuracy", self.majority))
+        rows += self._learnt()
         return pd.DataFrame(rows, columns=["features", "layer", "score", "value"])
+
+    def _learnt(self) -> list[tuple[str, str, str, float]]:
+        """Rows of the learning curves and of the matrix of speakers."""
+        layer = self.layers[self.best]
+        rows = [
+            (name, place, f"accuracy after {size} recordings", value)
+            for name, place, line in zip(("model", "MFCC"), (layer, ""), self.learning, strict=True)
+            for size, value in zip(self.learning_sizes, line, strict=True)
+        ]
+        return rows + [
+            (f"trained on {name}", layer, f"accuracy on {other}", value)
+            for name, line in zip(self.speakers, self.by_speaker, strict=True)
+            for other, value in zip(self.speakers, line, strict=True)
+        ]
 
 
 def analyse(
@@ -144,9 +160,10 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
     asked = _Asked(**options)
     task = probe_targets.task(corpus, asked.target)
     plan = diagnostic.plan(task, asked.unit, asked.probe, asked.groups, asked.control_seeds, asked.seed)
+    others, lack = _others(corpus, task.classes, asked)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     yield Step(0.3, "training probes on every layer")
-    result = _first(corpus, model, states, plan, asked)
+    result = _first(corpus, model, states, plan, asked, lack)
     yield Step(0.35, "training probes on acoustic features", result)
     result = _with_baselines(result, corpus, model, plan)
     yield Step(0.4, "random weights", result)
@@ -157,7 +174,7 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
         yield Step(end, "random weights", result)
     result = _with_learning(result, corpus, model, states, plan)
     yield Step(0.95, "other speakers", result)
-    return _with_speakers(result, corpus, model, states, plan, asked)
+    return _with_speakers(result, corpus, model, states, others, asked)
 
 
 @dataclass(frozen=True)
@@ -177,6 +194,18 @@ class _Asked:
     seed: int = 0
 
 
+def _others(corpus: Corpus, classes: tuple[str, ...], asked: _Asked) -> tuple[Corpus | None, str]:
+    """The recordings of other speakers to test on, or why there are none."""
+    if asked.transfer is None or asked.target in OF_THE_SPEAKER:
+        return None, ""
+    others = corpora.bundled(asked.transfer)
+    if others.sound_sha256 == corpus.sound_sha256:
+        return None, f"“{others.name}” is what was trained on, so nobody else was tested"
+    if not probe_targets.asks(others, asked.target, classes):
+        return None, f"“{others.name}” has fewer than two of these classes, so it was not tested"
+    return others, ""
+
+
 def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:
     states = yield from features.of_model(corpus, model, window=asked.window, subtract_silence=asked.subtract_silence)
     if asked.layers is None:
@@ -190,8 +219,9 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features
     return features.only_layers(states, tuple(asked.layers))
 
 
-def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, asked: _Asked) -> Probing:
+def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, asked: _Asked, lack: str) -> Probing:
     measured, task = diagnostic.measure(states, plan), plan.task
+    options = vars(asked) | {"penalties": measured.penalty.tolist(), "features_note": states.note}
     return Probing(
         target=asked.target,
         classes=task.classes,
@@ -200,7 +230,7 @@ def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, ask
         layers=states.names,
         **{name: read_only(getattr(measured, name)) for name in (*SCORES, "low", "high", "control", "shuffled")},
         confusion=read_only(measured.confusion, np.int64),
-        majority=task.majority,
+        majority=float(measured.confusion[0].sum(1).max() / measured.confusion[0].sum()),
         baselines=(),
         baseline_scores=read_only(np.zeros((0, 3))),
         random=read_only(np.zeros((0, 3, len(states.names)))),
@@ -211,20 +241,17 @@ def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, ask
         by_speaker=read_only(np.zeros((0, 0))),
         weights=read_only(_weights(states, plan, measured)),
         done=False,
-        provenance=corpus_provenance(
-            "probing", corpus, model, **vars(asked), features_note=states.note, penalties=measured.penalty.tolist()
-        ),
+        provenance=corpus_provenance("probing", corpus, model, **options, transfer_note=lack),
     )
 
 
 def _weights(states: Features, plan: Plan, measured: Measured) -> np.ndarray:
-    """Ridge probes on all items, with the penalty that was chosen in the folds."""
+    """Probes on all items, with the penalty that was chosen in the folds."""
     layers, item = diagnostic.rows(states, plan.task, plan.unit)
     codes, classes = plan.task.codes[item], len(plan.task.classes)
     kept = np.full((len(layers), max(layer.shape[1] for layer in layers) + 1, classes), np.nan)
-    penalties = measured.penalty if plan.kind == "ridge" else np.full(len(layers), diagnostic.PLAIN_PENALTY)
-    for number, (layer, penalty) in enumerate(zip(layers, penalties, strict=True)):
-        probe = diagnostic.trained(layer, codes, classes, penalty)
+    for number, (layer, penalty) in enumerate(zip(layers, measured.penalty, strict=True)):
+        probe = diagnostic.fitted(layer, codes, classes, plan.kind, float(penalty))
         kept[number, : layer.shape[1]] = probe.weights
         kept[number, -1] = probe.intercept
     return kept
@@ -244,11 +271,12 @@ def _with_random(result: Probing, measured: Measured) -> Probing:
 
 
 def _with_learning(result: Probing, corpus: Corpus, model: SpeechModel, states: Features, plan: Plan) -> Probing:
-    recordings = len(np.unique(plan.task.items.utterance))
-    sizes = [size for size in LEARNING_SIZES if size <= recordings * 0.8]
+    utterance = plan.task.items.utterance
+    fewest = min(len(np.unique(utterance[plan.fold != k])) for k in np.unique(plan.fold))  # to train on, in any fold
+    sizes = [size for size in LEARNING_SIZES if size <= fewest]
     lines = []
     for source, layer, penalty in (
-        (states, result.best, result.provenance["options"]["penalties"][result.best]),
+        (states, result.best, _ridge_penalty(result)),
         (features.acoustic(corpus, model, "mfcc"), 0, diagnostic.PLAIN_PENALTY),
     ):
         layers, item = diagnostic.rows(source, plan.task, plan.unit)
@@ -256,15 +284,20 @@ def _with_learning(result: Probing, corpus: Corpus, model: SpeechModel, states: 
     return replace(result, learning_sizes=read_only(sizes, np.int64), learning=read_only(lines))
 
 
+def _ridge_penalty(result: Probing) -> float:
+    """The best layer's, if ridge was asked for; logistic regression counts penalties in another unit."""
+    options = result.provenance["options"]
+    return options["penalties"][result.best] if options["probe"] == "ridge" else diagnostic.PLAIN_PENALTY
+
+
 def _with_speakers(
-    result: Probing, corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, asked: _Asked
+    result: Probing, corpus: Corpus, model: SpeechModel, states: Features, others: Corpus | None, asked: _Asked
 ) -> Probing:
     """Trained on this corpus, tested on other speakers; and every speaker against every other."""
     if asked.target in OF_THE_SPEAKER:
         return replace(result, done=True)
     joint = corpus
-    if asked.transfer is not None and corpora.bundled(asked.transfer).sound_sha256 != corpus.sound_sha256:
-        others = corpora.bundled(asked.transfer)
+    if others is not None:
         heard = finish(_states(others, model, asked))
         result = replace(result, other=read_only(_on_others(result, others, heard, asked)))
         joint, states = corpus.joined(others), features.joined(states, heard)
@@ -272,8 +305,8 @@ def _with_speakers(
         return replace(result, done=True)
     task = probe_targets.task(joint, asked.target, classes=result.classes)
     layers, item = diagnostic.rows(states, task, asked.unit)
-    penalty = result.provenance["options"]["penalties"][result.best]
-    names, table = diagnostic.between_speakers(layers[result.best], item, task, penalty, FEWEST_OF_A_SPEAKER)
+    best, penalty = layers[result.best], _ridge_penalty(result)
+    names, table = diagnostic.between_speakers(best, item, task, penalty, FEWEST_OF_A_SPEAKER)
     return replace(result, speakers=names, by_speaker=read_only(table), done=True)
 
 
@@ -298,12 +331,7 @@ def plot(result: Probing, *, score: str = "accuracy", layer: int | None = None) 
         probe_figures.draw_learning(axes[1, 0], result)
     if len(result.speakers):
         probe_figures.draw_matrix(axes[1, 1], result.by_speaker, result.speakers, ("tested on", "trained on"))
-    probe_figures.draw_matrix(
-        axes[2, 0],
-        probe_figures.shares(result, layer),
-        result.classes,
-        (f"said (layer {result.layers[layer]})", "was"),
-    )
-    for ax in (axes[1, 0], axes[1, 1], axes[2, 1]):
+    probe_figures.draw_confusion(axes[2, 0], result, layer)
+    for ax in (axes[0, 1], axes[1, 0], axes[1, 1], axes[2, 1]):
         ax.set_visible(ax.has_data())
     return figure

@@ -1,6 +1,7 @@
 """The tab of regression probes: F0, formants, intensity, duration or articulation, read off every layer."""
 
 import base64
+import html
 
 import gradio as gr
 import numpy as np
@@ -95,12 +96,12 @@ def fitted(result: AcousticProbing, values: Values) -> Values:
     """The control values, within what this result has; recordings that could not be measured are skipped."""
     layer = -1 if values["layer"] is None else int(values["layer"])
     measured = np.unique(result.recording)
-    wanted = min(int(values["recording"] or 0), len(result.recordings) - 1)
+    wanted = int(values["recording"] or 0)
     nearest = int(measured[np.abs(measured - wanted).argmin()])
     return values | {
         "layer": result.best if layer < 0 else min(layer, len(result.layers) - 1),
         "recording": nearest,
-        "channel": min(int(values["channel"] or 0), len(result.channels) - 1),
+        "channel": min(max(int(values["channel"] or 0), 0), len(result.channels) - 1),
     }
 
 
@@ -143,7 +144,7 @@ def _player(result: AcousticProbing, recording: int) -> str:
     """The recording's name and sound; one's own recordings are not kept for playing."""
     name = result.recordings[recording]
     clip = _clip(result.provenance["corpus"], name)
-    title = f"<p class='quiet'>{name}</p>"
+    title = f"<p class='quiet'>{html.escape(name)}</p>"
     if clip is None:
         return title
     sound = base64.b64encode(to_wav(clip)).decode("ascii")

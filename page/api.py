@@ -1,9 +1,13 @@
 """The techniques as named endpoints of the HTTP API, so that a class can script the page with `gradio_client`.
 
 `client.predict(handle_file("clip.wav"), "openai/whisper-tiny.en", "", api_name="/value_zeroing")` answers with
-`table` (columns of numbers) and `provenance`; the third argument is a transcript, or nothing.
+`table` (columns of numbers) and `provenance`; the third argument is a transcript, or nothing, and a fourth may give
+options of the technique's `analyse`. Techniques over many clips take a bundled corpus's name, a model, options, and,
+if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en", {"target": "manner"},
+api_name="/probing")`.
 """
 
+import inspect
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,29 +15,51 @@ from typing import Any
 import gradio as gr
 
 from methods.core import alignment, models
+from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from page.clip_area import FIRST_MODEL, allowed_model
 from page.errors import toast
+
+MOST_SEEDS = 3  # random-weights twins that one call may ask for
+PLAIN = (str, bool, int, float, type(None))
 
 
 def endpoints(techniques: dict[str, ModuleType]) -> None:
     """One endpoint per technique, and one for the transcript with its word times."""
     with gr.Row(visible=False):
         audio = gr.Audio(type="filepath", label="clip")
+        zipped = gr.File(
+            type="filepath", label="zip of your own; none: a bundled corpus", file_types=[".zip"]
+        )
+        name = gr.Textbox("prompts", label="bundled corpus")
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")
+        options = gr.JSON({}, label="options of the technique's analyse")
         answer = gr.JSON(label="answer")
-        for name, handler in {"words": words, **{n: technique(m) for n, m in techniques.items()}}.items():
-            gr.Button(name).click(
-                toast(handler),
-                [audio, model, text],
-                answer,
-                api_name=name,
-                api_description=handler.__doc__,
-                concurrency_id="compute",
-                concurrency_limit=1,
-            )
+        _named("words", words, [audio, model, text], answer)
+        for technique, module in techniques.items():
+            if over_corpora(module):
+                _named(technique, corpus_endpoint(module), [name, model, options, zipped], answer)
+            else:
+                _named(technique, clip_endpoint(module), [audio, model, text, options], answer)
+
+
+def _named(name: str, handler: Callable, inputs: list, answer: gr.JSON) -> None:
+    gr.Button(name).click(
+        toast(handler),
+        inputs,
+        answer,
+        api_name=name,
+        api_description=handler.__doc__,
+        concurrency_id="compute",
+        concurrency_limit=1,
+    )
+
+
+def over_corpora(module: ModuleType) -> bool:
+    """Whether a technique is about many clips."""
+    return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"
 
 
 def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
@@ -57,17 +83,53 @@ def sound(path: str | None) -> Clip:
     return load_clip(path)
 
 
-def technique(module: ModuleType) -> Callable:
-    """The endpoint of one technique: its table by columns, and where the numbers come from."""
+def clip_endpoint(module: ModuleType) -> Callable:
+    """The endpoint of a technique over one clip: its table by columns, and where the numbers come from."""
 
-    def endpoint(path: str, model_id: str, transcript: str) -> dict[str, Any]:
+    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Any]:
         clip, model = sound(path), models.load_model(allowed_model(model_id))
-        result = module.analyse(clip, model, transcript=transcript or None)
-        table = result.table()
-        return {
-            "table": table.astype(object).where(table.notna(), None).to_dict("list"),
-            "provenance": result.provenance,
-        }
+        known = checked(module, options)
+        if transcript and "transcript" in inspect.signature(module.analyse).parameters:
+            known["transcript"] = transcript
+        return _answer(module.analyse(clip, model, **known))
 
-    endpoint.__doc__ = module.__doc__.strip().split("\n\n", 1)[0].strip("*")
+    endpoint.__doc__ = _question(module)
     return endpoint
+
+
+def corpus_endpoint(module: ModuleType) -> Callable:
+    """The endpoint of a technique over many clips, bundled ones or a zip of one's own."""
+
+    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Any]:
+        corpus = corpora.read_zip(path) if path else corpora.bundled(name)
+        model = models.load_model(allowed_model(model_id))
+        return _answer(module.analyse(corpus, model, **checked(module, options)))
+
+    endpoint.__doc__ = _question(module)
+    return endpoint
+
+
+def checked(module: ModuleType, options: dict | None) -> dict[str, Any]:
+    """The options, if the technique's `analyse` takes them and they are plain: text, numbers, or short lists."""
+    taken = list(inspect.signature(module.analyse).parameters)[2:]
+    known: dict[str, Any] = {}
+    for name, value in (options or {}).items():
+        values = value if isinstance(value, list) else [value]
+        if name not in taken or name == "transcript" or not all(isinstance(part, PLAIN) for part in values):
+            raise UserError(f"“{str(name)[:40]}” is not an option here, or not plain; there are: {', '.join(taken)}.")
+        if name.endswith("seeds") and len(values) > MOST_SEEDS:
+            raise UserError(f"{len(values)} seeds are too many for a shared machine; ask for at most {MOST_SEEDS}.")
+        known[name] = tuple(value) if isinstance(value, list) else value
+    return known
+
+
+def _answer(result: Any) -> dict[str, Any]:
+    table = result.table()
+    return {
+        "table": table.astype(object).where(table.notna(), None).to_dict("list"),
+        "provenance": result.provenance,
+    }
+
+
+def _question(module: ModuleType) -> str:
+    return module.__doc__.strip().split("\n\n", 1)[0].strip("*")

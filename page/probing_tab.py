@@ -192,5 +192,5 @@ def status_line(result: Probing, values: Values) -> str:
     if result.dropped:
         shown = ", ".join(result.dropped[:6]) + (" …" if len(result.dropped) > 6 else "")
         parts.append(f"{len(result.dropped)} classes left out for having too few items ({shown})")
-    parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
+    parts += [note for note in map(origin["options"].get, ("transfer_note", "features_note")) if note]
     return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])

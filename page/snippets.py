@@ -5,11 +5,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from methods.core import articulation
 from methods.core import corpus as corpora
 from page.examples import EXAMPLES
 from page.session import Session
 
-NOT_OPTIONS = {"clip", "corpus", "model", "segments", "transcript", "random_seeds"}  # written out in their own way
+# Written out in their own way.
+NOT_OPTIONS = {"clip", "corpus", "model", "segments", "phones", "transcript", "random_seeds"}
 
 
 def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
@@ -39,6 +41,7 @@ def _over_corpus(result: Any, technique: str, session: Session, shown: dict[str,
     drawing = ", ".join(["result", *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
     model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
     return f"""from methods import {technique}
+from methods.core import articulation
 from methods.core import corpus as corpora
 from methods.core.audio import load_clip
 from methods.core.models import load_model
@@ -53,7 +56,12 @@ result.table().to_csv("{technique}.csv", index=False)
 
 
 def _corpus(origin: dict[str, Any], session: Session) -> str:
-    if origin["corpus"] in corpora.CORPORA:
+    name = origin["corpus"]
+    if name == articulation.OWN:
+        return "corpus = articulation.read_zip('YOUR_CORPUS.zip')"
+    if name == articulation.SYNTHETIC:
+        return "corpus = articulation.bundled()"
+    if name in corpora.CORPORA and corpora.bundled(name).sha256 == origin["corpus_sha256"]:
         return f"corpus = corpora.bundled({origin['corpus']!r})"
     if origin["corpus"] != session.clip.name:
         return "corpus = corpora.read_zip('YOUR_CORPUS.zip')"
@@ -68,6 +76,8 @@ def _arguments(technique: str, options: dict[str, Any]) -> list[str]:
     written = ["segments=segments"] if "segments" in taken and options.get("segments") else []
     if "transcript" in taken and options.get("transcript_given"):
         written.append(f"transcript={options['transcript']!r}")
+    if "phones" in taken and options.get("phones"):
+        written.append("phones=phones")
     kept = [name for name in taken if name not in NOT_OPTIONS and options.get(name) is not None]
     written += [f"{name}={options[name]!r}" for name in kept]
     if "random_seeds" in taken and "random_seeds" in options:
@@ -76,9 +86,12 @@ def _arguments(technique: str, options: dict[str, Any]) -> list[str]:
 
 
 def _segments(options: dict[str, Any]) -> str:
-    if not options.get("segments"):
-        return ""
-    if options.get("layers"):
+    """The words or phones that a result was made for, as Python."""
+    if options.get("segments") and options.get("layers"):
         return "from methods.core.mixing import single_frames\nsegments = single_frames(clip, model)"
-    lines = (f"    Segment({label!r}, {start!r}, {end!r})," for label, start, end in options["segments"])
-    return "\n".join(("segments = (", *lines, ")"))
+    return "\n".join(_listed(name, options[name]) for name in ("segments", "phones") if options.get(name))
+
+
+def _listed(name: str, cut: list) -> str:
+    lines = (f"    Segment({label!r}, {start!r}, {end!r})," for label, start, end in cut)
+    return "\n".join((f"{name} = (", *lines, ")"))

@@ -52,7 +52,7 @@ def in_zip(path: str | Path) -> Iterator[dict[str, Path]]:
 def _unpacked(archive: zipfile.ZipFile, place: Path) -> dict[str, Path]:
     infos = [(plain(_name(info)), info) for info in archive.infolist() if not info.is_dir()]
     wanted = [(name, info) for name, info in infos if matters(name)]
-    check_count(sum(is_sound(name) for name, _ in wanted))
+    check_count(sum(is_sound(name) or name.lower().endswith(EMA) for name, _ in wanted))  # EMA files hold their sound
     if sum(info.file_size for _, info in wanted) > MOST_BYTES or len(wanted) > 3 * MOST_FILES:
         raise CorpusError(
             f"The zip unpacks to more than {MOST_BYTES >> 20} MB or {3 * MOST_FILES} files; give fewer or shorter "

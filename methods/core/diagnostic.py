@@ -70,11 +70,16 @@ def plan(task: Task, unit: str, kind: str, groups: str, control_seeds: Sequence[
         if value not in known:
             raise UserError(f"There is no {name} “{value}”; choose one of {', '.join(known)}.")
     by = task.items.utterance if groups == "utterance" else task.items.columns["speaker"]
-    codes = task.codes
+    codes, fold = task.codes, ridge.group_folds(by, seed=seed)
+    if all(len(np.unique(by[codes == code])) == 1 for code in range(len(task.classes))):
+        raise UserError(
+            "Each class is said by one speaker only, so a probe that is split by speaker is tested on classes it was "
+            "never trained on; split by recording."
+        )
     controls = tuple(control_codes(task.types, codes, control_seed) for control_seed in control_seeds)
     if kind == "logistic":
         controls = controls[:1]  # each costs as much as the real task
-    return Plan(task, unit, kind, ridge.group_folds(by, seed=seed), controls, shuffled_codes(codes, seed))
+    return Plan(task, unit, kind, fold, controls, shuffled_codes(codes, seed))
 
 
 def rows(states: Features, task: Task, unit: str) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -145,16 +150,23 @@ def _chosen_c(values: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> float:
 
 
 class Logistic:
-    """Multinomial logistic regression on features standardised by the training items."""
+    """Multinomial logistic regression on features standardised by the training items.
+
+    Where all are of one class (a rare one may be held out entirely) there is nothing to fit: that is what it says.
+    """
 
     def __init__(self, values: np.ndarray, codes: np.ndarray, c: float) -> None:
         self.mean, spread = values.mean(0), values.std(0)
         self.inverse = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
         self.model = LogisticRegression(C=c, max_iter=ITERATIONS, tol=1e-3)
-        self.model.fit((values - self.mean) * self.inverse, codes)
+        self.only = int(codes[0]) if (codes == codes[0]).all() else None
+        if self.only is None:
+            self.model.fit((values - self.mean) * self.inverse, codes)
 
     def predict(self, values: np.ndarray) -> np.ndarray:
         """(n,) the most likely code of each item."""
+        if self.only is not None:
+            return np.full(len(values), self.only)
         return self.model.predict((values - self.mean) * self.inverse)
 
     @property
@@ -162,6 +174,17 @@ class Logistic:
         """The same as an affine map to logits, one column per code that occurs."""
         weights = (self.model.coef_ * self.inverse).T
         return Probe(weights, self.model.intercept_ - self.mean @ weights)
+
+
+def fitted(values: np.ndarray, codes: np.ndarray, classes: int, kind: str, penalty: float) -> Probe:
+    """A probe of this kind on all items (each class occurs), with a penalty that was chosen elsewhere."""
+    if kind == "ridge":
+        return trained(values, codes, classes, penalty)
+    probe = Logistic(values, codes, 1 / penalty).probe
+    if classes > 2:
+        return probe
+    sides = np.array([-0.5, 0.5])  # scikit-learn keeps one column for two classes: their difference
+    return Probe(probe.weights * sides, probe.intercept * sides)
 
 
 def trained(values: np.ndarray, codes: np.ndarray, classes: int, penalty: float) -> Probe:
@@ -172,7 +195,7 @@ def trained(values: np.ndarray, codes: np.ndarray, classes: int, penalty: float)
 def learning_curve(
     values: np.ndarray, item: np.ndarray, plan: Plan, penalty: float, sizes: Sequence[int]
 ) -> np.ndarray:
-    """(sizes,) accuracy on held-out recordings after training on so many recordings, drawn at random."""
+    """(sizes,) accuracy of a ridge probe on held-out recordings after training on so many, drawn at random."""
     utterance, fold = plan.task.items.utterance[item], plan.fold[item]
     codes, classes = plan.task.codes[item], len(plan.task.classes)
     right = np.zeros((len(sizes), len(codes)))
@@ -198,7 +221,7 @@ def transferred(
 def between_speakers(
     values: np.ndarray, item: np.ndarray, task: Task, penalty: float, fewest: int
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Train on one speaker (row), test on another (column): (speakers, speakers) accuracy.
+    """Train a ridge probe on one speaker (row), test it on another (column): (speakers, speakers) accuracy.
 
     On the diagonal held-out recordings of the same speaker are tested. Speakers with fewer than `fewest` items are
     left out; NaN where a speaker has too few recordings to hold some out.

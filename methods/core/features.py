@@ -86,7 +86,7 @@ def _encoded(corpus: Corpus, model: SpeechModel, window: str, subtract: bool) ->
 def _states(clip: Clip, model: SpeechModel, window: str, subtract: bool) -> dict[str, np.ndarray]:
     """Name of each layer -> (frames, dim)."""
     if not _has_window(model):
-        encoded = models.encode(clip, model)
+        encoded = models.encode(clip, model, keep=False)
         layers = dict(zip(encoded.layer_names, encoded.hidden, strict=True))
         return layers if encoded.conv is None else {"CNN": encoded.conv, **layers}
     own, count = models.frame_grid(clip, model).frames, models.layer_count(model)

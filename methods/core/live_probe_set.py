@@ -16,13 +16,19 @@ from methods.core.network import SpeechModel
 from methods.core.weights_heads import read_heads
 
 FOLDER = Path(__file__).parent / "probes"
-FILES = {
+FILES = {  # model -> its file, and the SHA-256 of that file
     "openai/whisper-tiny.en": (
         "whisper-tiny.en.safetensors",
         "146e5c28afefee2a251f711a84dcbb39e3ce00367478afb43a07ea387a65a266",
     ),
-    "openai/whisper-base": ("whisper-base.safetensors", ""),
-    "hama-ctc": ("hama-ctc.safetensors", ""),
+    "openai/whisper-base": (
+        "whisper-base.safetensors",
+        "f924e5faee27e326ba9bc2b5a65b6bf823bb6657243d1136cb3baac99c4db107",
+    ),
+    "hama-ctc": (
+        "hama-ctc.safetensors",
+        "7761a66e7b750cb5e61646906606580e1b870fc8795b85df5dae1a1301d3ad5e",
+    ),
 }
 CLASSIFIED = ("phone", "manner", "voicing")
 MEASURED = {"f0": "semitones re 100 Hz", "intensity": "dB re full scale"}

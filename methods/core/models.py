@@ -190,14 +190,14 @@ def frame_grid(clip: Clip, model: SpeechModel) -> FrameGrid:
     return family_of(model).grid(len(clip.samples))
 
 
-def encoder_states(clip: Clip, model: SpeechModel) -> EncoderPass:
-    """One pass of the encoder, kept for every technique that looks at the same clip."""
+def encoder_states(clip: Clip, model: SpeechModel, *, keep: bool = True) -> EncoderPass:
+    """One pass of the encoder, kept for every technique that looks at the same clip unless told otherwise."""
 
     def make() -> EncoderPass:
         with model.lock:
             return family_of(model).encode(model, clip.samples, frame_grid(clip, model).frames)
 
-    return _passes.fetch((model.key, clip.sha256), make, _pass_bytes)
+    return _passes.fetch((model.key, clip.sha256), make, _pass_bytes) if keep else make()
 
 
 def decoder_states(clip: Clip, model: SpeechModel, ids: tuple[int, ...]) -> DecoderPass:
@@ -218,13 +218,14 @@ def _pass_bytes(made: EncoderPass | DecoderPass) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def encode(clip: Clip, model: SpeechModel) -> Encoding:
+def encode(clip: Clip, model: SpeechModel, *, keep: bool = True) -> Encoding:
     """What does each layer hold at each moment? Hidden states of the clip's own frames, read-only, in float32.
 
     `hidden[0]` is what the first block reads, `hidden[l]` the output of block l, and the last entry is what the
-    model passes on: where a final LayerNorm follows block L, after it, and `raw_last` is before it.
+    model passes on: where a final LayerNorm follows block L, after it, and `raw_last` is before it. `keep=False`
+    leaves the pass out of the cache: the clips of a whole corpus would push out what visitors are looking at.
     """
-    states, grid = encoder_states(clip, model), frame_grid(clip, model)
+    states, grid = encoder_states(clip, model, keep=keep), frame_grid(clip, model)
     layers = len(states.sites)
     last = f"{layers} (final norm)" if states.raw_last is not None else str(layers)
     names = (f"0 ({family_of(model).first})", *(str(i) for i in range(1, layers)), last)

@@ -10,6 +10,7 @@ from methods.core.errors import UserError
 
 # Never *.py. Pickled weights (*.bin) only where a repository has no safetensors, and then read with weights_only.
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+MOST_BYTES = 300_000_000  # of a data set; the app takes 15 minutes of sound
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
 
 
@@ -63,8 +64,12 @@ def _download(identifier: str) -> Path:
 
 
 def data_set(identifier: str, patterns: list[str]) -> Path:
-    """A folder with those files of a public data set; fetched once, then found in the hub's cache."""
+    """A folder with those files of a public data set; fetched once, then found in the hub's cache.
+
+    Nothing is fetched of a data set that is larger than the app could use.
+    """
     try:
+        _check_size(identifier)
         return Path(huggingface_hub.snapshot_download(identifier, repo_type="dataset", allow_patterns=patterns))
     except errors.HFValidationError as problem:
         raise ModelError(f"{identifier!r} is not the name of a data set, such as owner/name.") from problem
@@ -73,6 +78,18 @@ def data_set(identifier: str, patterns: list[str]) -> Path:
             f"The data set {identifier} could not be fetched: there is no network here or no such public data set; "
             "check its name, or give a folder or zip of your own."
         ) from problem
+
+
+def _check_size(identifier: str) -> None:
+    if huggingface_hub.constants.HF_HUB_OFFLINE:  # what is in the cache was checked when it came
+        return
+    files = huggingface_hub.dataset_info(identifier, files_metadata=True, timeout=10).siblings or ()
+    size = sum(file.size or 0 for file in files)
+    if size > MOST_BYTES:
+        raise ModelError(
+            f"The data set {identifier} has {size / 1e6:.0f} MB and the limit is {MOST_BYTES / 1e6:.0f} MB; take a "
+            "part of it as a folder or zip."
+        )
 
 
 def weights_hash(folder: Path) -> str:

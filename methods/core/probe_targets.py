@@ -25,10 +25,7 @@ TARGETS: Mapping[str, str] = {
     "language": "which language",
 }
 TIER = "tier:"  # before the name of a further tier of one's own TextGrids
-FEWEST_ITEMS, FEWEST_UTTERANCES = (
-    8,
-    3,
-)  # of a class: fewer cannot be in the training, the choosing and the testing part
+FEWEST_ITEMS, FEWEST_UTTERANCES = 8, 3  # of a class: fewer cannot be in training, choosing and testing parts
 TOO_LONG = 0.35  # s; automatic alignment sometimes gives a pause to the last phone
 
 
@@ -72,10 +69,17 @@ def task(corpus: Corpus, target: str, *, classes: tuple[str, ...] | None = None)
     return Task(items.only(kept), tuple(sorted(classes)), types[kept], dropped, question)
 
 
+def asks(corpus: Corpus, target: str, classes: tuple[str, ...]) -> bool:
+    """Whether a corpus has items of two or more of these classes."""
+    items, _ = _labelled(corpus, target)
+    return len(np.intersect1d(items.label, classes)) > 1
+
+
 def _labelled(corpus: Corpus, target: str) -> tuple[Items, np.ndarray]:
     if target == "word":
         items = word_items(corpus)
-        return items, items.columns["previous"]  # a word's own form is its label: its type must be something else
+        # A word's own form is its label. A type must be finer: the word after a certain other word.
+        return items, np.char.add(np.char.add(items.columns["previous"], " "), items.label)
     if target in ("speaker", "sex", "language"):
         items = phone_items(corpus)
         items = items if len(items) else word_items(corpus)
@@ -109,9 +113,9 @@ def _phonological(corpus: Corpus, target: str) -> tuple[Items, np.ndarray]:
 
 
 def _place_or_word(items: Items) -> np.ndarray:
-    """The phone's place in its word ("thanks/2"), which is finer than the phone; the word where that is not known."""
-    place, word = items.columns["position"], items.columns["word"]
-    return np.where(place != "", place, word)
+    """The phone's place in its word ("thanks/2"), which is finer than the phone; else its word and phone."""
+    place, word, phone = (items.columns[name] for name in ("position", "word", "phone"))
+    return np.where(place != "", place, np.char.add(np.char.add(word, "/"), phone))
 
 
 def _frequent(items: Items) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -27,6 +27,7 @@ UNITS = {
     "duration": "log2 of seconds",
     "articulation": "mm",
 }
+FORMANTS = ("f1", "f2", "f3")
 FEWEST = 100  # measurements
 RESAMPLES = 400  # of whole recordings, for intervals
 
@@ -60,11 +61,8 @@ class Measured:
     shifted: np.ndarray  # (layers,)
 
 
-def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Targets:
-    """Measure the target at the frames of these states, and deal the recordings into folds.
-
-    Raises UserError if it cannot be measured here, or at fewer than 100 places.
-    """
+def check(corpus: Corpus | Articulation, target: str) -> None:
+    """Raises UserError if there is no such target, or if it cannot be measured on these recordings."""
     if target not in TARGETS:
         raise UserError(f"There is no target “{target}”; choose one of {', '.join(TARGETS)}.")
     if (target == "articulation") != isinstance(corpus, Articulation):
@@ -72,6 +70,23 @@ def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: 
             "Positions of the articulators were measured for some recordings only; choose the target articulation "
             "with the synthetic vocal tract or EMA of your own, and the other targets with a corpus of speech."
         )
+    if isinstance(corpus, Articulation) or target == "f0":
+        return
+    phones = {phone.label for utterance in corpus.utterances for phone in utterance.phones}
+    vowels = target in FORMANTS
+    if not (phones & set(phonology.VOWELS) if vowels else phones):
+        raise UserError(
+            f"“{corpus.name}” has no {'vowels in ARPAbet' if vowels else 'phones'}, which tell where its {target} is "
+            "to be measured; give TextGrids with a tier of phones, or choose F0."
+        )
+
+
+def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Targets:
+    """Measure the target at the frames of these states, and deal the recordings into folds.
+
+    Raises UserError if it cannot be measured here, or at fewer than 100 places.
+    """
+    check(corpus, target)
     if isinstance(corpus, Articulation):
         channels, values = corpus.channels, np.concatenate(_tracks(corpus, states))
     elif target == "duration":
@@ -109,8 +124,8 @@ def _acoustic(corpus: Corpus, target: str, states: Features) -> np.ndarray:
             value = np.where(_covered(times, utterance.phones), praat.intensity(utterance.clip, times), np.nan)
         else:
             vowels = [phone for phone in utterance.phones if phone.label in phonology.VOWELS]
-            column = int(target[1]) - 1
-            value = np.where(_covered(times, vowels), praat.formants(utterance.clip, times)[:, column], np.nan)
+            found = praat.formants(utterance.clip, times)[:, FORMANTS.index(target)]
+            value = np.where(_covered(times, vowels), found, np.nan)
         parts.append(value)
     return np.concatenate(parts)
 
@@ -125,10 +140,6 @@ def _covered(times: np.ndarray, segments: object) -> np.ndarray:
 
 def _durations(corpus: Corpus, states: Features, seed: int) -> Targets:
     items = phone_items(corpus)
-    if not len(items):
-        raise UserError(
-            f"“{corpus.name}” has no phones, so none has a duration; give TextGrids with a tier of phones."
-        )
     spans = features.frames_of(states, items)
     rows, counts = np.array([span.start for span in spans]), np.array([len(span) for span in spans])
     values = np.log2(items.end - items.start)[:, None]
@@ -167,7 +178,7 @@ def _layer(values: np.ndarray, asked: Targets) -> tuple:
 
 
 def _on_training(values: np.ndarray, asked: Targets) -> np.ndarray:
-    """r on the recordings that a probe was trained on, with a mild penalty: how much it could learn by heart."""
+    """r on the recordings that a probe was trained on, with the mildest penalty: how much it can learn by heart."""
     probe = ridge.Fit(ridge.moments(values, asked.values)).probe(float(ridge.PENALTIES[0]))
     return scores.pearson(probe(values), asked.values)
 

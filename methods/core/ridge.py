@@ -25,9 +25,11 @@ class Moments:
     y: np.ndarray  # (c,) sum of the targets
     xx: np.ndarray  # (d, d)
     xy: np.ndarray  # (d, c)
+    size: np.ndarray  # (d,) sum of squares, what was subtracted again included: rounding is in proportion to it
 
     def __sub__(self, other: "Moments") -> "Moments":
-        return Moments(self.n - other.n, self.x - other.x, self.y - other.y, self.xx - other.xx, self.xy - other.xy)
+        sums = (getattr(self, name) - getattr(other, name) for name in ("n", "x", "y", "xx", "xy"))
+        return Moments(*sums, self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ class Probe:
 def moments(features: np.ndarray, targets: np.ndarray) -> Moments:
     """The moments of (n, d) features and (n, c) targets, in double precision."""
     x, y = np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
-    return Moments(len(x), x.sum(0), y.sum(0), x.T @ x, x.T @ y)
+    xx = x.T @ x
+    return Moments(len(x), x.sum(0), y.sum(0), xx, x.T @ y, np.diag(xx))
 
 
 class Fit:
@@ -56,11 +59,19 @@ class Fit:
         gram = known.xx - known.n * np.outer(self.mean, self.mean)
         spread = np.sqrt(np.maximum(np.diag(gram), 0) / known.n)
         # A feature that does not vary, but for rounding in its sum of squares, says nothing; it gets no weight.
-        varies = spread > 1e-6 * (np.abs(self.mean) + spread.max(initial=0))
+        varies = spread > 1e-6 * np.sqrt(known.size / known.n)
         self.inverse = np.divide(1, spread, out=np.zeros_like(spread), where=varies)
         self.values, self.vectors = np.linalg.eigh(gram * np.outer(self.inverse, self.inverse))
         cross = known.xy - known.n * np.outer(self.mean, self.target_mean)
         self.cross = self.vectors.T @ (cross * self.inverse[:, None])
+
+    def rotated(self, features: np.ndarray) -> np.ndarray:
+        """(n, d) features in the axes in which every penalty is a division: once for all penalties and targets."""
+        return ((np.asarray(features, dtype=np.float64) - self.mean) * self.inverse) @ self.vectors
+
+    def predictions(self, rotated: np.ndarray, penalty: float) -> np.ndarray:
+        """(n, c) what the solution for one penalty says of rotated features."""
+        return rotated @ (self.cross / (np.maximum(self.values, 0) + penalty)[:, None]) + self.target_mean
 
     def probe(self, penalty: float, columns: slice = slice(None)) -> Probe:
         """The solution for one penalty (on standardised features; the intercept is free)."""
@@ -97,11 +108,18 @@ def cross_validate(
         judge = (k + 1) % len(parts)
         inner, outer = Fit(whole - part - parts[judge]), Fit(whole - part)
         held, tried = fold == k, fold == judge
-        for number, columns in enumerate(blocks):
-            losses = [loss(inner.probe(p, columns)(features[tried]), targets[tried, columns]) for p in penalties]
-            chosen[k, number] = penalties[int(np.argmin(losses))]
-            predictions[held, columns] = outer.probe(chosen[k, number], columns)(features[held])
+        known, asked = inner.rotated(features[tried]), outer.rotated(features[held])
+        losses = [_losses(inner.predictions(known, p), targets[tried], blocks, loss) for p in penalties]
+        chosen[k] = penalties[np.argmin(losses, axis=0)]
+        for penalty in np.unique(chosen[k]):
+            said = outer.predictions(asked, penalty)
+            for number in np.flatnonzero(chosen[k] == penalty):
+                predictions[held, blocks[number]] = said[:, blocks[number]]
     return CrossValidated(predictions, chosen)
+
+
+def _losses(said: np.ndarray, truth: np.ndarray, blocks: Sequence[slice], loss: Callable) -> list[float]:
+    return [loss(said[:, block], truth[:, block]) for block in blocks]
 
 
 def misread(predictions: np.ndarray, targets: np.ndarray) -> float:
@@ -120,7 +138,7 @@ def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
 
 
 def group_folds(groups: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.ndarray:
-    """(n,) the fold of each item, all items of a group in one fold; folds are as even as the groups allow.
+    """(n,) the fold of each item, all items of a group in one fold; no two folds differ by more than a group.
 
     The largest groups are dealt first, each to the smallest fold so far; ties are broken at random.
     Raises UserError if there are fewer groups than three: one to train, one to choose the penalty, one to judge.
@@ -129,7 +147,7 @@ def group_folds(groups: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.nda
     if len(names) < 3:
         raise UserError(
             f"The recordings give {len(names)} group(s) to split by and at least 3 are needed (to train, to choose "
-            "the penalty, to test); choose a larger corpus, or split by utterance."
+            "the penalty, to test); choose a larger corpus, or split by recording if you split by speaker."
         )
     folds = min(folds, len(names))
     sizes = np.bincount(members).astype(float)
