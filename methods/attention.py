@@ -33,6 +33,7 @@ from methods.core.frames import Segment
 from methods.core.layers import Site, Stack
 from methods.core.mixing import Passage
 from methods.core.network import SpeechModel
+from methods.core.norms import averaged, summed_over
 from methods.core.results import Steps, finish, read_only
 
 STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
@@ -169,11 +170,8 @@ def _stack_maps(passage: Passage, stack: Stack, layers: Sequence[int] | None) ->
 
 def site_mass(site: Site, rows: Sequence[range], columns: Sequence[range]) -> tuple[np.ndarray, np.ndarray]:
     """Mass (heads, rows, columns) and padding mass (heads, rows) of one attention module."""
-    weights = site.weights()
-    read = torch.stack([weights[:, group.start : group.stop].mean(1) for group in rows], 1).double()
-    total = torch.cat([torch.zeros_like(read[..., :1]), read.cumsum(-1)], -1)
-    mass = torch.stack([total[..., group.stop] - total[..., group.start] for group in columns], -1)
-    return mass.clamp_min(0).numpy(), read[..., site.own_keys :].sum(-1).numpy()
+    read = averaged(site.weights(), rows)
+    return summed_over(read, columns), read[..., site.own_keys :].sum(-1).numpy()
 
 
 def view(

@@ -27,18 +27,12 @@ from matplotlib.figure import Figure
 
 from methods.core import ctc, ctc_layers, draw, lens, models
 from methods.core.audio import SAMPLE_RATE, Clip
-from methods.core.continuum import analyse_continuum, context_effect, steps_between
 from methods.core.ctc_layers import Head
 from methods.core.errors import UserError
 from methods.core.frames import FRAME_SAMPLES, FrameGrid, Segment
 from methods.core.lens import Curve
 from methods.core.network import SpeechModel, Vocabulary
 from methods.core.results import Step, Steps, finish, provenance, read_only
-
-__all__ = [
-    "CtcLens", "analyse", "analyse_continuum", "analyse_in_steps", "blank_curves", "context_effect", "error_curves",
-    "plot", "steps_between",
-]  # fmt: skip
 
 Against = Literal["top", "reference"]
 SHOWN = 0.2  # a symbol is drawn if its probability is higher than this in any frame of any layer

@@ -68,7 +68,7 @@ class CueContribution:
     target_seconds: tuple[float, float]
     words: int  # how many words the encoder's and the cross-attention's rows are divided among
     conditions: tuple[str, ...]  # what was done to the cue
-    spellings: tuple[str, ...]  # the target, then its alternative
+    spellings: tuple[str, ...]  # the target, then its alternatives
     logprobs: np.ndarray | None  # (conditions, spellings) natural log-probability of the whole spelling
     probabilities: np.ndarray | None  # (conditions, spellings) mean probability of its tokens
     silenced_null: np.ndarray | None  # (draws, spellings) the latter with a random stretch silenced instead
@@ -107,7 +107,7 @@ def analyse(
     *,
     cue: str,
     target: str,
-    alternative: str | None = None,
+    alternative: str | Sequence[str] | None = None,
     swapped: str | None = None,
     cue_occurrence: int | None = None,
     target_occurrence: int | None = None,
@@ -123,10 +123,10 @@ def analyse(
     """How much of a target word comes from its cue, layer by layer, and what happens without the cue?
 
     `cue` and `target` are words (or several in a row) of the segments and of the text; an occurrence counts from 1.
-    `alternative` is another spelling of the target, `swapped` a cue to write instead. `prompt=False` divides a decoder
-    row among the text alone: a cue that opens the text then gets everything, whatever the model does. `draw_seed`
-    picks `draws` random stretches. Without a decoder only the encoder's part is made. Raises UserError where a word
-    is absent or ambiguous, or the cue does not come first.
+    `alternative` is another spelling of the target, or several, `swapped` a cue to write instead. `prompt=False`
+    divides a decoder row among the text alone: a cue that opens the text then gets everything, whatever the model
+    does. `draw_seed` picks `draws` random stretches. Without a decoder only the encoder's part is made. Raises
+    UserError where a word is absent or ambiguous, or the cue does not come first.
     """
     return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
 
@@ -244,8 +244,8 @@ def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> d
         changed = cues.with_cue(before, place, cues.spelled(model, names["swapped"]))
         cases[f"cue swapped for “{names['swapped']}” in the text"] = (sound, changed)
     spellings = {names["target"]: ids[place.target_tokens.start : place.target_tokens.stop]}
-    if names["alternative"]:
-        spellings[names["alternative"]] = cues.spelled(model, names["alternative"])
+    others = names["alternative"] or ()
+    spellings |= {other: cues.spelled(model, other) for other in ([others] if isinstance(others, str) else others)}
     table = [[cues.spelled_at(model, *case, tokens) for tokens in spellings.values()] for case in cases.values()]
     first, draws = len(passage.transcript.prompt), names["draws"]
     elsewhere = cues.replaced_elsewhere(before, place, first, neutral, draws)

@@ -20,7 +20,7 @@ Transformers, EMNLP 2023 (arXiv 2310.09925).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,16 +29,18 @@ import torch
 from matplotlib.figure import Figure
 
 from methods.core import draw, mixing
+from methods.core.ablation import AgainstTheMean
 from methods.core.audio import Clip
 from methods.core.frames import Segment
 from methods.core.layers import Stack
 from methods.core.mixing import Passage
 from methods.core.network import SpeechModel
-from methods.core.results import Steps, finish, read_only
-from methods.core.zeroing import site_distances
+from methods.core.results import Step, Steps, finish, read_only
+from methods.core.zeroing import site_distances_in_steps
 
 STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
 Per = Literal["segment", "frame"]
+Ablation = Literal["zero", "mean"]  # what the values of a word become: zero, or the clip's mean value
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +89,16 @@ def analyse(
     language: str | None = None,
     stacks: Sequence[Stack] = STACKS,
     layers: Sequence[int] | None = None,
+    ablation: Ablation = "zero",
     random_seeds: Sequence[int] = (0, 1, 2),
 ) -> ValueZeroing:
     """How much does each word's representation change, layer by layer, when another word cannot be read?
 
     `segments` default to the words of the model's own transcript (single frames: `mixing.single_frames`); `transcript`
     replaces the text that the decoder is teacher-forced on; `layers` (from 1) keeps only some layers, the others being
-    NaN. `random_seeds` are the random-weights controls. Raises UserError for fewer than two segments.
+    NaN. `ablation="mean"` gives a word's frames the clip's mean value instead of zero, which no layer has ever read.
+    `random_seeds` are the random-weights controls. Raises UserError for
+    fewer than two segments.
     Source: Mohebbi et al. 2023, section 3; a zeroed word's frames J give 1 - cos(x_i without J, x_i), averaged over
     the frames i of the affected word. In the last layer both sides pass the stack's final LayerNorm.
     """
@@ -105,6 +110,7 @@ def analyse(
         language=language,
         stacks=stacks,
         layers=layers,
+        ablation=ablation,
         random_seeds=random_seeds,
     )
     return finish(steps)
@@ -113,31 +119,64 @@ def analyse(
 def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[ValueZeroing]:
-    """`analyse`, one model after the other, for a page that shows progress and can stop."""
+    """`analyse`, a few zeroed words or frames at a time, for a page that shows progress and can stop."""
     stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
     given = {key: options.get(key) for key in ("segments", "transcript", "language")}
     passage = mixing.passage(clip, model, stacks=stacks, **given)
-    layers = options.get("layers")
+    layers, ablation = options.get("layers"), options.get("ablation", "zero")
     names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
-    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
+    names["ablation"] = ablation
+    count, name = len(random_seeds) + 1, f"{model.id}, trained weights"
+    yield Step(0.0, name)
+    result = yield from _measured(passage, names, (0.0, 1 / count), name, None)
+    controls = []
+    for number, seed in enumerate(random_seeds, start=1):
+        name = f"random weights, seed {seed}"
+        yield Step(number / count, name, partial=result)
+        part = (number / count, (number + 1) / count)
+        controls.append((yield from _measured(passage.twin(seed), names, part, name, result)))
+    return replace(result, random=tuple(controls))
 
 
-def _measure(
-    passage: Passage, stacks: Sequence[Stack], layers: Sequence[int] | None, options: dict[str, Any]
-) -> ValueZeroing:
-    maps = {stack: read_only(_stack_map(passage, stack, layers)) if stack in stacks else None for stack in STACKS}
+def _measured(
+    passage: Passage, options: dict[str, Any], part: tuple[float, float], name: str, partial: ValueZeroing | None
+) -> Steps[ValueZeroing]:
+    """One model's maps; `part` is the share of the whole work that this is, from and to."""
+    maps, stacks = {}, options["stacks"]
+    for number, stack in enumerate(stacks):
+        steps = _stack_map(passage, stack, options["layers"], options["ablation"])
+        low, high = (part[0] + (part[1] - part[0]) * edge / len(stacks) for edge in (number, number + 1))
+        found = yield from _within(steps, low, high, f"{name}, {stack}", partial)
+        maps[stack] = read_only(found)
     return ValueZeroing(
-        **maps, random=(), **mixing.labels(passage), provenance=mixing.origin("value zeroing", passage, options)
+        **{stack: maps.get(stack) for stack in STACKS},
+        random=(),
+        **mixing.labels(passage),
+        provenance=mixing.origin("value zeroing", passage, options),
     )
 
 
+def _within(steps: Steps[Any], low: float, high: float, name: str, partial: ValueZeroing | None) -> Steps[Any]:
+    """The steps of a part of the work as steps of the whole."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield Step(low + (high - low) * step.done, f"{name}: {step.text}", partial=partial)
+
+
 @torch.inference_mode()
-def _stack_map(passage: Passage, stack: Stack, layers: Sequence[int] | None) -> np.ndarray:
+def _stack_map(passage: Passage, stack: Stack, layers: Sequence[int] | None, ablation: Ablation) -> Steps[np.ndarray]:
+    """(layers, rows, columns) of one stack, layer by layer."""
     (rows, columns), sites = passage.groups(stack), passage.sites(stack)
     result = np.full((len(sites), len(rows), len(columns)), np.nan)
-    for site in sites:
-        if layers is None or site.layer + 1 in layers:
-            result[site.layer] = site_distances(site, rows, columns)
+    chosen = [site for site in sites if layers is None or site.layer + 1 in layers]
+    for number, site in enumerate(chosen):
+        judged = site if ablation == "zero" else AgainstTheMean(**vars(site))
+        steps = site_distances_in_steps(judged, rows, columns)
+        low, high = number / len(chosen), (number + 1) / len(chosen)
+        result[site.layer] = yield from _within(steps, low, high, f"layer {site.layer + 1}", None)
     return result
 
 
@@ -151,12 +190,13 @@ def view(
     prompt: bool = False,
 ) -> mixing.View:
     """What `plot` and the page draw: one layer's map, its random-weights control, and a curve over the layers."""
+    mean = result.provenance["options"].get("ablation") == "mean"
     noun = " per frame" if per == "frame" and stack != "decoder" else ""
     return mixing.build_view(
         result,
         stack,
         pick=lambda part: part.maps(stack, per),
-        title=mixing.STACK_TITLES[stack],
+        title=mixing.STACK_TITLES[stack] + (" (values set to the clip's mean)" if mean else ""),
         unit="share of row" if shares else f"cosine distance{noun}",
         layer=layer,
         shares=shares,

@@ -15,6 +15,7 @@ from page.examples import EXAMPLES
 from page.pictures import inline_svg
 from page.session import Session
 from page.sound_plot import SoundPlot
+from page.tables import html_table
 from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
 
 MOST_LAYERS = 48
@@ -23,7 +24,6 @@ LENSES = [("raw (the last layer's head)", "raw"), ("tuned (a head per layer)", "
 AGAINST = [("the last layer's string", "top"), ("what was said", "reference")]
 BLANKS = [("as they are", "keep"), ("without the blank", "drop")]
 SILENCES = {"", "sil", "sp", "spn", "<sil>"}  # labels of silence in TextGrids
-CELL = "padding:4px 10px;vertical-align:top;text-align:left"
 
 
 def ctc_lens_tab(shell: Shell) -> Tab:
@@ -151,15 +151,11 @@ def text_table(result: CtcLens, values: Values) -> str:
     tuned = values["lens"] == "tuned"
     texts, blanks = result.texts(tuned), result.blank_share(tuned)
     errors = result.error_rates(values["against"], tuned=tuned)
-    lines = []
+    rows = []
     for layer in reversed(range(len(result.layers))):
         written = html.escape(texts[layer]) or "<i>nothing but blanks</i>"
-        cells = (html.escape(result.layers[layer]), written, f"{errors[layer]:.2f}", f"{blanks[layer]:.0%}")
-        lines.append("<tr>" + "".join(f"<td style='{CELL}'>{cell}</td>" for cell in cells) + "</tr>")
-    names = ("layer", "what it spells", "errors", "blanks")
-    head = "".join(f"<th scope='col' style='{CELL}'>{name}</th>" for name in names)
-    body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f"<div style='overflow-x:auto'>{body}</div>"
+        rows.append((html.escape(result.layers[layer]), written, f"{errors[layer]:.2f}", f"{blanks[layer]:.0%}"))
+    return html_table(("layer", "what it spells", "errors", "blanks"), rows)
 
 
 def status_line(result: CtcLens, values: Values) -> str:

@@ -94,13 +94,12 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     words = session.words or ()
     cue, target = (_chosen(words, role, values[role]) for role in ("cue", "target"))
     found = cues.find_homophones(target["target"])
-    others = found[0].spellings[1:] if found else (None,)
     return cue_contribution.analyse_in_steps(
         session.clip,
         model,
         **cue,
         **target,
-        alternative=others[0],
+        alternative=list(found[0].spellings[1:]) if found else None,
         segments=words,
         transcript=session.text or _spoken(session),
         prompt=prompt,

@@ -16,6 +16,7 @@ from page.examples import EXAMPLES
 from page.pictures import inline_svg
 from page.session import Session
 from page.sound_plot import SoundPlot
+from page.tables import html_table
 from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
 
 NORM = [("as the decoder is used to (final LayerNorm)", "yes"), ("raw", "no")]
@@ -27,7 +28,6 @@ STYLES = {
     "inserted": "background:rgba(124,58,237,.25);font-style:italic",
     "deleted": "opacity:.6;text-decoration:line-through",
 }
-CELL = "padding:4px 10px;vertical-align:top;text-align:left"
 
 
 def decoder_lens_tab(shell: Shell) -> Tab:
@@ -97,22 +97,21 @@ def text_table(result: DecoderLens, values: Values) -> str:
     """Each layer's text as HTML, top layer first, its words marked by their alignment."""
     against = "reference" if values["against"] == "reference" and result.reference is not None else "final"
     words, characters = result.error_rates(against), result.error_rates(against, characters=True)
-    lines = []
+    rows = []
     for layer in reversed(range(len(result.layers))):
-        cells = (
-            html.escape(result.layers[layer]),
-            " ".join(_marked(result, layer, against)),
-            f"{words[layer]:.2f}",
-            f"{characters[layer]:.2f}",
-            f"{result.logprobs[layer].mean():.1f}",
-            html.escape("; ".join(result.alarms(layer))),
+        rows.append(
+            (
+                html.escape(result.layers[layer]),
+                " ".join(_marked(result, layer, against)),
+                f"{words[layer]:.2f}",
+                f"{characters[layer]:.2f}",
+                f"{result.logprobs[layer].mean():.1f}",
+                html.escape("; ".join(result.alarms(layer))),
+            )
         )
-        lines.append("<tr>" + "".join(f"<td style='{CELL}'>{cell}</td>" for cell in cells) + "</tr>")
     names = ("layer", "what the decoder writes", "WER", "CER", "log-prob. of the text, per token", "beware")
-    head = "".join(f"<th scope='col' style='{CELL}'>{name}</th>" for name in names)
     key = " ".join(f"<span style='{style}'>{kind}</span>" for kind, style in STYLES.items())
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f"<div style='overflow-x:auto'>{table}</div><p class='quiet'>{key}</p>"
+    return f"{html_table(names, rows)}<p class='quiet'>{key}</p>"
 
 
 def _marked(result: DecoderLens, layer: int, against: decoder_lens.Against) -> Iterator[str]:

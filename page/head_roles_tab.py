@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.image import imsave
 
 from methods import head_roles
-from methods.core import models
+from methods.core import head_figures, models
 from methods.core.network import SpeechModel
 from methods.core.results import Steps, finish
 from page import sound_plot
@@ -82,9 +83,11 @@ def _outputs() -> list[gr.components.Component]:
     gr.Markdown("#### Is this real? Trained against random weights")
     with gr.Row():
         curves = [gr.HTML(elem_id=f"{name}-head_roles") for name in ("score", "radius", "similarity")]
+    gr.Markdown("#### How alike are the heads of the opened layer, pair by pair?")
+    squares = gr.HTML(elem_id="squares-head_roles")
     with gr.Accordion("Scores of every head", open=False):
         table = gr.Dataframe(elem_id="table-head_roles", interactive=False)
-    return [grid, plot, *curves, table]
+    return [grid, plot, *curves, squares, table]
 
 
 def _connect_clicks(shell: Shell, controls: dict[str, Any], outputs: list[Any]) -> None:
@@ -161,7 +164,28 @@ def drawn(result: Any, values: Values) -> tuple:
     )
     table = result.table()
     shown = table[[name for name in SHOWN if name in table]].round(3)
-    return grid_html(result, layer, head), opened_plot(result, layer, head), *curves, shown
+    return grid_html(result, layer, head), opened_plot(result, layer, head), *curves, likeness(result, layer), shown
+
+
+def likeness(result: Any, layer: int) -> str:
+    """Heads by heads: the cosines of what two heads of this layer compute, trained and with random weights."""
+    trained = result.similarity[:, layer - 1]
+    control = np.mean([twin.similarity[:, layer - 1] for twin in result.random], 0) if result.random else None
+
+    def whole(ax: Axes, ink: str) -> None:
+        figure = ax.figure
+        figure.clear()
+        head_figures.likeness(figure, head_roles.OBJECTS, trained, control, ink)
+
+    pairs = ~np.eye(trained.shape[-1], dtype=bool)
+    parts = [
+        f"{name}: mean {square[pairs].mean():.2f}, highest {square[pairs].max():.2f}"
+        for name, square in zip(head_roles.OBJECTS, trained, strict=True)
+        if pairs.any()
+    ]
+    text = f"How alike two heads of layer {layer} are. {'; '.join(parts)}."
+    picture = inline_svg(whole, text, (10.0, 3.6 if result.random else 2.0))
+    return picture.replace('class="curve"', 'class="curve" style="max-width:1000px"', 1)
 
 
 def opened_plot(result: Any, layer: int, head: int) -> Values:

@@ -5,6 +5,7 @@ window.ism = {
   options: {}, // of the technique on screen
   key: "", // changes when the clip, its segments or the model change
   shown: {}, // technique -> key of the result that it shows
+  pressed: {}, // button -> when a script last pressed it, ms
   inGroup: {}, // group of tabs -> technique that is open in it
 
   write() {
@@ -64,9 +65,17 @@ window.ism = {
     return [];
   },
 
+  again(technique) { // a control that needs another run was changed: what runs now makes way
+    const run = document.getElementById("run-" + technique);
+    if (run && run.disabled) document.getElementById("stop-" + technique)?.click();
+    this.press("run-" + technique, 600);
+    return [];
+  },
+
   press(id, tries) { // tab bodies are mounted when first opened: wait for the button
-    const button = document.getElementById(id);
-    if (button && !button.disabled) button.click();
+    const button = document.getElementById(id), now = performance.now();
+    if (now - (this.pressed[id] ?? -Infinity) < 400) return; // a drop-down says "input" twice for one choice
+    if (button && !button.disabled) { this.pressed[id] = now; button.click(); }
     else if (tries) setTimeout(() => this.press(id, tries - 1), 100);
   },
 

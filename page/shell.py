@@ -1,30 +1,24 @@
 """The page around the techniques: one clip and one model for all tabs, the tabs themselves, and links to any view."""
 
+import importlib
 import threading
 from pathlib import Path
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, attention_norm, context_mixing, value_zeroing
+from methods import TECHNIQUES, attention, attention_norm, value_zeroing
 from methods.core import models
 from page import api, clip_area, corpus_area, links
 from page import session as sessions
-from page.acoustic_probing_tab import acoustic_probing_tab
 from page.clip_area import FIRST_MODEL
-from page.context_mixing_tab import context_mixing_tab
-from page.ctc_lens_tab import ctc_lens_tab
-from page.cue_contribution_tab import cue_contribution_tab
-from page.decoder_lens_tab import decoder_lens_tab
 from page.examples import FIRST
-from page.head_roles_tab import head_roles_tab
-from page.live_probes_tab import live_probes_tab
 from page.mixing_tab import mixing_tab
-from page.probing_tab import probing_tab
 from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
 from page.technique_tab import Shell, Tab
 
-SCRIPTED = (attention, attention_norm, value_zeroing, context_mixing)  # techniques with an HTTP endpoint
+MAPS = {"attention": attention, "attention_norm": attention_norm, "value_zeroing": value_zeroing}
+NOT_SCRIPTED = ("two_lenses", "continuum", "cue_contribution")  # they need more than a clip, a text and plain options
 GROUPS = tuple(dict.fromkeys(group for group, _ in TECHNIQUES.values()))
 INTRODUCTION = """# Inside Speech Models
 What does a speech model hear, and how does it come to its words? Choose a clip, look inside, and check every picture
@@ -55,24 +49,12 @@ def build() -> gr.Blocks:
         clip_area.connect(area)
         corpus_area.connect(own)
         links.connect(page, area, groups, inner, tabs)
-        api.endpoints({module.__name__.rsplit(".", 1)[-1]: module for module in SCRIPTED})
+        scripted = [name for name in TECHNIQUES if name not in NOT_SCRIPTED]
+        api.endpoints({name: importlib.import_module(f"methods.{name}") for name in scripted})
     return page
 
 
 def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
-    makers = {
-        "probing": lambda: probing_tab(shell),
-        "acoustic_probing": lambda: acoustic_probing_tab(shell),
-        "live_probes": lambda: live_probes_tab(shell),
-        "ctc_lens": lambda: ctc_lens_tab(shell),
-        "decoder_lens": lambda: decoder_lens_tab(shell),
-        "attention": lambda: mixing_tab(attention, shell, by_head=True),
-        "attention_norm": lambda: mixing_tab(attention_norm, shell, by_head=True),
-        "value_zeroing": lambda: mixing_tab(value_zeroing, shell, by_head=False),
-        "context_mixing": lambda: context_mixing_tab(shell),
-        "head_roles": lambda: head_roles_tab(shell),
-        "cue_contribution": lambda: cue_contribution_tab(shell),
-    }
     built, inner = [], {}
     for group in GROUPS:
         names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
@@ -82,13 +64,20 @@ def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
         ):
             for name in names:
                 with gr.Tab(TECHNIQUES[name][1], id=name) as tab:
-                    made = makers[name]()
+                    made = _tab(name, shell)
                 built.append(made)
                 arguments, values = made.option_js()
                 js = f"({arguments}) => window.ism.open('{group}', '{name}', {values})"
                 tab.select(None, list(made.controls.values()), None, js=js)
         outer.select(None, None, None, js=f"() => window.ism.group('{group}', '{names[0]}')")
     return built, inner
+
+
+def _tab(name: str, shell: Shell) -> Tab:
+    """A technique's tab: `<name>_tab` of `page/<name>_tab.py`; the three maps of words by words share one."""
+    if name in MAPS:
+        return mixing_tab(MAPS[name], shell, by_head=name != "value_zeroing")
+    return getattr(importlib.import_module(f"page.{name}_tab"), f"{name}_tab")(shell)
 
 
 def warm_up() -> None:

@@ -57,6 +57,8 @@ result.table().to_csv("{technique}.csv", index=False)
 
 def _corpus(origin: dict[str, Any], session: Session) -> str:
     name = origin["corpus"]
+    if name == "prompts + voices":
+        return 'corpus = corpora.bundled("prompts").joined(corpora.bundled("voices"))'
     if name == articulation.OWN:
         return "corpus = articulation.read_zip('YOUR_CORPUS.zip')"
     if name == articulation.SYNTHETIC:

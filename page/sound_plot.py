@@ -1,7 +1,9 @@
 """Plots tied to sound: rows of data over one time axis, drawn in the browser and linked to the page's one player.
 
 Each `*_row` function turns arrays into one row of a plot's value; `plot_value` joins rows into what `SoundPlot` shows.
-Put `HEAD` (script and style) into `launch(head=...)` once. Positions are seconds from the start of the clip.
+Put `HEAD` (script and style) into `launch(head=...)` once. Positions are seconds from the start of the clip. The
+script draws any number of aligned rows over one time axis, with one audio player for the whole page. Labels come from
+users and models, so every text goes through textContent; nothing in it builds HTML from strings.
 """
 
 import base64
@@ -14,7 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 _HERE = Path(__file__).parent
-_SCRIPT = (_HERE / "sound_plot.js").read_text(encoding="utf-8")
+_PARTS = ("player", "colour", "helpers", "rows", "heat", "plot")  # each file uses what those before it define
+_SCRIPT = "\n".join((_HERE / f"sound_plot_{part}.js").read_text(encoding="utf-8") for part in _PARTS)
+_SCRIPT = f'(() => {{\n"use strict";\n{_SCRIPT}}})();\n'  # their names are nobody else's on the page
 _STYLE = (_HERE / "sound_plot.css").read_text(encoding="utf-8")
 HEAD = f"<style>{_STYLE}</style>\n<script>{_SCRIPT}</script>"  # launch(css=...) would drop @container rules
 

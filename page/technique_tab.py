@@ -189,7 +189,7 @@ def _connect_views(parts: _Parts) -> None:
         js = f"(value) => window.ism.option('{parts.name}', {{{option}: value}})"
         control.change(None, [control], None, js=js)
         if option in parts.recipe.rerun:
-            control.input(None, None, None, js=f"() => {{ window.ism.press('run-{parts.name}', 50); return []; }}")
+            control.input(None, None, None, js=f"() => window.ism.again('{parts.name}')")
             continue
         control.input(
             toast(redraw),

@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "soxr": SOUND_HOME,
     "pocketsphinx": ("methods/core/alignment.py", "methods/core/pronunciation.py", "methods/core/forced.py"),
     "parselmouth": ("methods/core/praat.py",),  # GPL: behind one module that names its licence
+    "captum": ("methods/core/gradients.py",),  # imported late: it brings pyplot along
     "torch": ("methods/*.py",),  # the page handles arrays and results, never tensors
     "torchaudio": (),  # see requirements.txt
 }

@@ -10,7 +10,8 @@ import torch
 from test_examples import FOLDER, ROWS, read_tiers
 
 from methods.core.audio import load_clip
-from methods.core.ctc_heads import FILE, LABEL, MODEL, SHA256, HeadError, collapse, heads_for
+from methods.core.ctc import runs
+from methods.core.ctc_heads import FILE, LABEL, MODEL, SHA256, HeadError, heads_for
 from methods.core.models import encode, load_model, random_twin
 from methods.core.weights import WeightsError
 from methods.core.weights_heads import read_heads
@@ -147,27 +148,6 @@ def test_the_map_is_affine_in_the_raw_state(heads):
         np.testing.assert_allclose(heads.log_probabilities(states(), unit, 3), wanted, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("path", "spelled"),
-    [
-        ([], []),
-        ([0, 0, 0], []),
-        ([0, 3, 3, 0, 4], [3, 4]),
-        ([3, 3, 4, 4, 3], [3, 4, 3]),
-        ([3, 0, 3], [3, 3]),  # the blank is what tells "ll" from "l"
-        (np.array([0, 5, 5, 0, 5]), [5, 5]),
-    ],
-)
-def test_collapse(path, spelled):
-    found = collapse(path, 0)
-    assert found == spelled
-    assert all(type(symbol) is int for symbol in found)
-
-
-def test_collapse_with_the_blank_last():
-    assert collapse([0, 2, 2, 0, 0, 1], blank=2) == [0, 0, 1]
-
-
 # Bad input
 
 
@@ -198,7 +178,7 @@ def test_the_edit_distance():
 
 def heard(heads, hidden, layer):
     best = heads.log_probabilities(hidden[layer], "phones", layer).argmax(axis=1)
-    return [heads.symbols("phones")[i] for i in collapse(best, heads.blank)]
+    return [heads.symbols("phones")[i] for i, _ in runs(best, heads.blank)]
 
 
 def said(file):

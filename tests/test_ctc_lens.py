@@ -9,8 +9,7 @@ import transformers
 from tiny_wav2vec2 import KINDS, tiny_config, tiny_network
 
 from methods import ctc_lens
-from methods.core import continuum, ctc, ctc_heads, ctc_layers, models
-from methods.core.audio import clip_from_samples
+from methods.core import ctc, ctc_heads, ctc_layers, models
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import load_model
@@ -225,74 +224,6 @@ def test_the_tuned_lens_is_better_than_the_raw_one_below_the_top():
     raw, tuned = (result.error_rates("reference", tuned=flag) for flag in (False, True))
     assert (tuned[:4] < raw[:4]).all() and tuned[4] == raw[4] < 0.5
     assert result.random_error_rates("reference").min() > 0.8
-
-
-# A continuum
-
-
-def test_the_first_step_is_the_first_clip():
-    first, last = EXAMPLES["en_f_statement"].clip(), WEASELS.clip()
-    steps = continuum.steps_between(first, last, 3)
-    assert {len(step.samples) for step in steps} == {len(first.samples)}
-    # Magnitudes under the floor of 1e-5 are raised to it: a sum of 257 of them over 512 samples stays below 1e-4.
-    np.testing.assert_allclose(steps[0].samples, first.samples, atol=1e-4)
-    with pytest.raises(UserError, match="at least two steps"):
-        continuum.steps_between(first, last, 1)
-
-
-def test_a_step_between_two_tones_has_the_geometric_mean_of_their_levels():
-    times = np.arange(16_000) / 16_000
-    loud, soft = (clip_from_samples(a * np.sin(2 * np.pi * 1000 * times), 16_000) for a in (0.5, 0.02))
-    middle = continuum.steps_between(loud, soft, 3)[1]
-    inner = slice(2000, 14_000)
-    assert np.sqrt(2) * middle.samples[inner].std() == pytest.approx(0.1, rel=1e-2)
-
-
-def test_preference_and_similarity_by_hand(clip):
-    model, interval = load_model(HAMA), Segment("", 0.2, 0.6)
-    other = clip_from_samples(clip.samples[::-1].copy(), 16_000)
-    series = ctc_lens.analyse_continuum((clip, clip, other), model, "s", "ʃ", interval=interval)
-    result = ctc_lens.analyse(other, model, random_seeds=())
-    a, b = (result.evidence(symbol, interval) for symbol in ("s", "ʃ"))
-    np.testing.assert_allclose(series.preference[:, 2], a / (a + b), rtol=1e-5)
-    np.testing.assert_allclose(series.similarity, [[1, 1, 0]] * 5, atol=1e-12)
-    assert series.steps.tolist() == [0, 0.5, 1]
-    assert len(series.table()) == 15
-    continuum.plot_continuum({"one": series})
-    backwards = ctc_lens.analyse_continuum((other, clip, clip), model, "s", "ʃ", interval=interval)
-    p, q = series.preference, backwards.preference
-    by_hand = ((p - q)[:, 0] / 2 + (p - q)[:, 1] + (p - q)[:, 2] / 2) / 2  # trapezoids of width 1/2
-    np.testing.assert_allclose(ctc_lens.context_effect(series, backwards), by_hand, atol=1e-12)
-
-
-def test_a_real_continuum_runs_from_one_sound_to_the_other():
-    """The letters p to t in five steps: the lens turns over at the top, and there more sharply than in the middle."""
-    example = EXAMPLES["en_f_minimal_b_p_d_t"]
-    clip, words = example.clip(), {word.label: word for word in example.tiers()["words"]}
-    ends = [
-        clip_from_samples(
-            clip.samples[int((words[w].start - 0.1) * 16_000) : int((words[w].end + 0.1) * 16_000)], 16_000
-        )
-        for w in "pt"
-    ]
-    series = ctc_lens.analyse_continuum(ctc_lens.steps_between(*ends, 5), load_model(HAMA), "p", "t")
-    assert series.preference[-1, 0] > 0.9 and series.preference[-1, -1] < 0.05
-    assert np.abs(np.diff(series.preference[-1])).max() > np.abs(np.diff(series.preference[3])).max()
-    np.testing.assert_allclose(series.similarity[:, [0, -1]], [[1, 0]] * 5, atol=1e-9)
-    assert (np.diff(series.similarity) < 0).all()
-
-
-def test_unequal_series_and_missing_sounds(clip):
-    model = load_model(HAMA)
-    two = ctc_lens.analyse_continuum((clip, clip), model, "s", "z")
-    three = ctc_lens.analyse_continuum((clip, clip, clip), model, "s", "z")
-    with pytest.raises(UserError, match="differ in steps"):
-        ctc_lens.context_effect(two, three)
-    with pytest.raises(UserError, match="no symbol 'Q'"):
-        ctc_lens.analyse_continuum((clip, clip), model, "Q", "z")
-    with pytest.raises(UserError, match="at least two clips"):
-        ctc_lens.analyse_continuum((clip,), model, "s", "z")
-    np.testing.assert_array_equal(two.similarity, 0.5)  # both ends are the same
 
 
 # On the page

@@ -6,17 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 from tiny_wav2vec2 import tiny_config, tiny_network
 
 from methods import attention, head_roles
-from methods.core import diagonality, models
+from methods.core import diagonality, head_figures, models
 from methods.core.audio import load_clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.mixing import single_frames
 from methods.core.models import encoder_states, frame_grid, load_model
-from page import downloads
+from page import downloads, head_roles_tab
 
 T = 10
 EYE = np.eye(T)
@@ -329,3 +330,14 @@ def test_trained_heads_are_local_and_random_ones_are_not():
     assert similarity["attention"].min() > 0.1 and similarity["attention"].max() < 0.35
     assert max(np.abs(similarity[name]).max() for name in ("query", "key", "value")) < 0.06
     assert models.layer_count(load_model("openai/whisper-tiny.en")) == len(result.cad)
+
+
+def test_the_page_draws_how_alike_heads_are(clip, tiny_model):
+    result = head_roles.analyse(clip, tiny_model, transcript="ab", language="en", random_seeds=(0, 1))
+    figure = Figure()
+    control = np.mean([twin.similarity[:, 1] for twin in result.random], 0)
+    head_figures.likeness(figure, head_roles.OBJECTS, result.similarity[:, 1], control)
+    squares = np.array([image.get_array() for ax in figure.axes for image in ax.images])
+    np.testing.assert_array_equal(squares[:6], result.similarity[:, 1])
+    np.testing.assert_array_equal(squares[6:12], control)
+    assert "mean" in head_roles_tab.likeness(result, 2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from methods.core.rollout import rollout, row_entropy
+from methods.core.rollout import block_rollout, rollout, row_entropy
 
 GENERATOR = np.random.default_rng(3)
 MAPS = GENERATOR.random((5, 6, 6))
@@ -84,3 +84,54 @@ def test_rows_grow_alike_with_depth():
     """A product of positive stochastic matrices tends to one whose rows are equal."""
     spread = np.ptp(rollout(MAPS, residual=False), axis=1).max(-1)
     assert (np.diff(spread) < 0).all()
+
+
+# A decoder above an encoder
+
+OWN, CROSS = np.tril(GENERATOR.random((3, 4, 4))), GENERATOR.random((3, 4, 6))
+
+
+@BOTH
+def test_text_and_sound_together_are_all(residual):
+    found = block_rollout(OWN, CROSS, MAPS, residual=residual)
+    np.testing.assert_allclose(found.text.sum(-1) + found.sound.sum(-1), 1, **EXACT)
+    assert (found.text[:, ~np.tri(4, dtype=bool)] == 0).all()
+    # Each block halves what is left of the text.
+    np.testing.assert_allclose(found.text.sum(-1), 0.5 ** np.arange(1, 4)[:, None] * np.ones(4), **EXACT)
+
+
+@BOTH
+def test_block_rollout_is_the_rollout_of_one_large_matrix(residual):
+    """Text and sound in one state: every half of a block is a square matrix over both, plainly multiplied."""
+
+    def shares(maps):
+        return maps / maps.sum(-1, keepdims=True)
+
+    below = np.eye(6)
+    for layer in shares(MAPS):
+        below = ((layer + np.eye(6)) / 2 if residual else layer) @ below
+    state = np.eye(10)
+    state[4:, 4:] = below
+    for own, cross in zip(shares(OWN), shares(CROSS), strict=True):
+        first, second = np.eye(10), np.eye(10)
+        first[:4, :4] = (own + np.eye(4)) / 2 if residual else own
+        second[:4, :4], second[:4, 4:] = np.eye(4) / 2, cross / 2
+        state = second @ first @ state
+    found = block_rollout(OWN, CROSS, MAPS, residual=residual)
+    np.testing.assert_allclose(found.text[-1], state[:4, :4], **EXACT)
+    np.testing.assert_allclose(found.sound[-1], state[:4, 4:], **EXACT)
+
+
+def test_a_decoder_that_does_not_listen_is_its_own_rollout():
+    found = block_rollout(OWN, np.zeros_like(CROSS), MAPS, residual=True)
+    np.testing.assert_allclose(found.text, rollout(OWN, residual=True), **EXACT)
+    assert (found.sound == 0).all()
+    heard = block_rollout(OWN, CROSS, MAPS, residual=True, passed_on=0.0)
+    assert (heard.text == 0).all()
+
+
+def test_blocks_that_do_not_fit():
+    with pytest.raises(ValueError, match="not of one model"):
+        block_rollout(OWN, CROSS[:, :, :5], MAPS, residual=True)
+    with pytest.raises(ValueError, match="0 or more"):
+        block_rollout(OWN, -CROSS, MAPS, residual=True)

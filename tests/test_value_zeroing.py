@@ -6,7 +6,8 @@ import torch
 from scipy.spatial.distance import cosine
 
 from methods import value_zeroing
-from methods.core import zeroing
+from methods.core import mixing, zeroing
+from methods.core.ablation import mean_distances
 from methods.core.errors import UserError
 from methods.core.layers_whisper import decoder_pass, encoder_pass
 from reference import value_zeroing_cross, value_zeroing_decoder, value_zeroing_encoder
@@ -135,3 +136,46 @@ def test_result_of_a_clip(clip, tiny_model, segments):
 def test_word_missing_is_a_sentence(clip, tiny_model, segments):
     with pytest.raises(UserError, match="at least two"):
         value_zeroing.analyse(clip, tiny_model, segments=segments[:1], transcript="ab")
+
+
+# Steps, and the mean instead of zero
+
+
+def test_single_frames_come_in_steps_that_can_be_stopped(clip, tiny_model):
+    segments = mixing.single_frames(clip, tiny_model)
+    options = {"segments": segments, "layers": (2,), "stacks": ("encoder",), "random_seeds": (0,)}
+    steps = value_zeroing.analyse_in_steps(clip, tiny_model, **options)
+    seen = []
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as end:
+            result = end.value
+            break
+    chunks = -(-len(segments) // zeroing.AT_ONCE)
+    assert len(seen) == 2 * (chunks + 1)
+    assert [step.done for step in seen] == sorted(step.done for step in seen)
+    assert seen[0].partial is None
+    np.testing.assert_array_equal(seen[-1].partial.encoder, result.encoder)  # the trained map, while controls run
+    whole = value_zeroing.analyse(clip, tiny_model, **options)
+    np.testing.assert_array_equal(result.encoder, whole.encoder)
+    assert np.isnan(result.encoder[0]).all()
+    steps = value_zeroing.analyse_in_steps(clip, tiny_model, **options)
+    next(steps)
+    steps.close()  # Stop
+
+
+def test_mean_ablation_is_that_of_the_core(clip, tiny_model, segments):
+    options = {"segments": segments, "transcript": "ab cd", "language": "en", "random_seeds": (0,)}
+    mean = value_zeroing.analyse(clip, tiny_model, ablation="mean", **options)
+    zero = value_zeroing.analyse(clip, tiny_model, **options)
+    assert mean.provenance["options"]["ablation"] == "mean"
+    passage = mixing.passage(clip, tiny_model, segments=segments, transcript="ab cd", language="en")
+    for stack in ("encoder", "decoder", "cross"):
+        rows, columns = passage.groups(stack)
+        expected = [mean_distances(site, rows, columns) for site in passage.sites(stack)]
+        np.testing.assert_array_equal(getattr(mean, stack), expected)
+        assert np.abs(getattr(mean, stack) - getattr(zero, stack)).max() > 1e-4
+    assert "mean" in value_zeroing.view(mean).title
+    assert "mean" not in value_zeroing.view(zero).title
+    assert mean.random[0].encoder.shape == mean.encoder.shape

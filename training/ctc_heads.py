@@ -29,7 +29,8 @@ import torch
 from safetensors.numpy import save_file
 
 from methods.core.audio import SAMPLE_RATE, clip_from_samples, load_clip
-from methods.core.ctc_heads import FILE, LABEL, MODEL, collapse
+from methods.core.ctc import runs
+from methods.core.ctc_heads import FILE, LABEL, MODEL
 from methods.core.forced import forced_alignment
 from methods.core.frames import FRAME_SAMPLES
 from methods.core.models import encode, load_model
@@ -275,7 +276,7 @@ def error_rate(
     edits = said = 0
     for name in names:
         best = (alone[name][layer].astype(np.float32) @ weight.T + bias).argmax(axis=1)
-        heard = [VOCABULARIES[unit][i] for i in collapse(best, 0)]
+        heard = [VOCABULARIES[unit][i] for i, _ in runs(best, 0)]
         if unit == "characters":
             heard = list("".join(heard).strip())
         edits += edit_distance(spelled[name][unit], heard)

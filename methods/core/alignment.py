@@ -20,7 +20,8 @@ from methods.core.frames import (
     whisper_grid,
     without_overlap,
 )
-from methods.core.network import SpeechModel
+from methods.core.layers import DecoderPass
+from methods.core.network import SpeechModel, Transcript
 from methods.core.textgrid import Tiers, read_textgrid, write_textgrid
 
 __all__ = [
@@ -74,11 +75,15 @@ def attended_words(
     text = models.transcribe(clip, model, text=transcript, language=language)
     if not text.tokens:
         return ()
-    sites = models.decoder_states(clip, model, text.ids).cross_sites
-    listed = model.decoding.alignment_heads
+    return words_of_pass(models.decoder_states(clip, model, text.ids), text, model, clip.seconds)
+
+
+def words_of_pass(read: DecoderPass, text: Transcript, model: SpeechModel, seconds: float) -> tuple[Segment, ...]:
+    """Words timed by where the decoder's alignment heads looked in a pass over this text."""
+    sites, listed = read.cross_sites, model.decoding.alignment_heads
     heads = listed or [(site.layer, h) for site in sites[len(sites) // 2 :] for h in range(len(site.query))]
     maps = {layer: sites[layer].weights()[..., : sites[layer].own_keys] for layer, _ in heads}
     attention = torch.stack([maps[layer][head] for layer, head in heads]).numpy()
     # Row t predicts token t + 1: from the prompt's last row, which predicts the first word, to the end of the text.
     boundaries = token_boundaries(attention, rows=slice(len(text.prompt) - 1, None))
-    return group_words(text.token_texts, boundaries[:-1], text.language or "en", seconds=clip.seconds)
+    return group_words(text.token_texts, boundaries[:-1], text.language or "en", seconds=seconds)

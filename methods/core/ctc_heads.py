@@ -2,16 +2,14 @@
 
     heads = heads_for(model)                                       # None for any other model
     log_p = heads.log_probabilities(encode(clip, model).hidden[3], "phones", layer=3)
-    said = [heads.symbols("phones")[i] for i in collapse(log_p.argmax(1), heads.blank)]
+    said = [heads.symbols("phones")[i] for i, _ in ctc.runs(log_p.argmax(1).tolist(), heads.blank)]
 
 OpenAI did not make these heads: we trained them, one per layer and unit, on 12 minutes of one speaker, with Whisper
 frozen. They show what is linearly there, not what Whisper says. `heads/README.md` has data, licence and error rates.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -85,11 +83,6 @@ def heads_for(model: SpeechModel) -> CtcHeads | None:
     """Our CTC heads for this model; None unless it has the very weights that they were trained on."""
     fits = model.id == MODEL and model.trained and model.weights_sha256 == BUNDLED[MODEL].sha256
     return _heads() if fits else None
-
-
-def collapse(ids: Iterable[int], blank: int) -> list[int]:
-    """Which symbols does a path of best symbols per frame spell? Repeats become one, then blanks go."""
-    return [int(symbol) for symbol, _ in groupby(ids) if symbol != blank]
 
 
 @cache

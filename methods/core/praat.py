@@ -9,6 +9,7 @@ cross-fades inside its edges, so that every sample outside is the recording's ow
 when nothing is asked of it, so `resynthesised` is the right thing to compare an edit with.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -28,6 +29,7 @@ FADE = 80  # samples, 5 ms: too short to hear, long enough not to click
 MARGIN = 0.03  # s on either side of an interval that a filter needs to settle: more than a window of 25 ms
 FASTEST, SLOWEST = 0.25, 4.0  # ratios of durations between which PSOLA still sounds like speech
 FARTHEST = 24.0  # semitones
+_one_at_a_time = threading.Lock()  # Praat has one source of random numbers for all
 
 
 def f0(clip: Clip, times: np.ndarray, *, floor: float = FLOOR, ceiling: float = CEILING) -> np.ndarray:
@@ -187,7 +189,10 @@ def _psola(clip: Clip, edit: Callable[[parselmouth.Data], None]) -> np.ndarray:
     """(n,) samples after overlap-add of pitch-synchronous pieces, once `edit` has changed the plan."""
     manipulation = call(_sound(clip), "To Manipulation", 0.005, FLOOR, CEILING)
     edit(manipulation)
-    return call(manipulation, "Get resynthesis (overlap-add)").values[0]
+    with _one_at_a_time:
+        # Where there is no voice, Praat draws its pieces at random; equal questions must have equal answers.
+        parselmouth.praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")
+        return call(manipulation, "Get resynthesis (overlap-add)").values[0]
 
 
 def _tier(manipulation: parselmouth.Data, kind: str, clip: Clip) -> parselmouth.Data:

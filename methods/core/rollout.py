@@ -4,6 +4,8 @@
 R_1 = Ã_1, R_l = Ã_l R_{l-1}. Source: Abnar & Zuidema, ACL 2020 (2020.acl-main.385).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
@@ -20,13 +22,58 @@ def rollout(maps: np.ndarray, *, residual: bool) -> np.ndarray:
         raise ValueError(f"Rollout needs (layers, n, n) maps, not {maps.shape}: cross-attention has none.")
     if (maps < 0).any():
         raise ValueError("Rollout needs scores of 0 or more; it is not defined for signed ones.")
-    shares, identity = row_stochastic(maps), np.eye(maps.shape[1])
-    if residual:
-        shares = (shares + identity) / 2
+    shares = _kept_half(row_stochastic(maps)) if residual else row_stochastic(maps)
     rolled = [shares[0]]
     for layer in shares[1:]:
         rolled.append(layer @ rolled[-1])
     return np.stack(rolled)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockRollout:
+    """Where a decoder's rows come from: the text's own positions and the sounds, which together make each row 1."""
+
+    text: np.ndarray  # (layers, tokens, tokens) from what the decoder's first layer reads
+    sound: np.ndarray  # (layers, tokens, n) from what the encoder's first layer reads
+
+
+def block_rollout(
+    own: np.ndarray, cross: np.ndarray, encoder: np.ndarray, *, residual: bool, passed_on: float = 0.5
+) -> BlockRollout:
+    """Rollout through a decoder that reads an encoder: [self | cross] in each block, the encoder's rollout below.
+
+    A block first mixes the text (`own`, (layers, tokens, tokens), with `residual` as in `rollout`), then adds what
+    cross-attention brings (`cross`, (layers, tokens, n)). Of each row `passed_on` goes through the residual stream
+    past the cross-attention, by convention a half, and the rest is cross-attention times the encoder's whole rollout:
+
+        T_l = p S_l T_{l-1},   Z_l = p S_l Z_{l-1} + (1 - p) X_l E,   T_0 = I, Z_0 = 0.
+
+    `encoder` are the encoder's own maps (layers, n, n). A row without cross shares takes nothing from the sound: all
+    of it goes on. Raises ValueError for shapes that do not fit.
+    """
+    layers, tokens = own.shape[:2]
+    if cross.shape[:2] != (layers, tokens) or cross.shape[2:] != encoder.shape[1:2]:
+        raise ValueError(f"Maps of shapes {own.shape}, {cross.shape} and {encoder.shape} are not of one model.")
+    if not 0 <= passed_on <= 1 or (cross < 0).any() or (own < 0).any():
+        raise ValueError("Block rollout needs scores of 0 or more, and a share from 0 to 1 that is passed on.")
+    below = rollout(encoder, residual=residual)[-1]
+    total = cross.sum(-1, keepdims=True)
+    found = total > 0  # NaN > 0 is False
+    brought = np.divide(cross, total, out=np.zeros(cross.shape), where=found) @ below
+    kept = np.where(found, passed_on, 1.0)
+    selves = _kept_half(row_stochastic(own)) if residual else row_stochastic(own)
+    text, sound = np.eye(tokens), np.zeros((tokens, cross.shape[2]))
+    texts, sounds = [], []
+    for mixed, share, heard in zip(selves, kept, brought, strict=True):
+        text, sound = share * (mixed @ text), share * (mixed @ sound) + (1 - share) * heard
+        texts.append(text)
+        sounds.append(sound)
+    return BlockRollout(np.stack(texts), np.stack(sounds))
+
+
+def _kept_half(shares: np.ndarray) -> np.ndarray:
+    """Half of each row kept for itself: the residual stream, by convention."""
+    return (shares + np.eye(shares.shape[-1])) / 2
 
 
 def row_stochastic(maps: np.ndarray) -> np.ndarray:

@@ -12,15 +12,25 @@ import torch
 from torch.nn import functional
 
 from methods.core.layers import AttentionOnly, CrossThenFeedForward, FeedForward, Normalisation, PostNorm, Site
+from methods.core.results import Step, Steps, finish
+
+AT_ONCE = 16  # groups of keys from one step to the next: some 50 ms of work where groups are single frames
 
 
 def site_distances(site: Site, rows: Sequence[range], columns: Sequence[range]) -> np.ndarray:
     """(rows, columns) mean cosine distance of each group of rows when the values of a group of keys are zero."""
+    return finish(site_distances_in_steps(site, rows, columns))
+
+
+def site_distances_in_steps(site: Site, rows: Sequence[range], columns: Sequence[range]) -> Steps[np.ndarray]:
+    """`site_distances`, a few groups of keys at a time, for maps of single frames: it can be stopped at every step."""
     wanted = torch.tensor(sorted({index for group in rows for index in group}))
     place = {int(index): number for number, index in enumerate(wanted)}
     measure = ZEROING[type(site.rest)](site, wanted, columns)
     result = np.zeros((len(rows), len(columns)))
     for column, keys in enumerate(columns):
+        if column % AT_ONCE == 0:
+            yield Step(column / len(columns), f"{column} of {len(columns)} zeroed")
         distances = measure(torch.tensor(list(keys))).numpy()
         result[:, column] = [distances[[place[index] for index in group]].mean() for group in rows]
     return result

@@ -1,0 +1,112 @@
+"""**What in the sound made the model say this word, language or class?**
+
+An attribution shares out one number, such as the log-probability of a word in the model's own transcript, among the
+parts of the sound. Two kinds of method do it. Removal takes words, phones or windows of 70 ms away and looks at what
+is lost: one at a time (leave one out), under a sliding window (occlusion), in random choices (LIME), or in all
+choices (Shapley values). Gradients ask how the number would change if each sample, each cell of the log-mel
+spectrogram or each unit of the convolutions' output changed a little; integrated gradients sum them up on the way
+from silence to the clip. Such maps often disagree with each other and with the model, so each comes with its test.
+
+*How to read it.* Positive scores speak for the target, negative ones against it, in the target's own unit. First look
+at the strip below the map: does the answer go when the best pieces are taken away, faster than in random order and
+faster than by taking the loudest first? z counts standard deviations better than chance; with few pieces it cannot
+grow large, so see also how many of the random orders are beaten. Then look at the agreement of methods, and at random
+weights: a map that does not change when the network forgets all it has learnt shows the sound and not the model. Then
+listen to the top 10 %, and to what is left without it.
+
+*What it cannot show.* Speech has no natural “absent”: silence, noise and a cut give different answers, and all of them
+make sounds that the model has never met. Pieces that stand in for each other get no score from leave one out.
+Whisper's log-mel is clamped relative to the clip's loudest cell, so that taking away the loudest word moves the floor
+everywhere, and gradients to the waveform are zero below it. The clip-only window is another input than the 30 s that
+Whisper was trained on: about ten times quicker, and not the same.
+
+*Source.* Simonyan et al. 2014; Smilkov et al. 2017; Sundararajan et al., ICML 2017; Ribeiro et al. 2016; Lundberg &
+Lee 2017; for speech: Wu, Bell & Rajan 2024, Pastor et al. 2024, Shen et al. 2025; tests: DeYoung et al. 2020, Adebayo
+et al. 2018.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from matplotlib.figure import Figure
+
+from methods.core import attribution_view, targets
+from methods.core.attribution_result import Attribution
+from methods.core.attribution_work import Options, Work, segments_of
+from methods.core.audio import Clip
+from methods.core.frames import Segment
+from methods.core.network import SpeechModel
+from methods.core.results import Step, Steps, finish
+
+
+def analyse(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    segments: Sequence[Segment] | None = None,
+    target: str | None = None,
+    wanted: str | None = None,
+    occurrence: int | None = None,
+    against: str | None = None,
+    transcript: str | None = None,
+    language: str | None = None,
+    window: Literal["full", "clip"] = "full",
+    pieces: Literal["words", "phones", "windows"] = "words",
+    method: str = "leave one out",
+    level: Literal["waveform", "log-mel", "embedding"] = "log-mel",
+    aggregate: Literal["sum", "mean", "max", "L2", "sum of magnitudes"] = "sum",
+    replacement: Literal["silence", "white noise", "pink noise", "mean", "cut"] = "silence",
+    steps: int = Options.steps,
+    samples: int | None = None,
+    seed: int = 0,
+    share: float = Options.share,
+    checks: bool = True,
+    orders: int = Options.orders,
+    compared: Sequence[str] = Options.compared,
+    modes: Sequence[str] = Options.modes,
+    random_seeds: Sequence[int] = Options.random_seeds,
+    time_limit: float = Options.time_limit,
+) -> Attribution:
+    """What in the sound speaks for a target?
+
+    `target`, `wanted`, `occurrence`, `against`, `transcript`, `language`, `window`: see `targets.build`; None is the
+    first kind that the model has. `segments` are words (or phones) with their times, found by alignment if None; with
+    `pieces="windows"` the clip is cut every 70 ms instead. `replacement` stands in for what is taken away, and
+    integrated gradients start there. `steps` and `samples` belong to the method. The strongest `share` of the clip is
+    played alone. `checks=False` leaves the tests out: `orders` random orders, the `compared` methods, untrained
+    networks with these `random_seeds`, and leave one out with each of the `modes`. Raises UserError where one
+    attribution would take longer than `time_limit` seconds.
+    """
+    options = {name: value for name, value in locals().items() if name not in ("clip", "model")}
+    return finish(analyse_in_steps(clip, model, **options))
+
+
+def analyse_in_steps(
+    clip: Clip, model: SpeechModel, *, segments: Sequence[Segment] | None = None, **options: Any
+) -> Steps[Attribution]:
+    """`analyse` for a page that shows progress and can stop. The map comes first, then its tests, one by one."""
+    lists = {name: tuple(options[name]) for name in ("compared", "modes", "random_seeds") if name in options}
+    asked = Options(**{**options, **lists})
+    yield Step(0.0, "what is explained")
+    goal = targets.build(
+        clip,
+        model,
+        asked.target or next(iter(targets.kinds(model)), "word"),
+        wanted=asked.wanted,
+        occurrence=asked.occurrence,
+        against=asked.against,
+        transcript=asked.transcript,
+        language=asked.language,
+        window=asked.window,
+    )
+    work = Work(goal, asked)
+    result = yield from work.first(segments_of(goal, segments, asked.pieces, asked.transcript, asked.language))
+    if asked.checks:
+        for part in (work.played, work.judged, work.rivals, work.mixed, work.untrained, work.repeated, work.replaced):
+            result = yield from part(result)
+    return result
+
+
+def plot(result: Attribution) -> Figure:
+    """The map over time, the scores of the pieces, the deletion and insertion curves, and the agreement of methods."""
+    return attribution_view.figure(result)

@@ -1,0 +1,322 @@
+"""**How much of the sound, the phones, the words or the first layer can be found in each layer by a linear map?**
+
+CCA looks for directions in two spaces whose values go together over the same items, and does not mind any invertible
+linear map of either: it asks what is in there, where CKA asks how it is laid out. One line compares each layer with
+layer 0 (CCA-intra), others with log-mel energies, phones, words or movements. PWCCA weights each direction by how much
+of the smaller space it accounts for; SVCCA first drops the 1 % of least variance.
+
+*How to read it.* Fitted and scored on the same items, CCA is near 1 for noise unless items outnumber dimensions many
+times: the dotted line (in sample) and the same for shuffled pairs show how much of it is an illusion. The full line is
+scored on recordings that were not fitted, with a ridge chosen on others, three times; on shuffled pairs it is about 0.
+Random weights say what the architecture keeps of the sound by itself; acoustic features are a level of their own.
+
+*What it cannot show.* Words of the bundled prompts are few and repeat: CCA-word is a rough figure here. Held-out
+values are lower bounds that grow with data, so compare layers, not corpora. One number hides the spectrum below it.
+
+*Source.* Raghu et al., NeurIPS 2017 (arXiv 1706.05806) for SVCCA; Morcos, Raghu & Bengio, NeurIPS 2018 (arXiv
+1806.05759) for PWCCA; Pasad, Chou & Livescu, ASRU 2021 (arXiv 2107.04734) for speech and the scoring protocol.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from methods.core import canonical, cca_figures, draw, features, models, views
+from methods.core.articulation import Articulation
+from methods.core.canonical import HeldOut
+from methods.core.corpus import Corpus
+from methods.core.errors import UserError
+from methods.core.features import Features
+from methods.core.items import at_least
+from methods.core.network import SpeechModel
+from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
+from methods.core.views import Chosen
+
+# view -> (unit of its items, target, or None for layer 0)
+VIEWS = {
+    "mel": ("frames", "log-mel"),
+    "phone": ("phones", "phone"),
+    "word": ("words", "word"),
+    "articulation": ("frames", "articulation"),
+    "intra": ("frames", None),  # last, for it takes longest
+}
+NAMES = {
+    "mel": "CCA-mel",
+    "phone": "CCA-phone",
+    "word": "CCA-word",
+    "articulation": "CCA-articulation",
+    "intra": "CCA-intra (layer 0)",
+}
+SCORINGS = ("held-out", "in-sample")
+BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
+FEWEST = 60  # items of a view
+TOKENS = 3  # of a phone or word, so that it can be in training and in the test
+LONGEST = 400  # correlations of a spectrum that are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Cca:
+    """Canonical correlation of each layer with each view. Scores are at most 1, about 0 for nothing in common."""
+
+    measure: str
+    scoring: str
+    layers: tuple[str, ...]
+    views: tuple[str, ...]
+    left_out: tuple[str, ...]  # views, with the reason
+    items: np.ndarray  # (views,) int
+    dims: np.ndarray  # (views, layers + 1) int, of the layers and, last, of the view
+    score: np.ndarray  # (views, layers) held out, or in sample if that was asked for
+    trials: np.ndarray  # (views, layers, trials) the same, each trial
+    ridge: np.ndarray  # (views, layers) median of those chosen, in mean variances; 0 in sample
+    in_sample: np.ndarray  # (views, layers) without a ridge, on the items it was fitted on; NaN where n <= p + q
+    shuffled: np.ndarray  # (views, layers) like `score`, pairs shifted against each other
+    shuffled_in_sample: np.ndarray  # (views, layers)
+    spectrum: np.ndarray  # (views, layers, correlations) on test recordings, NaN beyond the last
+    fitted: np.ndarray  # (views, layers, correlations) the same on the recordings that were fitted
+    baselines: tuple[str, ...]
+    baseline: np.ndarray  # (views, baselines) NaN where the view is that very thing
+    random: np.ndarray  # (random seeds so far, views, layers)
+    done: bool
+    provenance: dict[str, Any]
+
+    def table(self) -> pd.DataFrame:
+        """One row per number; `index` counts the correlations of a spectrum."""
+        rows = []
+        for name in ("score", "in_sample", "shuffled", "shuffled_in_sample", "ridge"):
+            rows += [("trained", self.views[v], self.layers[i], name, -1, value)
+                     for (v, i), value in np.ndenumerate(getattr(self, name))]  # fmt: skip
+        for name in ("spectrum", "fitted"):
+            rows += [("trained", self.views[v], self.layers[i], name, k, value)
+                     for (v, i, k), value in np.ndenumerate(getattr(self, name)) if not np.isnan(value)]  # fmt: skip
+        rows += [(f"random weights {s}", self.views[v], self.layers[i], "score", -1, value)
+                 for (s, v, i), value in np.ndenumerate(self.random)]  # fmt: skip
+        rows += [(self.baselines[b], self.views[v], "", "score", -1, value)
+                 for (v, b), value in np.ndenumerate(self.baseline)]  # fmt: skip
+        return pd.DataFrame(rows, columns=["features", "view", "layer", "score", "index", "value"])
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The options of `analyse`."""
+
+    views: Sequence[str] = tuple(VIEWS)
+    measure: str = "pwcca"
+    scoring: str = "held-out"
+    most: int = 4000
+    window: str = "clip"
+    subtract_silence: bool = True
+    random_seeds: Sequence[int] = (0, 1, 2)
+    seed: int = 0
+
+
+def analyse(
+    corpus: Corpus | Articulation,
+    model: SpeechModel,
+    *,
+    views: Sequence[str] = tuple(VIEWS),
+    measure: str = "pwcca",
+    scoring: str = "held-out",
+    most: int = 4000,
+    window: str = "clip",
+    subtract_silence: bool = True,
+    random_seeds: Sequence[int] = (0, 1, 2),
+    seed: int = 0,
+) -> Cca:
+    """How much of each view is in each layer, up to a linear map?
+
+    `views` are some of `VIEWS`; those that the corpus does not allow are left out and named, if one remains.
+    `measure` is one of `canonical.MEASURES`. `scoring` "held-out" fits, chooses a ridge and scores on different
+    recordings; "in-sample" uses all items for all, without a ridge, and raises UserError unless they outnumber the
+    dimensions of both sides. At most `most` frames are drawn. `window` and `subtract_silence`: see
+    `features.of_model`.
+    """
+    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
+    return finish(analyse_in_steps(corpus, model, **options))
+
+
+def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **options: Any) -> Steps[Cca]:
+    """The same with progress: the trained model view by view, then the controls."""
+    asked = _Options(**options)
+    moved = corpus if isinstance(corpus, Articulation) else None
+    corpus = moved.corpus if moved else corpus
+    states = yield from within(_states(corpus, model, asked), 0.0, 0.2)
+    found, left_out = _seen(corpus, model, states, moved, asked)
+    result = _empty(corpus, model, states, found, left_out, asked)
+    for number, view in enumerate(found):
+        for layer in range(len(states.names)):
+            done = 0.2 + 0.4 * (number + layer / len(states.names)) / len(found)
+            yield Step(done, f"{NAMES[view.name]}, layer {layer}")
+            result = _with_layer(result, view, number, layer, view.layers(states))
+        yield Step(0.2 + 0.4 * (number + 1) / len(found), "acoustic features", result)
+    result = _with_baselines(result, corpus, model, found)
+    for number, seed in enumerate(asked.random_seeds):
+        begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
+        yield Step(begin, "random weights", result)
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        scores = [_of_twin(view, result.ridge[v], view.layers(twin)) for v, view in enumerate(found)]
+        result = replace(result, random=read_only(np.concatenate([result.random, [scores]])))
+    return replace(result, done=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One thing to compare the layers with, over its own items."""
+
+    name: str
+    items: Chosen
+    part: np.ndarray  # (n,) which part each item is dealt to
+    shift: int  # items by which shuffled pairs are moved
+    target: np.ndarray | None  # None: layer 0 of the states themselves
+    asked: _Options
+
+    def layers(self, states: Features) -> tuple[np.ndarray, ...]:
+        return views.seen(states, self.items)
+
+    def sides(self, layers: Sequence[np.ndarray], layer: int) -> tuple[np.ndarray, np.ndarray]:
+        return layers[layer], layers[0] if self.target is None else self.target
+
+    def scored(self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES) -> HeldOut:
+        if self.asked.scoring == "held-out":
+            return canonical.held_out(x, y, self.part, self.asked.measure, ridges)
+        value = canonical.in_sample(x, y, self.asked.measure)
+        rho = canonical.fit(canonical.moments(x - x.mean(0), y - y.mean(0)), measure=self.asked.measure).rho
+        return HeldOut(value, np.full(canonical.TRIALS, value), np.zeros(canonical.TRIALS), rho, rho)
+
+
+def _states(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Features]:
+    return features.of_model(corpus, model, window=asked.window, subtract_silence=asked.subtract_silence)
+
+
+def _seen(
+    corpus: Corpus, model: SpeechModel, states: Features, moved: Articulation | None, asked: _Options
+) -> tuple[list[_View], list[str]]:
+    """The views that these recordings allow, and why the others are left out."""
+    if asked.scoring not in SCORINGS:
+        raise UserError(f"There is no scoring “{asked.scoring}”; choose one of {', '.join(SCORINGS)}.")
+    if wrong := set(asked.views) - set(VIEWS):
+        raise UserError(f"There is no view “{min(wrong)}”; choose of {', '.join(VIEWS)}.")
+    found, left_out = [], []
+    for name in VIEWS:
+        if name not in asked.views or (name == "articulation" and moved is None):
+            continue
+        try:
+            found.append(_view(name, (corpus, model), states, moved, asked))
+        except UserError as problem:
+            left_out.append(f"{NAMES[name]}: {problem}")
+    if not found:
+        raise UserError(left_out[0] if left_out else "No view was chosen; choose at least one.")
+    return found, left_out
+
+
+def _view(
+    name: str, spoken: tuple[Corpus, SpeechModel], states: Features, moved: Articulation | None, asked: _Options
+) -> _View:
+    unit, kind = VIEWS[name]
+    items = views.with_movements(views.chosen(spoken[0], states, unit, asked.most, FEWEST, asked.seed), moved)
+    if unit != "frames":
+        kept = at_least(items.items, TOKENS)
+        if len(kept) < FEWEST:
+            raise UserError(
+                f"{len(kept)} {unit} are of a kind that comes {TOKENS} times, and {FEWEST} are needed; give more "
+                "recordings."
+            )
+        items = Chosen(unit, kept, np.full(len(kept), -1))
+    target = None if kind is None else views.target(*spoken, items, kind, moved)
+    if kind is not None and target is None:
+        raise UserError(f"all {len(items)} {unit} have the same label; choose other recordings.")
+    p, q = (
+        max(layer.shape[1] for layer in states.layers),
+        states.layers[0].shape[1] if target is None else target.shape[1],
+    )
+    if asked.scoring == "in-sample" and len(items) <= p + q:
+        raise UserError(
+            f"{len(items)} {unit} of {p} and {q} dimensions, and scoring in sample needs more than {p + q} (better "
+            f"{20 * (p + q)}): score held out, or give more recordings."
+        )
+    shift = int(np.random.default_rng(asked.seed).integers(len(items) // 4, 3 * len(items) // 4))
+    return _View(name, items, canonical.parts(items.groups, asked.seed), shift, target, asked)
+
+
+def _empty(
+    corpus: Corpus, model: SpeechModel, states: Features, found: list[_View], left_out: list[str], asked: _Options
+) -> Cca:
+    shape = len(found), len(states.names)
+    widths = [layer.shape[1] for layer in states.layers]
+    nothing = read_only(np.full(shape, np.nan))
+    last = [widths[0] if view.target is None else view.target.shape[1] for view in found]
+    length = min(LONGEST, max(min(width, most) for width in widths for most in last))
+    return Cca(
+        measure=asked.measure, scoring=asked.scoring, layers=states.names,
+        views=tuple(view.name for view in found), left_out=tuple(left_out),
+        items=read_only([len(view.items) for view in found], np.int64),
+        dims=read_only([[*widths, most] for most in last], np.int64),
+        score=nothing, trials=read_only(np.full((*shape, canonical.TRIALS), np.nan)), ridge=nothing,
+        in_sample=nothing, shuffled=nothing, shuffled_in_sample=nothing,
+        spectrum=read_only(np.full((*shape, length), np.nan)), fitted=read_only(np.full((*shape, length), np.nan)),
+        baselines=(), baseline=read_only(np.zeros((len(found), 0))),
+        random=read_only(np.zeros((0, *shape))), done=False,
+        provenance=corpus_provenance("cca", corpus, model, **vars(asked), features_note=states.note),
+    )  # fmt: skip
+
+
+def _with_layer(result: Cca, view: _View, number: int, layer: int, layers: Sequence[np.ndarray]) -> Cca:
+    x, y = view.sides(layers, layer)
+    moved = np.roll(y, view.shift, axis=0)
+    found = view.scored(x, y)
+    ridges = [float(np.median(found.ridges))]
+    plain = len(x) > x.shape[1] + y.shape[1]
+    numbers = {
+        "score": found.score,
+        "trials": _padded(found.trials, canonical.TRIALS),
+        "ridge": ridges[0],
+        "shuffled": view.scored(x, moved, ridges).score,
+        "in_sample": canonical.in_sample(x, y, result.measure) if plain else np.nan,
+        "shuffled_in_sample": canonical.in_sample(x, moved, result.measure) if plain else np.nan,
+        "spectrum": _padded(found.spectrum, result.spectrum.shape[2]),
+        "fitted": _padded(found.fitted, result.fitted.shape[2]),
+    }
+    return replace(result, **{name: _put(getattr(result, name), number, layer, v) for name, v in numbers.items()})
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    return np.pad(values[:length], (0, max(0, length - len(values))), constant_values=np.nan)
+
+
+def _put(array: np.ndarray, number: int, layer: int, value: Any) -> np.ndarray:
+    copy = array.copy()
+    copy[number, layer] = value
+    return read_only(copy)
+
+
+def _with_baselines(result: Cca, corpus: Corpus, model: SpeechModel, found: list[_View]) -> Cca:
+    """What MFCC and log-mel energies have in common with each view (but themselves)."""
+    scores = np.full((len(found), len(BASELINES)), np.nan)
+    for column, kind in enumerate(BASELINES):
+        sound = features.acoustic(corpus, model, kind)
+        for row, view in enumerate(found):
+            if view.target is None or VIEWS[view.name][1] == kind:
+                continue
+            x = view.layers(sound)[0]
+            if result.scoring == "held-out" or len(x) > x.shape[1] + view.target.shape[1]:
+                scores[row, column] = view.scored(x, view.target).score
+    return replace(result, baselines=tuple(BASELINES.values()), baseline=read_only(scores))
+
+
+def _of_twin(view: _View, ridges: np.ndarray, layers: Sequence[np.ndarray]) -> list[float]:
+    """Scores of a random twin's layers, with the ridges that were chosen for the trained model's."""
+    return [view.scored(*view.sides(layers, i), [float(ridge)]).score for i, ridge in enumerate(ridges)]
+
+
+def plot(result: Cca, *, view: str | None = None, layer: int | None = None) -> Figure:
+    """All views over the layers; one of them with everything that it must be read against; its spectrum."""
+    number = result.views.index(view) if view in result.views else 0
+    figure = draw.new_figure(13.0, 4.2)
+    axes = figure.subplots(1, 3)
+    cca_figures.draw_views(axes[0], result)
+    cca_figures.draw_view(axes[1], result, number)
+    cca_figures.draw_spectrum(axes[2], result, number, layer)
+    return figure

@@ -1,0 +1,95 @@
+"""What an attribution is, with everything that tells whether it can be trusted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from methods.core import faithfulness
+from methods.core.audio import Clip
+from methods.core.evidence import Evidence
+from methods.core.faithfulness import Verdict
+from methods.core.frames import Segment
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What is left of the model's answer when it hears only the strongest part of the sound, or all but that."""
+
+    share: float  # of the clip's time that the strongest part makes up, 0 to 1
+    strongest: tuple[Segment, ...]
+    only: Clip
+    without: Clip
+    answer: str  # to the whole clip
+    answer_only: str
+    answer_without: str
+    score_only: float  # the target for the same sounds
+    score_without: float
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """An attribution and all that tells whether it can be trusted. What has not been measured yet is None or empty."""
+
+    target: str  # what is explained
+    unit: str  # of the target and so of most scores
+    whole: float  # the target for the clip as it is
+    nothing: float  # the target with every piece replaced
+    labels: tuple[str, ...]  # (pieces,)
+    starts: np.ndarray  # (pieces,) s
+    ends: np.ndarray  # (pieces,) s
+    own: Evidence
+    words: tuple[Segment, ...]  # where the target's word was said, if that is known: to mark it
+    random_maps: np.ndarray  # (draws, pieces) scores of random maps as smooth as the own one
+    verdict: Verdict | None  # deletion, insertion, and 20 random orders
+    others: Mapping[str, np.ndarray]  # method or rival -> (pieces,) its scores
+    random_weights: np.ndarray  # (seeds, pieces) the same method asked of untrained networks
+    repeats: np.ndarray  # (seeds, pieces) the same method with other random numbers; (0, pieces) if it draws none
+    modes: Mapping[str, np.ndarray]  # replacement -> (pieces,) leave one out
+    mixing: np.ndarray | None  # (layers, pieces) the word's row of value zeroing, shares of its words; NaN in pauses
+    played: Played | None
+    refused: Mapping[str, str]  # method or control that could not be had -> why, a sentence
+    provenance: dict[str, Any]
+
+    @property
+    def pieces(self) -> tuple[Segment, ...]:
+        """The pieces with their times."""
+        return tuple(map(Segment, self.labels, self.starts.tolist(), self.ends.tolist()))
+
+    @property
+    def vectors(self) -> dict[str, np.ndarray]:
+        """Name -> (pieces,) scores of everything that can be compared: methods, value zeroing, loudness, chance."""
+        found = {self.own.method: self.own.scores, **self.others}
+        if self.mixing is not None:
+            found["value zeroing, mean of layers"] = self.mixing.mean(0)
+        if len(self.random_maps):
+            found["random map"] = self.random_maps[0]
+        return found
+
+    def agreement(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and their Spearman correlations over the pieces that all have; NaN where one is constant."""
+        vectors = self.vectors
+        shared = np.all([np.isfinite(values) for values in vectors.values()], axis=0)
+        return tuple(vectors), faithfulness.agreement({name: values[shared] for name, values in vectors.items()})
+
+    def forgets(self) -> np.ndarray:
+        """(seeds,) Spearman correlation with the same method on random weights; should be near 0."""
+        return np.array([faithfulness.spearman(self.own.scores, scores) for scores in self.random_weights])
+
+    def stability(self) -> np.ndarray:
+        """(seeds,) Spearman correlation with the same method and other random numbers; should be near 1."""
+        return np.array([faithfulness.spearman(self.own.scores, scores) for scores in self.repeats])
+
+    def table(self) -> pd.DataFrame:
+        """One line per piece: its score, every rival's, and each control's."""
+        columns: dict[str, Any] = {"piece": self.labels, "start_s": self.starts, "end_s": self.ends}
+        columns |= {"score": self.own.scores, **self.others}
+        columns |= {f"leave one out, {mode}": values for mode, values in self.modes.items()}
+        columns |= {f"random_weights_{seed}": values for seed, values in enumerate(self.random_weights)}
+        columns |= {f"repeat_{number}": values for number, values in enumerate(self.repeats, start=1)}
+        columns |= {f"random_map_{number}": values for number, values in enumerate(self.random_maps)}
+        for layer, values in enumerate([] if self.mixing is None else self.mixing, start=1):
+            columns[f"value_zeroing_layer_{layer}"] = values
+        return pd.DataFrame(columns)

@@ -1,0 +1,157 @@
+"""An attribution as pictures: map, bars, deletion and insertion curves, agreement. `ink` is the text colour."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from methods.core import draw
+from methods.core.attribution_result import Attribution
+from methods.core.draw import INK, QUIET, RANDOM, TRAINED
+
+DIVERGING = "RdBu_r"  # red speaks for the target, blue against it, white says nothing
+AGAINST = "#b45309"  # the energy order
+MEL_STEP = 0.01  # s
+
+
+def figure(result: Attribution) -> Figure:
+    """All panels that the result can fill."""
+    panels = [panel for panel, there in (
+        (map_panel, True), (bars_panel, True), (deletion_panel, result.verdict), (insertion_panel, result.verdict),
+        (agreement_panel, len(result.vectors) > 2), (modes_panel, result.modes),
+    ) if there]  # fmt: skip
+    rows = (len(panels) + 1) // 2
+    made = draw.new_figure(13.0, 3.6 * rows)
+    axes = made.subplots(rows, 2, squeeze=False).ravel()
+    for ax, panel in zip(axes, panels, strict=False):
+        panel(ax, result)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    made.suptitle(f"{title(result)}\n{result.own.method}", fontsize=11, color=INK)
+    return made
+
+
+def title(result: Attribution) -> str:
+    """What is explained, and how large it is."""
+    return f"{result.target}: {result.whole:.2f} {result.unit} ({result.nothing:.2f} with every piece replaced)"
+
+
+def map_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """The attribution over time, or over time and mel band where it has one."""
+    own = result.own
+    if own.map is not None:
+        limit = float(np.abs(own.map).max()) or 1.0
+        ends = np.arange(own.map.shape[1] + 1) * MEL_STEP - MEL_STEP / 2
+        mesh = ax.pcolormesh(
+            ends, np.arange(own.map.shape[0] + 1), own.map, cmap=DIVERGING, vmin=-limit, vmax=limit, rasterized=True
+        )
+        ax.figure.colorbar(mesh, ax=ax, label=f"{result.unit} per cell")
+        ax.set_ylabel("mel band")
+    else:
+        ax.axhline(0, color=QUIET, lw=0.6)
+        ax.plot(own.times, own.curve, color=TRAINED, lw=1, drawstyle="steps-mid")
+        ax.set_ylabel(f"attribution ({result.unit})")
+    for word in result.words:
+        ax.axvspan(word.start, word.end, color=RANDOM, alpha=0.15, lw=0)
+    ax.set(xlabel="time (s)", xlim=(0, float(result.ends[-1])))
+    _quiet(ax, ink, f"{own.method}, {own.level}; the explained word is shaded" if result.words else own.method)
+
+
+def bars_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """Each piece's score, with the same method on random weights and random maps of the same smoothness."""
+    places = np.arange(len(result.labels))
+    ax.axhline(0, color=QUIET, lw=0.6)
+    ax.bar(places, result.own.scores, color=[TRAINED if s >= 0 else "#94a3b8" for s in result.own.scores], width=0.75)
+    for number, scores in enumerate(result.random_weights):
+        name = "random weights" if number == 0 else None
+        ax.plot(places, scores, ls="", marker="x", color=RANDOM, ms=5, label=name)
+    if len(places) <= draw.LARGEST_LABELLED // 2:
+        labels = [label.replace("$", r"\$") for label in result.labels]
+        ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
+    else:
+        ax.set_xlabel("piece, in the order of time")
+    ax.set_ylabel(f"score ({result.unit})")
+    if len(result.random_weights):
+        ax.legend(fontsize=8, frameon=False, labelcolor=ink)
+    _quiet(ax, ink, "Score of each piece")
+
+
+def deletion_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """The target while the best pieces go, beside random orders and the loudest first."""
+    _curves(ax, result, "deletion", "taken away", ink)
+
+
+def insertion_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """The target while the best pieces come back, beside random orders and the loudest first."""
+    _curves(ax, result, "insertion", "present", ink)
+
+
+def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> None:
+    verdict = result.verdict
+    if len(verdict.random) > 1:
+        grid = np.linspace(0, 1, 41)
+        band = np.array([np.interp(grid, trial.share, getattr(trial, name)) for trial in verdict.random])
+        mean, spread = band.mean(0), band.std(0, ddof=1)
+        label = f"{len(verdict.random)} random orders"
+        ax.fill_between(100 * grid, mean - spread, mean + spread, color=QUIET, alpha=0.3, lw=0, label=label)
+    if verdict.energy is not None:
+        ax.plot(
+            100 * verdict.energy.share, getattr(verdict.energy, name), color=AGAINST, ls="--", label="loudest first"
+        )
+    ax.plot(100 * verdict.own.share, getattr(verdict.own, name), color=TRAINED, marker="o", ms=3, label="this map")
+    ax.set(xlabel=f"% of the clip's time {what}", ylabel=f"target ({result.unit})")
+    # Above the axes, where it can hide no curve.
+    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3,
+              columnspacing=1.0, handlelength=1.5)  # fmt: skip
+    measure = "comprehensiveness" if name == "deletion" else "sufficiency"
+    z, beaten = text_of(verdict.z(measure)), f", {verdict.beaten(measure):.0%} beaten" if verdict.random else ""
+    _quiet(ax, ink, f"{name.capitalize()}: z {z}{beaten}", pad=20.0)
+
+
+def agreement_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """Spearman correlation of every pair of methods and rivals over the pieces; grey where it is not defined."""
+    names, values = result.agreement()
+    ax.pcolormesh(np.ma.masked_invalid(values), cmap=DIVERGING, vmin=-1, vmax=1)
+    ax.set_facecolor("#e5e7eb")
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        dark = np.isfinite(value) and abs(value) > 0.6
+        ax.text(
+            column + 0.5, row + 0.5, text_of(value), ha="center", va="center", fontsize=7,
+            color="white" if dark else "#111827",
+        )  # fmt: skip
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(names)) + 0.5, names)
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    _quiet(ax, ink, "Agreement (rank correlation over the pieces)")
+
+
+def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """Leave one out with each replacement: how much of the map is the replacement's?"""
+    places = np.arange(len(result.labels))
+    width = 0.8 / len(result.modes)
+    colours = ("#2563eb", "#d97706", "#059669", "#7c3aed", "#6b7280")
+    ax.axhline(0, color=QUIET, lw=0.6)
+    for number, (mode, scores) in enumerate(result.modes.items()):
+        ax.bar(places - 0.4 + width * (number + 0.5), scores, width, color=colours[number % 5], label=mode)
+    if len(places) <= draw.LARGEST_LABELLED // 2:
+        labels = [label.replace("$", r"\$") for label in result.labels]
+        ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
+    ax.set_ylabel(f"score ({result.unit})")
+    ax.legend(fontsize=7, frameon=False, labelcolor=ink, ncols=2)
+    _quiet(ax, ink, "Leave one out, by what stands in")
+
+
+def text_of(value: float) -> str:
+    """A number for the eye; a missing one is said to be missing, not 0."""
+    return f"{value:.2f}" if np.isfinite(value) else "n/a"
+
+
+def _quiet(ax: Axes, ink: str, name: str, pad: float = 6.0) -> None:
+    ax.set_title(name.replace("$", r"\$"), fontsize=9, color=ink, pad=pad)
+    ax.spines[["top", "right"]].set_visible(False)
+    for spine in ax.spines.values():
+        spine.set_edgecolor(ink)
+    ax.tick_params(colors=ink, labelsize=8)
+    ax.xaxis.label.set_color(ink)
+    ax.yaxis.label.set_color(ink)

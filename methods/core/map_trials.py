@@ -1,0 +1,54 @@
+"""A map over the spectrogram put to the test: without its best cells, and with nothing but them, what is written?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from methods.core import faithfulness, lens
+from methods.core.faithfulness import Trial
+from methods.core.rereading import Rereader, similarity
+from methods.core.results import read_only
+
+
+@dataclass(frozen=True, eq=False)
+class MapTrial:
+    """One order of the cells, the most important first; the trial's target is 1 - word error rate, 0 to 1."""
+
+    trial: Trial
+    logprobs: np.ndarray  # (2, steps + 1) mean log-probability per token without, and with only, the first cells
+
+
+def map_trial(reader: Rereader, values: np.ndarray, heard: str, neutral: float, points: int) -> MapTrial:
+    """Hide the highest cells of (mels, frames) `values` step by step, then all but them. `heard` is what was written.
+
+    `points` steps of equal area; hidden cells become `neutral`.
+    """
+    order = faithfulness.ranking(values.ravel())
+    taken = np.round(np.linspace(0, 1, points + 1) * len(order)).astype(int)
+    ranks = np.empty(len(order), int)
+    ranks[order] = np.arange(len(order))
+    first = np.stack([(ranks < count).reshape(values.shape) for count in taken])
+    similar, logprobs = answers(reader, np.concatenate((first, ~first)), heard, neutral)
+    trial = Trial(
+        order=read_only(order, np.int64),
+        taken=read_only(taken, np.int64),
+        share=read_only(taken / len(order)),
+        deletion=read_only(similar[: len(taken)]),
+        insertion=read_only(similar[len(taken) :]),
+    )
+    return MapTrial(trial, read_only(logprobs.reshape(2, -1)))
+
+
+@torch.inference_mode()
+def answers(reader: Rereader, hidden: np.ndarray, heard: str, neutral: float) -> tuple[np.ndarray, np.ndarray]:
+    """For each (versions, mels, frames) bool mask: 1 - word error rate, and mean log-probability per token."""
+    meant, wanted = lens.plain_words(heard), torch.tensor(reader.transcript.tokens)[:, None]
+    similar, logprobs = [], []
+    for start in range(0, len(hidden), reader.batch):
+        cells = torch.from_numpy(hidden[start : start + reader.batch])
+        states = reader.states(reader.mel.masked_fill(cells, neutral))
+        similar += [similarity(meant, lens.plain_words(text)) for text in reader.texts(states)]
+        tables = reader.log_probabilities(states)
+        logprobs += [float(table[:-1].gather(1, wanted).mean()) for table in tables]
+    return np.array(similar), np.array(logprobs)

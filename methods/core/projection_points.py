@@ -1,0 +1,155 @@
+"""Which items are projected, their vectors, and the map of one layer with its quality."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from methods.core import embedding, features, items, phonology, praat
+from methods.core.corpus import Corpus
+from methods.core.embedding import Embedded
+from methods.core.errors import UserError
+from methods.core.features import Features
+from methods.core.items import Items
+
+UNITS = ("phones", "vowels", "words", "frames")
+MOST = 3000  # points
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of `projection.analyse`."""
+
+    method: str = "pca"
+    unit: str = "phones"
+    label: str = "own"
+    standardise: bool = True
+    metric: str = "euclidean"
+    perplexity: float = 30.0
+    neighbours: int = 15
+    most: int = 600
+    window: str = "clip"
+    subtract_silence: bool = True
+    random_seeds: Sequence[int] = (0, 1, 2)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        known = {"unit": UNITS, "method": tuple(embedding.METHODS), "metric": ("euclidean", "cosine")}
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise UserError(f"There is no {name} “{getattr(self, name)}”; choose one of {', '.join(values)}.")
+        if not embedding.FEWEST <= self.most <= MOST:
+            raise UserError(f"{self.most} points are out of reach; choose {embedding.FEWEST} to {MOST}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The items of a projection."""
+
+    items: Items
+    label: np.ndarray  # (items,) what colours them
+    frames: list[range]  # rows of the features that each is the mean of
+    train: np.ndarray  # (items,) bool: what LDA learns from; nothing for other methods
+    left_out: int
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(items,) which of them are on the map."""
+        return ~self.train
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """The map of one layer."""
+
+    made: Embedded
+    quality: np.ndarray  # (5,)
+
+
+def choose(corpus: Corpus, places: Features, asked: Asked) -> Points:
+    """At most `asked.most` items with a label each. Raises UserError where nothing is labelled."""
+    found = items.word_items(corpus) if asked.unit == "words" else items.phone_items(corpus)
+    if asked.unit == "vowels":
+        found = found.only(np.isin(found.label, list(phonology.VOWELS)))
+    if not len(found):
+        what = "vowels of English (ARPAbet)" if asked.unit == "vowels" else asked.unit
+        raise UserError(
+            f"These recordings have no {what}; choose another corpus, upload TextGrids, or give the clip's transcript "
+            "and press “Align”."
+        )
+    if asked.unit == "frames":
+        found = _frames(found, places)
+    label = labels(found, asked.label)
+    found, label = found.only(label != ""), label[label != ""]
+    kept = _thinned(label, asked.most, asked.seed)
+    left_out, found, label = len(label) - len(kept), found.only(kept), label[kept]
+    recordings = np.unique(found.utterance, return_inverse=True)[1]
+    train = (recordings % 2 == 0) & (asked.method == "lda")
+    return Points(found, label, features.frames_of(places, found), train, left_out)
+
+
+def _frames(found: Items, places: Features) -> Items:
+    """Every frame of these stretches as an item of its own."""
+    spans = features.frames_of(places, found)
+    rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+    single = found.only(np.repeat(np.arange(len(spans)), [len(span) for span in spans]))
+    half = places.grids[0].step / 2
+    centre = places.times[rows]
+    return replace(single, start=np.maximum(centre - half, 0), end=centre + half)
+
+
+def labels(found: Items, name: str) -> np.ndarray:
+    """(n,) str: the own label, a phonological class, or a column."""
+    if name == "own":
+        return found.label.astype(str)
+    if name in phonology.FEATURES:
+        return np.array([phonology.feature(phone, name) for phone in found.columns["phone"]], dtype=str)
+    if name in found.columns:
+        return found.columns[name].astype(str)
+    known = ", ".join(("own", *phonology.FEATURES, *found.columns))
+    raise UserError(f"These items have no label “{name}”; choose one of {known}.")
+
+
+def _thinned(label: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """The largest equal allowance per label that gives at most `most` items, drawn at random, in their old order."""
+    if len(label) <= most:
+        return np.arange(len(label))
+    counts = np.unique(label, return_counts=True)[1]
+    allowance = max((cap for cap in range(1, counts.max() + 1) if np.minimum(counts, cap).sum() <= most), default=0)
+    rng = np.random.default_rng(seed)
+    if not allowance:  # more labels than room
+        return np.sort(rng.permutation(len(label))[:most])
+    drawn = [rng.permutation(np.flatnonzero(label == one))[:allowance] for one in np.unique(label)]
+    return np.sort(np.concatenate(drawn))
+
+
+def mapped(layer: np.ndarray, chosen: Points, asked: Asked) -> Mapped:
+    """The map of one layer's (frames, dim) and its quality."""
+    vectors = np.stack([layer[span.start : span.stop].mean(0, dtype=np.float64) for span in chosen.frames])
+    vectors = embedding.standardised(vectors) if asked.standardise else vectors
+    made = embedding.embed(
+        vectors, asked.method, labels=chosen.label, train=chosen.train, metric=asked.metric,
+        perplexity=asked.perplexity, neighbours=int(asked.neighbours), seed=asked.seed,
+    )  # fmt: skip
+    return Mapped(made, embedding.quality(vectors[chosen.shown], made.points, chosen.label[chosen.shown]))
+
+
+def formants(corpus: Corpus, chosen: Points) -> np.ndarray:
+    """(shown, 2) F1 and F2 in Hz in the middle of each vowel; NaN for everything else, and where none is found."""
+    shown = chosen.items.only(chosen.shown)
+    found = np.full((len(shown), 2), np.nan)
+    vowels = np.isin(shown.columns["phone"], list(phonology.VOWELS))
+    for number in np.unique(shown.utterance[vowels]):
+        mine = vowels & (shown.utterance == number)
+        middles = (shown.start[mine] + shown.end[mine]) / 2
+        found[mine] = praat.formants(corpus.utterances[number].clip, middles)[:, :2]
+    return found
+
+
+def directions(points: np.ndarray, hertz: np.ndarray) -> np.ndarray:
+    """(layers, 2, 3) for F1 and F2: which way they rise on each map, and R²."""
+    found = np.full((len(points), 2, 3), np.nan)
+    for layer, place in enumerate(points):
+        for formant in (0, 1):
+            found[layer, formant, :2], found[layer, formant, 2] = embedding.direction(place, hertz[:, formant])
+    return found

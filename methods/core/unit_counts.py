@@ -1,0 +1,82 @@
+"""Frames counted by phone and unit: which frames teach the units, which are counted, and what comes out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from methods.core import features, information, items, units
+from methods.core.corpus import Corpus
+from methods.core.errors import UserError
+from methods.core.features import Features
+
+SHUFFLES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Every other recording teaches, the rest is counted."""
+
+    train: np.ndarray  # (frames,) bool: frames of teaching recordings, labelled or not
+    test: np.ndarray  # (frames,) bool: labelled frames of the others
+    codes: np.ndarray  # (frames,) int: phone of each frame, -1 where there is none
+    phones: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """One layer's units."""
+
+    table: np.ndarray  # (phones, units) int
+    scores: np.ndarray  # (4,)
+    shuffled: np.ndarray  # (4,) with shuffled phones
+    also: np.ndarray  # (clip frames,) int, units of the clip; (0,) without one
+
+
+def split(corpus: Corpus, places: Features) -> Split:
+    """Raises UserError with fewer than two recordings with phones."""
+    found = items.phone_items(corpus)
+    with_phones = np.unique(found.utterance)
+    if len(with_phones) < 2:
+        raise UserError(
+            f"Units are learnt from some recordings and counted on others, and {len(with_phones)} of these has "
+            "phones; at least 2 are needed: choose a bundled corpus, or upload several recordings with TextGrids."
+        )
+    phones, of_item = np.unique(found.label, return_inverse=True)
+    codes = np.full(len(places.times), -1)
+    for span, code in zip(features.frames_of(places, found), of_item, strict=True):
+        codes[span.start : span.stop] = code
+    teaching = np.zeros(len(corpus.utterances), dtype=bool)
+    teaching[with_phones[::2]] = True
+    train = teaching[places.utterance]
+    test = ~train & (codes >= 0)
+    return Split(train, test, codes, tuple(map(str, phones)))
+
+
+def by_k_means(layer: np.ndarray, parts: Split, count: int, seed: int, also: np.ndarray | None = None) -> Counted:
+    """Learn `count` units from the teaching recordings, count the others, and write `also` in units."""
+    book = units.learn(layer[parts.train], count, seed)
+    return _counted(book.assign(layer[parts.test]), count, parts, seed, None if also is None else book.assign(also))
+
+
+def by_codes(codes: np.ndarray, parts: Split, seed: int, also: np.ndarray | None = None) -> Counted:
+    """The same for units that the model brings: (frames,) numbers, of which only those that occur get a column."""
+    everything = codes if also is None else np.concatenate([codes, also])
+    known, dense = np.unique(everything, return_inverse=True)
+    clip = None if also is None else dense[len(codes) :]
+    return _counted(dense[: len(codes)][parts.test], len(known), parts, seed, clip)
+
+
+def _counted(found: np.ndarray, count: int, parts: Split, seed: int, also: np.ndarray | None) -> Counted:
+    phone = parts.codes[parts.test]
+    table = tabulated(phone, found, len(parts.phones), count)
+    rng = np.random.default_rng(seed)
+    null = [
+        information.scores(tabulated(rng.permutation(phone), found, len(parts.phones), count)) for _ in range(SHUFFLES)
+    ]
+    nothing = np.zeros(0, dtype=np.int64)
+    return Counted(table, information.scores(table), np.mean(null, axis=0), nothing if also is None else also)
+
+
+def tabulated(rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(height, width) how often each pair of numbers occurs."""
+    return np.bincount(rows * width + columns, minlength=height * width).reshape(height, width)

@@ -1,0 +1,268 @@
+"""**What do sounds and words look like in the same layer, at the same moment?**
+
+Two ways of asking a layer what it knows, on one time axis. The *CTC lens* reads symbols off every frame; for
+whisper-tiny.en, which has no such head, each layer is read by one that we trained for it. The *DecoderLens* lets the
+decoder write words from the layer, and each word is placed where the decoder's alignment heads looked in this very
+layer while it wrote. A model that has only one of the two parts shows that lens alone.
+
+*How to read it.* From the bottom row up the recording becomes symbols and then words. Blue agrees with what the same
+lens says of the last layer, after the fewest edits; white does not. A layer whose symbols are right long before its
+words holds sounds that the decoder cannot use yet. The lowest rows are an encoder with random weights under the same
+trained heads and decoder: what they seem to hear there is not in the recording.
+
+*What it cannot show.* The two lenses were made for different layers: the decoder has only ever read the last one,
+while our heads were trained on each, so that the gap between them is not all the encoder's doing. Words that a low
+layer yields may be the decoder's own language model talking, and then their places mean nothing. Times are good to
+about 0.1 s for words, and a symbol's peak need not stand where its sound is.
+
+*Source.* de Heer Kloots & Zuidema, Interspeech 2024 (arXiv 2407.03005), for the CTC lens; Langedijk, Mohebbi, Sarti,
+Zuidema & Jumelet, DecoderLens, Findings of NAACL 2024 (arXiv 2310.03686).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from methods.core import alignment, ctc, ctc_layers, draw, layers_whisper, lens, models, models_whisper
+from methods.core.audio import Clip
+from methods.core.ctc_layers import Head
+from methods.core.errors import UserError
+from methods.core.frames import AlignmentError, Segment
+from methods.core.lens import Curve
+from methods.core.network import SpeechModel, Transcript
+from methods.core.results import Step, Steps, finish, provenance, read_only
+
+Lens = Literal["symbols", "words"]
+LENSES: dict[Lens, str] = {"symbols": "CTC lens: symbols", "words": "DecoderLens: words"}
+SHORTEST_CAP = 32  # tokens that every layer may write at least
+
+
+@dataclass(frozen=True, eq=False)
+class TwoLenses:
+    """Everything that both lenses found, one entry per symbol or word, layer after layer."""
+
+    lens: np.ndarray  # (found,) str, "symbols" or "words"
+    layer: np.ndarray  # (found,) int, from 0: what block 1 reads
+    label: np.ndarray  # (found,) str
+    start: np.ndarray  # (found,) s
+    end: np.ndarray  # (found,) s
+    right: np.ndarray  # (found,) bool: it agrees with what the same lens says of the trained model's last layer
+    symbol_errors: np.ndarray | None  # (layers,) edits per symbol of the last layer's string; None: no CTC head
+    word_errors: np.ndarray | None  # (layers,) edits per word of the final transcript; None: no decoder
+    layers: tuple[str, ...]  # (layers,) names
+    head: str  # whose CTC head it is; empty if there is none
+    spoken: tuple[str, ...]  # (segments,) what is said, if it is known
+    starts: np.ndarray  # (segments,) s
+    ends: np.ndarray  # (segments,) s
+    random: tuple["TwoLenses", ...]  # random-weights encoders under the trained heads and decoder
+    provenance: dict[str, Any]
+
+    @property
+    def lenses(self) -> tuple[Lens, ...]:
+        """Those that this model has."""
+        present = {"symbols": self.symbol_errors, "words": self.word_errors}
+        return tuple(name for name in LENSES if present[name] is not None)
+
+    def found(self, kind: Lens, layer: int) -> tuple[list[Segment], np.ndarray]:
+        """What one lens says of one layer, in order of time, and which of it is right."""
+        chosen = np.flatnonzero((self.lens == kind) & (self.layer == layer))
+        segments = [Segment(str(self.label[i]), self.start[i], self.end[i]) for i in chosen]
+        return segments, self.right[chosen]
+
+    def table(self) -> pd.DataFrame:
+        """One line per symbol or word, of the trained encoder and of the random ones."""
+        columns = ("lens", "layer", "label", "start", "end", "right")
+        parts = []
+        for part in (self, *self.random):
+            seed = part.provenance["options"]["seed"]
+            weights = "trained" if seed is None else f"random {seed}"
+            parts.append(pd.DataFrame({"weights": weights} | {name: getattr(part, name) for name in columns}))
+        return pd.concat(parts, ignore_index=True)
+
+
+def analyse(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    segments: Sequence[Segment] | None = None,
+    language: str | None = None,
+    unit: str | None = None,
+    random_seeds: Sequence[int] = (0, 1, 2),
+) -> TwoLenses:
+    """Which symbols and which words can be read off each layer, and when?
+
+    `unit` chooses among our heads for whisper-tiny.en ("phones" or "characters"); each layer is read by its own head
+    where there are such heads. `segments` are what is really said, to be shown beside. Raises UserError for a model
+    that has neither a CTC head nor a decoder.
+    """
+    options = {"segments": segments, "language": language, "unit": unit}
+    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, **options))
+
+
+def analyse_in_steps(
+    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
+) -> Steps[TwoLenses]:
+    """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
+    yield Step(0.0, f"{model.id}, every layer")
+    head = ctc_layers.head_of(model, options.get("unit")) if ctc_layers.units(model) else None
+    if head is None and not model.writes_text:
+        raise UserError(
+            f"{model.id} has neither a CTC head nor a decoder; choose whisper-tiny.en, which shows both lenses, or a "
+            "model that was fine-tuned to recognise speech."
+        )
+    final = models.transcribe(clip, model, language=options.get("language")) if model.writes_text else None
+    asked = _Asked(clip, model, head, final, {**options, "random_seeds": list(random_seeds)})
+    result, twins = _measure(asked, model), []
+    for number, seed in enumerate(random_seeds, start=1):
+        yield Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
+        twins.append(_measure(asked, models.random_twin(model, seed)))
+    return replace(result, random=tuple(twins))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What every encoder is asked, and what the trained one's last layer has answered."""
+
+    clip: Clip
+    model: SpeechModel
+    head: Head | None
+    final: Transcript | None
+    options: dict[str, Any]
+    meant: dict[Lens, tuple[str, ...]] = field(default_factory=dict)  # filled in by the first, the trained one
+
+
+def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
+    """Both lenses on one encoder."""
+    clip, head, meant = asked.clip, asked.head, asked.meant
+    read: dict[Lens, list[list[Segment]]] = {}
+    if head is not None:
+        read["symbols"] = _symbols(clip, encoder, head)
+        meant.setdefault("symbols", _labels(read["symbols"][-1]))
+    if asked.final is not None:
+        read["words"] = _words(clip, asked.model, encoder, asked.final)
+        meant.setdefault("words", _labels(read["words"][-1]))
+    rows = [(kind, layer, found) for kind, layers in read.items() for layer, found in enumerate(layers)]
+    flat = [(kind, layer, segment) for kind, layer, found in rows for segment in found]
+    right = [agreed for kind, _, found in rows for agreed in agreeing(meant[kind], _labels(found))]
+    errors = {kind: [lens.error_rate(meant[kind], _labels(found)) for found in read[kind]] for kind in read}
+    said = asked.options.get("segments") or ()
+    return TwoLenses(
+        lens=_texts([kind for kind, _, _ in flat]),
+        layer=read_only([layer for _, layer, _ in flat], np.int64),
+        label=_texts([segment.label for _, _, segment in flat]),
+        start=read_only([segment.start for _, _, segment in flat]),
+        end=read_only([segment.end for _, _, segment in flat]),
+        right=read_only(right, bool),
+        symbol_errors=read_only(errors["symbols"]) if "symbols" in errors else None,
+        word_errors=read_only(errors["words"]) if "words" in errors else None,
+        layers=models.encode(clip, encoder).layer_names,
+        head=head.label if head else "",
+        spoken=tuple(segment.label for segment in said),
+        starts=read_only([segment.start for segment in said]),
+        ends=read_only([segment.end for segment in said]),
+        random=(),
+        provenance=_origin(asked, encoder, said),
+    )
+
+
+def _texts(values: list[str]) -> np.ndarray:
+    return read_only(values, str)
+
+
+def _labels(found: Sequence[Segment]) -> tuple[str, ...]:
+    return tuple(segment.label.casefold() for segment in found)
+
+
+def _origin(asked: _Asked, encoder: SpeechModel, said: Sequence[Segment]) -> dict[str, Any]:
+    head, options = asked.head, asked.options
+    kept = {"language": options.get("language"), "unit": head.unit if head and head.own else None}
+    kept |= {"random_seeds": options["random_seeds"], "segments": [[s.label, s.start, s.end] for s in said]}
+    return provenance("two lenses", asked.clip, encoder, seed=encoder.seed, **kept)
+
+
+def _symbols(clip: Clip, encoder: SpeechModel, head: Head) -> list[list[Segment]]:
+    """What the CTC lens spells at each layer, each symbol over the frames in which it is the best."""
+    grid, vocabulary = models.frame_grid(clip, encoder), head.vocabulary
+    edges = np.clip(np.append(grid.times - grid.step / 2, grid.times[-1] + grid.step / 2), 0.0, clip.seconds)
+    raw, normed = ctc_layers.lens_states(clip, encoder)
+    if head.own is not None:
+        scores = [head.own(states, layer) for layer, states in enumerate(raw)]
+    else:
+        scores = [head.top(states) for states in normed]
+    return [
+        [
+            Segment(vocabulary.labels[label], edges[frames.start], edges[frames.stop])
+            for label, frames in ctc.runs(layer.argmax(-1).tolist(), vocabulary.blank)
+            if label != vocabulary.space and edges[frames.start] < edges[frames.stop]
+        ]
+        for layer in scores
+    ]
+
+
+@torch.inference_mode()
+def _words(clip: Clip, model: SpeechModel, encoder: SpeechModel, final: Transcript) -> list[list[Segment]]:
+    """What `model`'s decoder writes from each layer of `encoder`, each word where the decoder looked for it."""
+    states = lens.readable(encoder, lens.streams(clip, encoder))
+    longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), models_whisper.LONGEST_TRANSCRIPT)
+    own, found = models.frame_grid(clip, model).frames, []
+    with model.lock:
+        for layer, written in zip(states, lens.greedy(model, states, final.prompt, longest), strict=True):
+            tokens = tuple(token for token in written.tokens if token <= model.decoding.no_timestamps)
+            found.append(_placed(clip, model, layer[None], tokens, final.language, own) if tokens else [])
+    return found
+
+
+def _placed(
+    clip: Clip, model: SpeechModel, state: torch.Tensor, tokens: tuple[int, ...], language: str | None, own: int
+) -> list[Segment]:
+    start = models_whisper.opening(model, state)
+    text = models_whisper.forced(model, state, tokens, language, start=start, given=False)
+    read = layers_whisper.decoder_pass(model.network, state, text.ids, own)
+    try:
+        return list(alignment.words_of_pass(read, text, model, clip.seconds))
+    except AlignmentError:  # a loop of more words than the clip has frames: there is no place for them
+        return []
+
+
+def agreeing(meant: Sequence[str], said: Sequence[str]) -> list[bool]:
+    """Which of the things said are those that were meant, in the alignment with the fewest edits?"""
+    return [edit.kind == "correct" for edit in lens.edits(meant, said) if edit.said is not None]
+
+
+def error_curves(result: TwoLenses, kind: Lens) -> list[Curve]:
+    """Edits per symbol or word over the layers, with the random encoders."""
+    name = {"symbols": "symbol_errors", "words": "word_errors"}[kind]
+    curves = [Curve("trained", getattr(result, name))]
+    if result.random:
+        values = np.array([getattr(twin, name) for twin in result.random])
+        curves.append(Curve(f"random encoder, {len(values)} seeds", values, True))
+    return curves
+
+
+def plot(result: TwoLenses) -> Figure:
+    """Symbols and words of every layer over time, the last layer on top, and the errors over the layers."""
+    rows = [(kind, layer) for layer in range(len(result.layers)) for kind in result.lenses]
+    figure = draw.new_figure(14, 0.4 * len(rows) + 1.2)
+    left, *right = figure.subplots(1, 1 + len(result.lenses), width_ratios=(5, *[1.2] * len(result.lenses)))
+    for height, (kind, layer) in enumerate(rows):
+        _draw_row(left, height, *result.found(kind, layer))
+    left.set_yticks(range(len(rows)), [f"{result.layers[layer].split(' ')[0]} {kind}" for kind, layer in rows])
+    left.set(xlabel="time (s)", xlim=(0, result.provenance["seconds"]), ylim=(-0.6, len(rows) - 0.4))
+    draw.plain_axes(left)
+    for kind, ax in zip(result.lenses, right, strict=True):
+        lens.layer_curves(ax, result.layers, error_curves(result, kind), f"errors per {kind.removesuffix('s')}")
+    return figure
+
+
+def _draw_row(ax: Axes, height: int, segments: list[Segment], right: np.ndarray) -> None:
+    for segment, agreed in zip(segments, right, strict=True):
+        colour = "#bfdbfe" if agreed else "white"
+        ax.barh(height, segment.end - segment.start, left=segment.start, color=colour, edgecolor=draw.QUIET, lw=0.5)
+        middle = (segment.start + segment.end) / 2
+        ax.text(middle, height, segment.label.replace("$", r"\$"), ha="center", va="center", fontsize=6, clip_on=True)

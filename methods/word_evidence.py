@@ -1,0 +1,346 @@
+"""**Which words in the sound does the model need, and for which of its answers?**
+
+Each word is taken out of the recording, and everything that the model says is asked again: every word of its
+transcript, the language, the classes. A word that matters for an answer lowers it when it is gone. What takes the
+word's place (silence, noise, the mean, nothing at all) is your choice, and every changed recording can be heard, with
+the new transcript that the model makes of it.
+
+*How to read it.* A row is an answer, a column is the word that was taken away. Red: the answer needed that word;
+blue: the answer became likelier without it. Most of the effect should lie on the diagonal, where a word is its own
+evidence; what lies beside it is context. Then look whether it is real: random weights show what the architecture
+alone does, the agreement between replacements shows what the replacement does, and the deletion curve must fall faster
+than in random orders, and faster than when the loudest or the longest words go first.
+
+*What it cannot show.* A silence in the middle of a sentence is a sound that the model has rarely met, so part of an
+effect may be surprise. Word times that are off by 50 ms leave a piece of the word behind: listen. Words that only
+matter together (either of two would do) get no credit one by one.
+
+*Source.* Pastor, Koudounas, Attanasio, Hovy & Baralis, Explaining Speech Classification Models via Word-Level Audio
+Segments and Paralinguistic Features, EACL 2024 (arXiv 2309.07733); comprehensiveness and sufficiency: DeYoung et al.,
+ACL 2020. The published code widens a word by 100 ms before and 40 ms after; a word in the first 100 ms makes it wrap
+around to the end of the clip, which is not repeated here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from methods.core import alignment, draw, faithfulness, perturb, signed
+from methods.core import panel as panels
+from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
+from methods.core.errors import UserError
+from methods.core.faithfulness import Trial, Verdict
+from methods.core.frames import Segment
+from methods.core.network import SpeechModel
+from methods.core.panel import Panel
+from methods.core.perturb import MODES, Mode
+from methods.core.results import Step, Steps, finish, provenance, read_only
+from methods.core.stages import Window
+
+Margins = Literal["none", "published"]
+Unit = Literal["nats", "probability"]
+MARGINS: dict[Margins, tuple[float, float]] = {"none": (0.0, 0.0), "published": (0.1, 0.04)}  # s before and after
+ORDERS = ("this explanation", "loudest first", "longest first")  # then random ones
+
+
+@dataclass(frozen=True, eq=False)
+class WordEvidence:
+    """What each answer loses with each word. Scores are natural logarithms: of probabilities, or of odds."""
+
+    targets: tuple[str, ...]  # (targets,) answers that were asked about
+    odds: np.ndarray  # (targets,) bool, True where the score is a log-odds, False where it is a log-probability
+    words: tuple[str, ...]  # (words,) what was taken away
+    starts: np.ndarray  # (words,) s
+    ends: np.ndarray  # (words,) s
+    modes: tuple[str, ...]  # what took the words' place, the chosen one first
+    base: np.ndarray  # (targets,) nats, of the unchanged clip
+    without: np.ndarray  # (modes, words, targets) nats, without each word; NaN where not run yet
+    heard: str  # what the model says of the unchanged clip
+    answers: tuple[tuple[str, ...], ...]  # (modes, words) what it says without each word; "" where not run yet
+    random_base: np.ndarray  # (seeds, targets) nats, random weights, the first mode
+    random_without: np.ndarray  # (seeds, words, targets) nats
+    main: int  # the target that the orders below were tested on
+    orders: np.ndarray  # (orders, words) int: this explanation, loudest, longest first, then random orders
+    taken: np.ndarray  # (steps + 1,) int, how many words were taken at each step
+    share: np.ndarray  # (orders, steps + 1) the same as a share of all words' time, 0 to 1
+    deletion: np.ndarray  # (orders, steps + 1) nats, without these words
+    insertion: np.ndarray  # (orders, steps + 1) nats, with no other words
+    samples: np.ndarray  # (n,) float32, the clip, so that its changed versions can be heard
+    provenance: dict[str, Any]
+
+    def effects(self, mode: str | None = None, unit: Unit = "nats") -> np.ndarray:
+        """(words, targets) what each answer loses without each word; in nats, or in probability (-1 to 1)."""
+        return self._lost(self.base, self.without[self.modes.index(mode or self.modes[0])], unit)
+
+    def random_effects(self, unit: Unit = "nats") -> np.ndarray:
+        """(seeds, words, targets) the same with random weights, for the first mode."""
+        return self._lost(self.random_base[:, None], self.random_without, unit)
+
+    def _lost(self, base: np.ndarray, without: np.ndarray, unit: Unit) -> np.ndarray:
+        if unit == "nats":
+            return base - without
+        return panels.probability(base, self.odds) - panels.probability(without, self.odds)
+
+    def sound(self, word: int, mode: str | None = None) -> Clip:
+        """The recording without this word, as the model heard it."""
+        name = mode or self.modes[0]
+        gone = Segment(self.words[word], self.starts[word], self.ends[word])
+        before, after = MARGINS[self.provenance["options"]["margins"]]
+        seed = self.provenance["options"]["seed"]
+        samples = perturb.replaced(self.samples, [gone], name, before=before, after=after, seed=seed)
+        return clip_from_samples(samples, SAMPLE_RATE, f"{self.provenance['clip']} without {gone.label}, {name}")
+
+    def mode_agreement(self) -> np.ndarray:
+        """(modes, modes) Spearman correlation of the words' effects on the main target; NaN where undefined."""
+        done = {mode: self.effects(mode)[:, self.main] for mode in self.modes}
+        return faithfulness.agreement(done)
+
+    def verdict(self) -> Verdict | None:
+        """The order by this explanation against the loudest words first and random orders; None: not run yet."""
+        trials = self._trials()
+        return Verdict(trials[0], trials[1], tuple(trials[len(ORDERS) :])) if len(trials) > len(ORDERS) else None
+
+    def longest(self) -> Trial | None:
+        """The trial of taking the longest words first."""
+        return self._trials()[2] if len(self.orders) > 2 else None
+
+    def _trials(self) -> list[Trial]:
+        rows = zip(self.orders, self.share, self.deletion, self.insertion, strict=True)
+        return [Trial(order, self.taken, *curves) for order, *curves in rows]
+
+    def table(self) -> pd.DataFrame:
+        """One line per replacement, word and answer."""
+        mode, word, target = np.indices(self.without.shape).reshape(3, -1)
+        said = np.array([list(row) for row in self.answers], object)
+        columns = {"replacement": np.array(self.modes, object)[mode], "word_index": word}
+        columns |= {"word": np.array(self.words, object)[word], "start_s": self.starts[word], "end_s": self.ends[word]}
+        columns |= {"target": np.array(self.targets, object)[target]}
+        columns |= {"scale": np.where(self.odds, "log-odds", "log-probability")[target], "base": self.base[target]}
+        columns |= {"without": self.without.ravel()}
+        for name, unit in (("effect_nats", "nats"), ("effect_probability", "probability")):
+            columns[name] = np.concatenate([self.effects(each, unit).ravel() for each in self.modes])
+        for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_effects(), strict=False):
+            columns[f"random_{seed}_effect_nats"] = np.where(mode == 0, values[word, target], np.nan)
+        return pd.DataFrame({**columns, "heard": self.heard, "heard_without": said[mode, word]})
+
+
+def analyse(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    segments: Sequence[Segment] | None = None,
+    transcript: str | None = None,
+    language: str | None = None,
+    mode: Mode = "silence",
+    margins: Margins = "none",
+    target: str | None = None,
+    window: Window = "full",
+    modes: Sequence[Mode] = tuple(MODES),
+    random_seeds: Sequence[int] = (0, 1, 2),
+    random_orders: int = faithfulness.RANDOM_ORDERS,
+    seed: int = 0,
+) -> WordEvidence:
+    """What does every answer of the model lose when one word is taken out of the sound?
+
+    `segments` are the words (default: the model's own, by cross-attention); `transcript` replaces the text that the
+    decoder is forced to read; `mode` is what takes a word's place and `modes` are the others to compare with;
+    `margins` widen a word by 100 ms before and 40 ms after ("published"); `target` is the answer on which orders are
+    tested, by its label (default: the whole transcript, or the likeliest class); `window="clip"` feeds Whisper only
+    the clip's own frames, which is quicker and not what it was trained on. Raises UserError for a silent clip, words
+    beyond its end, a target that is not there, or a model without words and classes.
+    """
+    options = {"segments": segments, "transcript": transcript, "language": language, "mode": mode, "margins": margins}
+    options |= {"target": target, "window": window, "modes": modes, "random_orders": random_orders, "seed": seed}
+    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, **options))
+
+
+def analyse_in_steps(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    mode: Mode = "silence",
+    modes: Sequence[Mode] = tuple(MODES),
+    random_seeds: Sequence[int] = (0, 1, 2),
+    random_orders: int = faithfulness.RANDOM_ORDERS,
+    **options: Any,
+) -> Steps[WordEvidence]:
+    """`analyse`, sound by sound, for a page that shows progress and can stop."""
+    yield Step(0.0, "what the model says of the unchanged clip")
+    perturb.check_audible(clip.samples)
+    asked = {key: options.get(key) for key in ("transcript", "language")}
+    panel = panels.build(clip, model, window=options.get("window") or "full", **asked)
+    words = _words(clip, model, options)
+    kept = {"mode": mode, "margins": options.get("margins") or "none", "seed": options.get("seed") or 0}
+    result = _empty(panel, words, (mode, *(other for other in modes if other != mode)), options, kept)
+    rounds = len(result.modes) + len(random_seeds) + 5  # the orders take about as long as five replacements
+    kept_seeds = {"random_seeds": list(random_seeds), "random_orders": random_orders}
+    result.provenance["options"].update(kept_seeds)
+    for number in range(len(result.modes)):
+        result = yield from _remove(result, panel, number, number / rounds, 1 / rounds)
+    for number, seed in enumerate(random_seeds):
+        yield Step((len(result.modes) + number) / rounds, f"random weights, seed {seed}", partial=result)
+        result = _add_twin(result, panel.twin(seed))
+    result = yield from _try_orders(result, panel, random_orders, 1 - 5 / rounds)
+    return result
+
+
+def _words(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> tuple[Segment, ...]:
+    segments = options.get("segments")
+    if not segments:
+        segments = alignment.words(clip, model, transcript=options.get("transcript"), language=options.get("language"))
+    pieces = perturb.without_overlap(segments)
+    late = next((piece for piece in pieces if piece.start >= clip.seconds), None)
+    if late is not None:
+        raise UserError(
+            f"“{late.label}” begins at {late.start:.2f} s but the clip ends at {clip.seconds:.2f} s; these times "
+            "probably belong to another recording: use the alignment of this clip."
+        )
+    if not pieces:
+        raise UserError("No word was found in this clip, so none can be taken away; give its transcript and align it.")
+    return tuple(pieces)
+
+
+def _check(modes: Sequence[str], margins: str) -> None:
+    unknown = [mode for mode in modes if mode not in MODES]
+    if unknown or margins not in MARGINS:
+        raise UserError(
+            f"There is no replacement or margin {unknown or margins!r}; choose a replacement of "
+            f"{', '.join(MODES)} and margins of {', '.join(MARGINS)}."
+        )
+
+
+def _empty(
+    panel: Panel, words: tuple[Segment, ...], modes: tuple[str, ...], options: dict[str, Any], kept: dict[str, Any]
+) -> WordEvidence:
+    _check(modes, kept["margins"])
+    base, heard = panel.heard(panel.clip.samples)
+    count, orders = (len(words), len(panel.labels)), np.zeros((0, 1))
+    spoken = [[word.label, word.start, word.end] for word in words]
+    main = chosen_target(panel.labels, options.get("target"))
+    said = {"transcript": panel.transcript and panel.transcript.text, "window": panel.window}
+    said |= {"transcript_given": bool(options.get("transcript")), "language": options.get("language")}
+    origin = {**kept, **said, "segments": spoken, "target": panel.labels[main], "modes": list(modes)}
+    return WordEvidence(
+        targets=panel.labels,
+        odds=read_only([scale == "log-odds" for scale in panel.scales], bool),
+        words=tuple(word.label for word in words),
+        starts=read_only([word.start for word in words]),
+        ends=read_only([min(word.end, panel.clip.seconds) for word in words]),
+        modes=modes,
+        base=read_only(base),
+        without=read_only(np.full((len(modes), *count), np.nan)),
+        heard=heard,
+        answers=(("",) * len(words),) * len(modes),
+        random_base=read_only(np.zeros((0, count[1]))),
+        random_without=read_only(np.zeros((0, *count))),
+        main=main,
+        orders=read_only(np.zeros((0, count[0])), np.int64),
+        taken=read_only([0], np.int64),
+        share=read_only(orders),
+        deletion=read_only(orders),
+        insertion=read_only(orders),
+        samples=read_only(panel.clip.samples, np.float32),
+        provenance=provenance("word evidence", panel.clip, panel.model, **origin),
+    )
+
+
+def chosen_target(labels: Sequence[str], wanted: str | None) -> int:
+    """Which of the answers has this name? The first if none is named; quotation marks and capitals do not matter."""
+    if wanted is None:
+        return 0
+    plain = [label.strip("“”").casefold() for label in labels]
+    if wanted.strip("“” ").casefold() not in plain:
+        raise UserError(f"The model was not asked about “{wanted}”; choose one of: {', '.join(labels)}.")
+    return plain.index(wanted.strip("“” ").casefold())
+
+
+def _remove(result: WordEvidence, panel: Panel, mode: int, done: float, part: float) -> Steps[WordEvidence]:
+    scores, said = [], []
+    for number, word in enumerate(result.words):
+        shown = result if mode and not number else None
+        yield Step(done + part * number / len(result.words), f"without “{word}” ({result.modes[mode]})", partial=shown)
+        found, answer = panel.heard(result.sound(number, result.modes[mode]).samples)
+        scores.append(found)
+        said.append(answer)
+    without, answers = np.array(result.without), list(result.answers)
+    without[mode], answers[mode] = scores, tuple(said)
+    return replace(result, without=read_only(without), answers=tuple(answers))
+
+
+def _add_twin(result: WordEvidence, twin: Panel) -> WordEvidence:
+    without = [twin.scores(result.sound(number).samples) for number in range(len(result.words))]
+    return replace(
+        result,
+        random_base=read_only([*result.random_base, twin.scores(result.samples)]),
+        random_without=read_only([*result.random_without, without]),
+    )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One answer of a panel, as the one number that a game is about."""
+
+    panel: Panel
+    number: int
+
+    @property
+    def base(self) -> float:
+        return self.score(self.panel.clip.samples)
+
+    def score(self, samples: np.ndarray) -> float:
+        return float(self.panel.scores(samples)[self.number])
+
+
+def _try_orders(result: WordEvidence, panel: Panel, draws: int, done: float) -> Steps[WordEvidence]:
+    """Words taken away one after the other, in the order of their effects and in others; pauses stay."""
+    words = tuple(map(Segment, result.words, result.starts, result.ends))
+    before, after = MARGINS[result.provenance["options"]["margins"]]
+    seed = result.provenance["options"]["seed"]
+    game = perturb.Game(_Column(panel, result.main), result.samples, words, result.modes[0], before, after, seed)
+    random = np.random.default_rng(seed)
+    keys = [result.effects()[:, result.main], perturb.energies(result.samples, words), game.sizes]
+    orders = [*(faithfulness.ranking(key) for key in keys), *(random.permutation(len(words)) for _ in range(draws))]
+    trials: list[Trial] = []
+    for number, order in enumerate(orders):
+        name = ORDERS[number] if number < len(ORDERS) else f"random order {number - len(ORDERS) + 1} of {draws}"
+        yield Step(done + (1 - done) * number / len(orders), f"words taken away: {name}", partial=result)
+        trials.append(faithfulness.trial(game.value, order, game.sizes))
+        result = replace(
+            result,
+            orders=read_only([t.order for t in trials], np.int64),
+            taken=trials[0].taken,
+            **{name: read_only([getattr(t, name) for t in trials]) for name in ("share", "deletion", "insertion")},
+        )
+    return result
+
+
+def plot(result: WordEvidence, *, mode: str | None = None, unit: Unit = "nats") -> Figure:
+    """Answers by words, the same with random weights, the agreement of replacements, and the deletion curves."""
+    effects = result.effects(mode, unit).T
+    limit = signed.limit_of(effects)
+    width = min(max(0.55 * len(result.words), 3.2), 12.0)
+    height = min(max(0.3 * len(result.targets), 2.4), 9.0)
+    figure = draw.new_figure(2 * width + 3.0, height + 3.6)
+    axes = figure.subplots(2, 2, height_ratios=(height, 2.6))
+    mesh = signed.signed_map(axes[0, 0], effects, result.targets, result.words, limit)
+    axes[0, 0].set_title(f"trained; words replaced by {mode or result.modes[0]}", fontsize=9)
+    control = result.random_effects(unit)
+    shown = control.mean(0).T if len(control) else np.full_like(effects, np.nan)
+    signed.signed_map(axes[0, 1], shown, result.targets, result.words, limit)
+    axes[0, 1].set_title(f"random weights, mean of {len(control)} seeds ({result.modes[0]})", fontsize=9)
+    figure.colorbar(mesh, ax=axes[0].tolist(), label=f"lost without the word ({unit})", shrink=0.8)
+    signed.signed_map(axes[1, 0], result.mode_agreement(), result.modes, result.modes, 1.0, cells=True)
+    axes[1, 0].set_title("agreement of replacements (Spearman)", fontsize=9)
+    deletion_curves(axes[1, 1], result)
+    return figure
+
+
+def deletion_curves(ax: Any, result: WordEvidence, ink: str = draw.INK) -> None:
+    """The main answer against the share of words' time that is gone: this explanation, its rivals, random orders."""
+    signed.order_curves(ax, result.share, result.deletion, ORDERS, ink)
+    ax.set_xlabel("share of the words' time taken away", color=ink)
+    ax.set_ylabel(f"{result.targets[result.main]} (nats)".replace("$", r"\$"), color=ink)

@@ -1,0 +1,150 @@
+"""What the attribution tab draws: the map over time, the sounds and the answers to them, the tests."""
+
+import base64
+import html
+from typing import Any
+
+import numpy as np
+
+from methods.core import attribution_view
+from methods.core.attribution_result import Attribution, Played
+from methods.core.audio import Clip, to_wav
+from page import sound_plot
+from page.pictures import inline_svg
+from page.technique_tab import Values
+
+CLEAREST = 0.995  # quantile of the map's magnitudes at which its colours end
+
+
+def drawn(result: Attribution, _values: Values) -> tuple[Any, ...]:
+    """A value for each output; empty until it is measured."""
+    judged = result.verdict is not None
+    return (
+        over_time(result),
+        "" if result.played is None else players(result, result.played),
+        inline_svg(_panel(attribution_view.deletion_panel, result), _told(result, "deletion")) if judged else "",
+        inline_svg(_panel(attribution_view.insertion_panel, result), _told(result, "insertion")) if judged else "",
+        verdict_table(result) if judged else "",
+        _agreement(result) if result.others else "",
+        inline_svg(_panel(attribution_view.modes_panel, result), _modes_told(result)) if result.modes else "",
+    )
+
+
+def _panel(draw: Any, result: Attribution) -> Any:
+    return lambda ax, ink: draw(ax, result, ink)
+
+
+def over_time(result: Attribution) -> Values:
+    """Map, curve, pieces in colour, and every method beside the word's row of value zeroing, over the clip's time."""
+    own, pieces, rows = result.own, result.pieces, []
+    if own.map is not None:
+        limit = float(np.quantile(np.abs(own.map), CLEAREST)) or 1.0  # single cells may be many times larger
+        rows.append(
+            sound_plot.image_row(
+                own.map, "mel", alt=f"Attribution by mel band and time; colours end at ± {limit:.2g} {result.unit}",
+                vmin=-limit, vmax=limit, scale="rdbu", t0=0.0, t1=own.map.shape[1] * 0.01, height=110,
+            )
+        )  # fmt: skip
+    clear = float(np.abs(own.curve).max()) or 1.0
+    rows.append(sound_plot.line_row(own.curve, own.method, vmin=min(-0.1 * clear, own.curve.min()), vmax=clear,
+                                    unit=result.unit, decimals=3))  # fmt: skip
+    limit = float(np.abs(own.scores).max()) or 1.0
+    rows.append(
+        sound_plot.segments_row(pieces, "pieces", scores=own.scores, vmin=-limit, vmax=limit, scale="rdbu",
+                                unit=result.unit)
+    )  # fmt: skip
+    vectors = result.vectors
+    if len(vectors) > 1:
+        rows.append(_side_by_side(result, vectors))
+    best = np.argsort(-own.scores)[:3]
+    named = ", ".join(f"“{result.labels[i]}” {own.scores[i]:.2f}" for i in best)
+    summary = f"{result.target}: {result.whole:.2f} {result.unit}. {own.method}: highest {named} {result.unit}."
+    origin = result.provenance
+    return sound_plot.plot_value(origin["seconds"], rows, summary, clip=origin["clip_sha256"])
+
+
+def _side_by_side(result: Attribution, vectors: dict[str, np.ndarray]) -> Values:
+    """Each method's row, scaled to its own largest score, so that methods of other units can be compared."""
+    tops = {name: float(np.nanmax(np.abs(values))) or 1.0 for name, values in vectors.items()}
+    scaled = np.array([values / tops[name] for name, values in vectors.items()])
+    return sound_plot.matrix_row(
+        scaled, list(vectors), result.pieces, vmin=-1.0, vmax=1.0, scale="rdbu", row_name="method",
+        unit="of the row's largest", title="Methods, loudness and context mixing of the same word, each scaled to its "
+        "own largest score",
+    )  # fmt: skip
+
+
+def players(result: Attribution, played: Played) -> str:
+    """Three sounds and what the model makes of each."""
+    sounds = (
+        (f"only the strongest {played.share:.0%} of the time", played.only, played.answer_only, played.score_only),
+        (f"all but that {played.share:.0%}", played.without, played.answer_without, played.score_without),
+    )
+    lines = [("the whole clip, as heard above", "", played.answer, result.whole)]
+    lines += [(name, _player(clip), answer, score) for name, clip, answer, score in sounds]
+    body = "".join(
+        f"<tr><td>{name}</td><td>{player}</td><td>{html.escape(answer) or '<em>nothing</em>'}</td>"
+        f"<td>{score:.2f}</td></tr>"
+        for name, player, answer, score in lines
+    )
+    target = html.escape(f"{result.target} ({result.unit})")
+    head = f"<tr><th>sound</th><th></th><th>the model's own answer (exact 30 s)</th><th>{target}</th></tr>"
+    return f"<table class='prose'><caption>Play only the top 10 %, play without it</caption>{head}{body}</table>"
+
+
+def _player(clip: Clip) -> str:
+    data = base64.b64encode(to_wav(clip)).decode("ascii")
+    label = html.escape(clip.name, quote=True)
+    sound = f"src='data:audio/wav;base64,{data}'"
+    return f"<audio controls preload='none' aria-label='{label}' style='width:220px' {sound}></audio>"
+
+
+def verdict_table(result: Attribution) -> str:
+    """Comprehensiveness and the rest beside chance and the loudest first."""
+    good = {"comprehensiveness": "high", "sufficiency": "low", "deletion_area": "low", "insertion_area": "high"}
+    text = attribution_view.text_of
+    lines = [
+        (f"{name.replace('_', ' ')} ({good[name]} is good)", text(v["own"]), text(v["energy"]),
+         f"{text(v['random_mean'])} ± {text(v['random_sd'])}", text(v["z"]), text(v["energy_z"]), f"{v['beaten']:.0%}")
+        for name, v in result.verdict.summary().items()
+    ]  # fmt: skip
+    names = ("measure", "this map", "loudest first", "random orders", "z", "z of loudest first", "orders beaten")
+    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
+    steps = len(result.verdict.own.taken) - 1
+    caption = f"Faithfulness, in {result.unit}; {steps} steps; z: standard deviations better than chance"
+    return f"<table class='prose'><caption>{caption}</caption><tr>{head}</tr>{body}</table>" + _controls_told(result)
+
+
+def _controls_told(result: Attribution) -> str:
+    lines = []
+    if len(result.random_weights):
+        values = ", ".join(map(attribution_view.text_of, result.forgets()))
+        lines.append(f"Rank correlation with the same method on random weights (should be near 0): {values}.")
+    if len(result.repeats):
+        values = ", ".join(map(attribution_view.text_of, result.stability()))
+        lines.append(f"Rank correlation with other random numbers (should be near 1): {values}.")
+    lines += [f"Left out: {html.escape(name)}. {html.escape(reason)}" for name, reason in result.refused.items()]
+    return "".join(f"<p class='quiet'>{line}</p>" for line in lines)
+
+
+def _agreement(result: Attribution) -> str:
+    names, values = result.agreement()
+    firsts = ", ".join(
+        f"{name} {attribution_view.text_of(value)}" for name, value in zip(names[1:], values[0, 1:], strict=True)
+    )
+    size = (1.6 + 0.5 * len(names), 1.4 + 0.38 * len(names))
+    return inline_svg(
+        _panel(attribution_view.agreement_panel, result), f"Rank correlation of {names[0]} with {firsts}.", size
+    )
+
+
+def _told(result: Attribution, name: str) -> str:
+    trial = result.verdict.own
+    values = ", ".join(f"{value:.2f}" for value in getattr(trial, name))
+    return f"{name.capitalize()} curve of {result.own.method}: {values} {result.unit}."
+
+
+def _modes_told(result: Attribution) -> str:
+    tops = [f"{mode}: “{result.labels[int(np.argmax(v))]}”" for mode, v in result.modes.items()]
+    return f"Leave one out, highest piece by what stands in. {'; '.join(tops)}."

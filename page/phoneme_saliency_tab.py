@@ -1,0 +1,194 @@
+"""The tab of phoneme saliency: phones coloured by saliency over time, and what is lost without the first of them."""
+
+import html
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from matplotlib.axes import Axes
+
+from methods import phoneme_saliency
+from methods.core import gradients
+from methods.core.network import SpeechModel
+from methods.core.results import Steps
+from methods.phoneme_saliency import PhonemeSaliency
+from page import edited_sounds, sound_plot
+from page.pictures import inline_svg
+from page.session import Session
+from page.sound_plot import SoundPlot
+from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
+
+WORDS = 80  # a 30 s clip of fast speech has some 80; links name a word by its number
+TARGETS = [("the whole answer", "0"), *((f"word {number}", str(number)) for number in range(1, WORDS + 1))]
+METHODS = [(name, name) for name in reversed(gradients.GRADIENT_METHODS)]
+POOLING = [("mean (long phones do not win by length)", "mean"), ("sum", "sum")]
+INSTEAD = [("silence", "silence"), ("mean of the band", "mean")]
+WINDOWS = [("exact (30 s)", "full"), ("clip only: ten times quicker, another input", "clip")]
+MOST_STEPS = len(phoneme_saliency.SHARES)
+
+
+def phoneme_saliency_tab(shell: Shell) -> Tab:
+    """Lay out the tab and connect it."""
+    recipe = Recipe(
+        module=phoneme_saliency,
+        controls=_controls,
+        outputs=_outputs,
+        steps=_steps,
+        drawn=drawn,
+        status=status_line,
+        plot_options=lambda _result, _values: {},
+        fitted=fitted,
+        ranges=ranges,
+        rerun=("target", "method", "pooling", "instead", "window"),
+    )
+    return technique_tab(recipe, shell)
+
+
+def _controls() -> dict[str, gr.components.Component]:
+    made: dict[str, gr.components.Component] = {}
+    with gr.Row(elem_classes="controls"):
+        made["target"] = gr.Dropdown(TARGETS, value="0", label="Explain", interactive=True, min_width=180)
+        made["method"] = gr.Dropdown(
+            METHODS, value="integrated gradients", label="Saliency by", interactive=True, min_width=200
+        )
+        made["step"] = gr.Slider(
+            1, MOST_STEPS, value=3, step=1, label="Kept phones, step", interactive=True, min_width=180
+        )
+    with gr.Row(elem_classes="controls"):
+        made["pooling"] = gr.Radio(POOLING, value="mean", label="Gather over a phone", interactive=True, min_width=240)
+        made["instead"] = gr.Radio(INSTEAD, value="silence", label="In its place", interactive=True, min_width=200)
+        made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper's window", interactive=True, min_width=240)
+    return made
+
+
+def _outputs() -> list[gr.components.Component]:
+    plot = SoundPlot(elem_id="plot-phoneme_saliency")
+    gr.Markdown("#### Is this real? What the answer loses without the first phones, and without rivals of equal size")
+    with gr.Row():
+        curves = [gr.HTML(elem_id="curve-phoneme_saliency"), gr.HTML(elem_id="errors-phoneme_saliency")]
+    gr.Markdown("#### Listen: without these phones, and with nothing else")
+    return [plot, *curves, gr.HTML(elem_id="sound-phoneme_saliency")]
+
+
+def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
+    number, words = int(values["target"]), session.words or ()
+    wanted: Values = {}
+    if model.writes_text:
+        wanted = {"kind": "transcript", "transcript": session.text}
+        if 0 < number <= len(words):
+            label = words[number - 1].label
+            earlier = [word for word in words[:number] if word.label.casefold() == label.casefold()]
+            wanted = {"kind": "word", "wanted": label, "occurrence": len(earlier)}
+            # The words on the page are those of the given or known text, which the model may spell otherwise.
+            wanted["transcript"] = session.text or " ".join(word.label for word in words)
+    return phoneme_saliency.analyse_in_steps(
+        session.clip,
+        model,
+        segments=session.segments("phones"),
+        method=values["method"],
+        pooling=values["pooling"],
+        instead=values["instead"],
+        window=values["window"],
+        **wanted,
+    )
+
+
+def fitted(result: PhonemeSaliency, values: Values) -> Values:
+    """The control values, within what this clip has."""
+    return dict(values, step=min(max(int(values["step"]), 1), len(result.kept)))
+
+
+def ranges(result: PhonemeSaliency, values: Values) -> dict[str, Any]:
+    """As many steps as there are different numbers of phones."""
+    return {"step": gr.Slider(maximum=len(result.kept), value=values["step"])}
+
+
+def drawn(result: PhonemeSaliency, values: Values) -> tuple[Values, str, str, str]:
+    """A value for each output."""
+    step = int(values["step"]) - 1
+
+    def losses(ax: Axes, ink: str) -> None:
+        phoneme_saliency.loss_curves(ax, result, ink)
+
+    def bars(ax: Axes, ink: str) -> None:
+        phoneme_saliency.score_bars(ax, result, ink)
+
+    pictures = inline_svg(losses, loss_text(result), (5.4, 4.0)), inline_svg(bars, best_text(result), (5.6, 3.4))
+    return maps(result, step), *pictures, _sounds(result, step)
+
+
+def maps(result: PhonemeSaliency, step: int) -> Values:
+    """The map itself, its sum over frequency, and phones coloured by their scores; the kept ones in a row."""
+    named = list(zip(result.phones, result.starts.tolist(), result.ends.tolist(), strict=True))
+    top = float(result.scores.max()) or 1.0
+    ceiling = float(np.quantile(result.saliency, 0.99)) or 1.0
+    kept = [(phone.label, phone.start, phone.end) for phone in result.first(step)]
+    shares = result.scores / (result.scores.sum() or 1.0)
+    common = {"vmin": 0.0, "vmax": top / (result.scores.sum() or 1.0), "scale": "blues", "unit": "share of saliency"}
+    rows = [
+        sound_plot.image_row(result.entering, "log-mel", alt="what the network reads", scale="greys"),
+        sound_plot.image_row(
+            result.saliency, "saliency", alt="size of each cell's attribution", vmin=0.0, vmax=ceiling, scale="magma"
+        ),
+        sound_plot.segments_row(named, "phones", scores=shares, **common),
+        sound_plot.segments_row(kept, "kept", scores=[shares[i] for i in sorted(result.order[: result.kept[step]])],
+                                **common),
+    ]  # fmt: skip
+    if len(result.random_scores):
+        sums = np.maximum(result.random_scores.sum(1, keepdims=True), np.finfo(float).tiny)
+        control = (result.random_scores / sums).mean(0)
+        rows.append(sound_plot.segments_row(named, "random w.", scores=control, **{**common, "scale": "oranges"}))
+    origin = result.provenance
+    return sound_plot.plot_value(origin["seconds"], rows, best_text(result), clip=origin["clip_sha256"])
+
+
+def best_text(result: PhonemeSaliency) -> str:
+    """The most salient phones in words."""
+    shares = result.scores / (result.scores.sum() or 1.0)
+    best = [f"{result.phones[i]} at {result.starts[i]:.2f} s ({shares[i]:.0%})" for i in result.order[:5]]
+    return f"Most salient phones, with their shares of all saliency: {', '.join(best)}."
+
+
+def loss_text(result: PhonemeSaliency) -> str:
+    """The losses in words, at every k that has been tried."""
+    parts = []
+    for step, k in enumerate(result.kept):
+        if np.isfinite(result.losses[0, step]):
+            rivals = ", ".join(
+                f"{name} {loss:.1f}"
+                for name, loss in zip(phoneme_saliency.RIVALS[1:], result.losses[1:, step], strict=True)
+            )
+            chance = f", random phones {result.random_losses[:, step].mean():.1f}" if len(result.random_losses) else ""
+            parts.append(f"{k} phones lose {result.losses[0, step]:.1f} ({rivals}{chance})")
+    return "; ".join(parts) + "."
+
+
+def _sounds(result: PhonemeSaliency, step: int) -> str:
+    said = result.answers[step] if result.answers else (None, None)
+    labels = " ".join(phone.label for phone in result.first(step))
+    without, only = result.sounds(step)
+    return edited_sounds.player(without, f"Without {labels}", said[0]) + edited_sounds.player(
+        only, f"Nothing but {labels}", said[1]
+    )
+
+
+def status_line(result: PhonemeSaliency, values: Values) -> str:
+    """What is on screen, in one line."""
+    options, step = result.provenance["options"], int(values["step"]) - 1
+    parts = [f"**{result.provenance['model']}**", html.escape(options["target"])]
+    parts.append(f"{result.kept[step]} of {len(result.phones)} phones ({result.seconds[step]:.2f} s) are kept")
+    if np.isfinite(result.losses[0, step]):
+        loss = f"without them {result.losses[0, step]:.1f} {options['unit']} are lost"
+        drawn_ = result.random_losses[:, step]
+        if len(drawn_) > 1:
+            loss += f" (random phones of equal time {drawn_.mean():.1f} ± {drawn_.std(ddof=1):.1f}"
+            z = result.z()[step]
+            loss += f", z = {z:.1f})" if np.isfinite(z) else ": all phones are gone)"
+        parts.append(loss)
+    if options.get("window") == "clip" and result.provenance["family"] == "whisper":
+        parts.append("clip-only window: another input than Whisper was trained on")
+    if result.refused:
+        parts.append(f"with random weights integrated gradients did not add up (seeds {result.refused}): no map")
+    if not result.answers:
+        parts.append("more is being computed …")
+    return " · ".join(parts)

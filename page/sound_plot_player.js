@@ -1,0 +1,58 @@
+// The page's one player
+
+function makePlayer() {
+  const audio = new Audio();
+  audio.preload = "auto";
+  const listeners = new Set();
+  let region = null;   // [start, end] in seconds: what the last play() was asked for, shaded in every plot
+  let frame = 0;
+
+  const tell = () => { for (const listener of [...listeners]) listener(audio.currentTime, !audio.paused); };
+  function stopAtEnd() {
+    if (!region || audio.paused || audio.currentTime < region[1]) return;
+    audio.pause();
+    audio.currentTime = region[1];   // the pause lands up to one frame late; the cursor should stand on the boundary
+  }
+  function tick() {
+    stopAtEnd();
+    tell();
+    frame = audio.paused ? 0 : requestAnimationFrame(tick);
+  }
+  audio.addEventListener("play", () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(tick); });
+  audio.addEventListener("timeupdate", stopAtEnd);   // a background tab gets no animation frames
+  for (const name of ["pause", "seeked", "ended"]) audio.addEventListener(name, tell);
+
+  return {
+    audio, url: "", seconds: 0, clip: null,
+    get region() { return region; },
+    get subscribers() { return listeners.size; },
+    setSource(url, seconds, clip = null) {
+      this.seconds = seconds;
+      this.clip = clip;
+      if (url !== this.url) {
+        this.pause();
+        region = null;
+        this.url = url;
+        if (url) audio.src = url; else audio.removeAttribute("src");
+      }
+      tell();
+    },
+    play(start, end = null) {
+      if (!this.url) return;
+      region = end === null ? null : [start, end];
+      audio.currentTime = start;
+      audio.play().catch(() => {});   // refused without a user's action, or overtaken by a newer source
+      tell();
+    },
+    pause() { audio.pause(); },
+    toggle() {
+      if (!audio.paused) return this.pause();
+      const end = region ? Math.min(region[1], this.seconds) : this.seconds;
+      const finished = audio.currentTime >= end - 0.01;
+      return this.play(finished ? (region ? region[0] : 0) : audio.currentTime, region && region[1]);
+    },
+    clearRegion() { region = null; tell(); },
+    subscribe(listener) { listeners.add(listener); return () => listeners.delete(listener); },
+  };
+}
+const player = (window.speechPlayer ||= makePlayer());

@@ -1,0 +1,197 @@
+// Rows over time
+
+/** A label at the left, a box at the right; over a time axis the cursor, cross-hair and region are drawn in it. */
+function addRow(plot, { label = "", height, className = "", click = null, hover = null, timeless = false }) {
+  const row = el("div", `sp-row ${className}`), gutter = el("div", "sp-gutter"), box = el("div", "sp-box");
+  if (label) gutter.append(el("span", "sp-label", label, { title: label }));
+  row.style.height = `${height}px`;
+  if (!timeless) addMarks(plot, box);
+  listenToPointer(plot, box, { click, hover, timeless });
+  row.append(gutter, box);
+  plot.rows.append(row);
+  return { row, gutter, box };
+}
+
+function addMarks(plot, box) {
+  const marks = { region: el("i", "sp-region"), hover: el("i", "sp-hover"), cursor: el("i", "sp-cursor") };
+  for (const mark of Object.values(marks)) mark.hidden = true;
+  box.append(...Object.values(marks));
+  plot.marks.push(marks);
+}
+
+/** Hover shows the cross-hair; a drag selects and plays a region; a click plays from here, or what `click` says. */
+function listenToPointer(plot, box, { click, hover, timeless }) {
+  let from = null, dragged = false;
+  const where = (event) => {
+    const r = box.getBoundingClientRect();
+    return [clamp((event.clientX - r.left) / r.width, 0, 1), clamp((event.clientY - r.top) / r.height, 0, 1 - 1e-9)];
+  };
+  const end = () => { from = null; dragged = false; };
+  box.addEventListener("pointerdown", (event) => {
+    if (event.button === 0) { from = { x: event.clientX, at: where(event)[0] }; dragged = false; }
+  });
+  box.addEventListener("pointermove", (event) => {
+    const [x, y] = where(event);
+    if (!timeless) plot.crosshair(x);
+    if (from && !timeless && !dragged && Math.abs(event.clientX - from.x) > 4) {
+      dragged = true;
+      box.setPointerCapture(event.pointerId);   // only now: an earlier capture would swallow clicks on buttons
+    }
+    if (dragged) { plot.tip(null); plot.shade([Math.min(from.at, x), Math.max(from.at, x)]); }
+    else if (hover) hover(x, y, event);
+  });
+  box.addEventListener("pointerup", (event) => {
+    const [x, y] = where(event), start = from;
+    const wasDrag = dragged;
+    end();
+    if (!start) return;
+    if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
+    else if (click) click(x, y, event);
+    else if (!timeless && !event.target.closest("button")) plot.play(x * plot.seconds);
+  });
+  box.addEventListener("pointercancel", () => { end(); plot.paintTime(); });
+  box.addEventListener("pointerleave", (event) => {
+    plot.crosshair(null);
+    if (event.pointerType !== "touch") plot.tip(null);   // a tapped tooltip stays until the next tap
+  });
+}
+
+function canvasIn(box, label) {
+  const canvas = el("canvas", "", null, label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" });
+  box.prepend(canvas);
+  return canvas;
+}
+
+function waveRow(plot, row) {
+  const { box } = addRow(plot, { label: row.label, height: row.height || 64, className: "sp-wave" });
+  const canvas = canvasIn(box, row.alt || row.label);
+  const peak = Math.max(1e-6, ...row.high.map(Math.abs), ...row.low.map(Math.abs));
+  plot.painters.push(() => {
+    const size = fit(canvas);
+    if (!size) return;
+    const { ctx, w, h, ratio } = size, n = row.high.length;
+    const x = (i) => ((i + 0.5) / n) * w, y = (v) => h / 2 - (v / peak) * (h / 2 - ratio);
+    ctx.beginPath();
+    row.high.forEach((v, i) => ctx.lineTo(x(i), y(v) - ratio / 3));   // silence stays a hairline
+    for (let i = n - 1; i >= 0; i--) ctx.lineTo(x(i), y(row.low[i]) + ratio / 3);
+    ctx.fillStyle = plot.css("--sp-wave");
+    ctx.fill();
+  });
+}
+
+function imageRow(plot, row) {
+  const [bins, frames] = row.shape, data = bytes(row.data);
+  const { box, gutter } = addRow(plot, { label: row.label, height: row.height || 128, className: "sp-tall sp-image" });
+  const canvas = canvasIn(box, row.alt || row.label);
+  place(canvas, [(row.t0 ?? 0) / plot.seconds, (row.t1 ?? plot.seconds) / plot.seconds]);
+  for (const [at, text] of row.y_ticks || []) {
+    const tick = el("span", "sp-ytick", text);
+    tick.style.bottom = percent(at);
+    gutter.append(tick);
+  }
+  plot.painters.push(() => {
+    const size = fit(canvas);
+    if (!size) return;
+    const source = el("canvas"), lut = palette(row.scale || "magma", plot.dark);
+    source.width = frames;
+    source.height = bins;
+    const picture = new ImageData(frames, bins), pixels = new Uint32Array(picture.data.buffer);
+    for (let y = 0; y < bins; y++) {   // row 0 of the data is the lowest bin, row 0 of a canvas its top
+      for (let x = 0; x < frames; x++) pixels[y * frames + x] = lut[data[(bins - 1 - y) * frames + x]];
+    }
+    source.getContext("2d").putImageData(picture, 0, 0);
+    size.ctx.drawImage(source, 0, 0, size.w, size.h);   // smoothed: a spectrogram is looked at, not read off
+  });
+}
+
+function segmentsRow(plot, row, of) {
+  const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" });
+  const buttons = row.items.map((item, i) => {
+    const score = item.score ?? null, value = score === null ? "" : ` ${row.unit || "Score"} ${score.toFixed(2)}.`;
+    const button = el("button", "sp-word", null, {
+      type: "button", "aria-label": `${spoken(item)}.${value} Play.`,
+      title: `${item.label || "silence"}  ${extent(item)}${value && ` ·${value}`}`,
+    });
+    button.append(el("span", "", item.label));
+    place(button, [item.start / plot.seconds, item.end / plot.seconds]);
+    button.style.height = "";
+    button.addEventListener("click", () => {
+      plot.play(item.start, item.end);
+      plot.emit({ of, segment: i, label: item.label, start: item.start, end: item.end });
+    });
+    box.append(button);
+    return button;
+  });
+  const wide = row.items.map((item) => textWidth(plot, item.label, 13));
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", row.label);
+  roving(box, "ArrowLeft", "ArrowRight");
+  plot.timeListeners.push((t, playing) => row.items.forEach((item, i) =>
+    buttons[i].classList.toggle("sp-on", playing && t >= item.start && t < item.end)));
+  plot.painters.push(() => row.items.forEach((item, i) => {
+    fitLabel(buttons[i], wide[i], ((item.end - item.start) / plot.seconds) * box.clientWidth);
+    if ((item.score ?? null) === null) return;
+    const low = row.vmin ?? 0, high = row.vmax ?? 1, share = clamp((item.score - low) / (high - low), 0, 1);
+    const word = palette(row.scale || "blues", plot.dark)[Math.round(255 * share)];
+    Object.assign(buttons[i].style, { backgroundColor: css(word), color: inkOn(word) });
+  }));
+}
+
+/** Full size, else small, else with an ellipsis, else no text: a label cut in a letter reads as another phone. */
+function fitLabel(button, width, room) {
+  const small = width + 4 > room, shrunk = width * (10 / 13) + 1;
+  button.classList.toggle("sp-small", small && shrunk <= room);
+  button.classList.toggle("sp-bare", shrunk > room && room < 26);
+}
+
+function lineRow(plot, row) {
+  const series = row.series || [{ name: row.label, values: row.values }];
+  const all = series.flatMap((s) => s.values).filter(Number.isFinite);   // null marks a gap
+  const low = row.vmin ?? Math.min(...all), high = row.vmax ?? Math.max(...all), unit = row.unit || "";
+  const decimals = row.decimals ?? 2;
+  if (series.length > 1) plot.rows.append(seriesKey(series));
+  const { box, gutter } = addRow(plot, { label: row.label, height: row.height || 76, className: "sp-tall sp-curves", hover });
+  const canvas = canvasIn(box, row.alt || row.label);
+  for (const [at, value] of [[0, low], [1, high]]) {
+    const tick = el("span", "sp-ytick", signed(value, decimals));
+    tick.style.bottom = percent(at);
+    gutter.append(tick);
+  }
+  plot.painters.push(() => paintLines(plot, canvas, series, low, high));
+  function hover(x, _, event) {
+    const lines = series.map(({ name, values }) => {
+      const v = values[Math.min(values.length - 1, Math.floor(x * values.length))];
+      return [name, Number.isFinite(v) ? `${signed(v, decimals)} ${unit}` : "no value"];
+    });
+    plot.tip(event, `${(x * plot.seconds).toFixed(2)} s`, "", lines);
+  }
+}
+
+function seriesKey(series) {
+  const key = el("div", "sp-key");
+  series.forEach((s, i) => {
+    const item = el("span", s.dashed ? "sp-dashed" : "", s.name);
+    item.style.setProperty("--sp-colour", `var(--sp-line-${(i % 4) + 1})`);
+    key.append(item);
+  });
+  return key;
+}
+
+function paintLines(plot, canvas, series, low, high) {
+  const size = fit(canvas);
+  if (!size) return;
+  const { ctx, w, h, ratio } = size, pad = 2 * ratio;
+  ctx.lineWidth = 1.6 * ratio;
+  ctx.lineJoin = "round";
+  series.forEach(({ values, dashed }, k) => {
+    ctx.beginPath();
+    ctx.setLineDash(dashed ? [5 * ratio, 4 * ratio] : []);
+    ctx.strokeStyle = plot.css(`--sp-line-${(k % 4) + 1}`);
+    values.forEach((v, i) => {
+      if (!Number.isFinite(v)) return;
+      const x = ((i + 0.5) / values.length) * w, y = h - pad - ((v - low) / (high - low || 1)) * (h - 2 * pad);
+      if (Number.isFinite(values[i - 1])) ctx.lineTo(x, y); else ctx.moveTo(x, y);
+    });
+    ctx.stroke();
+  });
+}
