@@ -10,8 +10,8 @@ model. *Partial* takes out of both sides what duration, speaker and sound explai
 remaining variance. Click a pair in the two matrices to hear both items.
 
 *What it cannot show.* A correlation of similarities does not say which pairs carry it: look at the matrices. The
-bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the point-
-biserial correlation with labels stays small even where words are told apart perfectly.
+bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the
+point-biserial correlation with labels stays small even where words are told apart perfectly.
 
 *Source.* Kriegeskorte, Mur & Bandettini 2008 (doi 10.3389/neuro.06.004.2008); Chrupała & Alishahi, ACL 2019 (arXiv
 1906.01543) for strings and trees; Chrupała, Higy & Alishahi, ACL 2020 (arXiv 2004.07070) for speech; Mantel 1967.

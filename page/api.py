@@ -29,9 +29,7 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
     """One endpoint per technique, and one for the transcript with its word times."""
     with gr.Row(visible=False):
         audio = gr.Audio(type="filepath", label="clip")
-        zipped = gr.File(
-            type="filepath", label="zip of your own; none: a bundled corpus", file_types=[".zip"]
-        )
+        zipped = gr.File(type="filepath", label="zip of your own; none: a bundled corpus", file_types=[".zip"])
         name = gr.Textbox("prompts", label="bundled corpus")
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")

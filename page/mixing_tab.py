@@ -26,6 +26,7 @@ GATHER = {
     "attention_norm": [("per frame (intensity)", "frame"), ("total (mass)", "mass")],
     "value_zeroing": [("whole segment", "segment"), ("per zeroed frame", "frame")],
 }
+ABLATIONS = [("zero", "zero"), ("the clip's mean", "mean")]
 VARIANTS = [("weighted values", "norm"), ("with residual", "residual"), ("and LayerNorm", "layernorm")]
 STACKS = [(title, stack) for stack, title in STACK_TITLES.items()]
 
@@ -44,6 +45,7 @@ def mixing_tab(module: ModuleType, shell: Shell, *, by_head: bool) -> Tab:
         fitted=fitted,
         ranges=ranges,
         covers=covers,
+        rerun=("ablation",) if name == "value_zeroing" else (),
     )
     return technique_tab(recipe, shell)
 
@@ -65,6 +67,10 @@ def _controls(name: str, by_head: bool) -> dict[str, gr.components.Component]:
         controls["level"] = gr.Radio(LEVELS, value="segments", label="Level", interactive=True, min_width=260)
         if name == "attention_norm":
             controls["variant"] = gr.Radio(VARIANTS, value="norm", label="Measure", interactive=True, min_width=260)
+        if name == "value_zeroing":
+            controls["ablation"] = gr.Radio(
+                ABLATIONS, value="zero", label="Removed values become", interactive=True, min_width=220
+            )
         controls["prompt"] = gr.Radio(PROMPT, value="no", label="Prompt tokens", interactive=True, min_width=180)
     return controls
 
@@ -81,6 +87,8 @@ def _steps(module: ModuleType, session: Session, model: SpeechModel, units: str,
         layer = min(int(values["layer"]), models.layer_count(model))
         segments = mixing.single_frames(session.clip, model)
         options = {"segments": segments, "layers": (layer,), "stacks": (values["stack"],)}
+    if "ablation" in values:
+        options["ablation"] = values["ablation"]
     return module.analyse_in_steps(session.clip, model, transcript=session.text, **options)
 
 

@@ -13,6 +13,12 @@ from page.session import Session
 # Written out in their own way.
 NOT_OPTIONS = {"clip", "corpus", "model", "segments", "phones", "transcript", "random_seeds"}
 
+ELSEWHERE = {  # corpora that are made in another way
+    "prompts + voices": 'corpora.bundled("prompts").joined(corpora.bundled("voices"))',
+    articulation.SYNTHETIC: "articulation.bundled()",
+    articulation.OWN: "articulation.read_zip('YOUR_CORPUS.zip')",
+}
+
 
 def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
     """A script to run beside this repository, for the result on screen. A visitor's own file is named by hand."""
@@ -57,12 +63,8 @@ result.table().to_csv("{technique}.csv", index=False)
 
 def _corpus(origin: dict[str, Any], session: Session) -> str:
     name = origin["corpus"]
-    if name == "prompts + voices":
-        return 'corpus = corpora.bundled("prompts").joined(corpora.bundled("voices"))'
-    if name == articulation.OWN:
-        return "corpus = articulation.read_zip('YOUR_CORPUS.zip')"
-    if name == articulation.SYNTHETIC:
-        return "corpus = articulation.bundled()"
+    if name in ELSEWHERE:
+        return f"corpus = {ELSEWHERE[name]}"
     if name in corpora.CORPORA and corpora.bundled(name).sha256 == origin["corpus_sha256"]:
         return f"corpus = corpora.bundled({origin['corpus']!r})"
     if origin["corpus"] != session.clip.name:

@@ -38,18 +38,28 @@ def draw_scores(ax: Axes, result: Result, ink: str = draw.INK) -> None:
 
 
 def draw_channels(ax: Axes, result: Result, ink: str = draw.INK) -> None:
-    """r of every channel at every layer: x solid, vertical dashed where the channels are coordinates."""
-    parts = sorted(
-        {channel.split("-")[0] for channel in result.channels}, key=[c.split("-")[0] for c in result.channels].index
-    )
+    """r of every coordinate at every layer, x solid and vertical dashed; of a single target the share of variance."""
+    if len(result.channels) == 1:
+        _draw_variance(ax, result, ink)
+        return
+    parts = list(dict.fromkeys(channel.split("-")[0] for channel in result.channels))  # an articulator each
     for number, channel in enumerate(result.channels):
         colour = lens.COLOURS[parts.index(channel.split("-")[0]) % len(lens.COLOURS)]
-        style = "-" if channel.endswith("-x") or "-" not in channel else "--"
+        style = "-" if channel.endswith("-x") else "--"
         ax.plot(result.r[:, number], ls=style, marker="o", ms=3, color=colour, label=channel)
     ax.set_xticks(range(len(result.layers)), [name.split(" ")[0] for name in result.layers])
     ax.set(xlabel="layer", ylabel="Pearson's r")
     ax.set_ylim(min(0, float(np.nanmin(result.r))), 1)
     draw.plain_axes(ax, ink, columns=4)
+
+
+def _draw_variance(ax: Axes, result: Result, ink: str) -> None:
+    level = np.ones(len(result.layers))
+    baselines = zip(result.baselines, result.baseline_r2[:, 0], strict=True)
+    lines = [Curve("trained, held out", result.r2[:, 0])]
+    lines += [Curve(name, value * level, control=True) for name, value in baselines]
+    lens.layer_curves(ax, result.layers, lines, "share of variance (R²)", ink)
+    ax.set_ylim(min(0, float(np.nanmin(result.r2))), 1)
 
 
 def draw_course(ax: Axes, result: Result, layer: int, recording: int, channel: int, ink: str = draw.INK) -> None:
