@@ -112,8 +112,8 @@ class _PreNormZeroing(_Zeroing):
     """The feed-forward after attention, its first product folded into the contributions where that is cheaper.
 
     norm(u + Δ) W1 = (u C + Δ C) / spread(u + Δ) + constant, with C = W1 scaled by the norm's gain and centred over its
-    inputs. u C is made once per layer; so is contributions × C when many small groups are zeroed (single frames):
-    then only the second product remains per group. For a few long words folding would cost more than it saves.
+    inputs. u C is made once per layer, and contributions × C too where that is cheaper (it is for words and shorter
+    groups): then a product with as many rows as heads × zeroed frames, and the second product, remain per group.
     """
 
     def __init__(self, site: Site, rows: torch.Tensor, columns: Sequence[range]) -> None:
@@ -125,11 +125,18 @@ class _PreNormZeroing(_Zeroing):
         self.product = self.stream @ self.centred
         self.hidden = self._hidden(self.product, self.stream)
         self.output = self.stream + forward.outward(self.hidden)
-        heads, keys, self.dim = self.contributions.shape
-        if (
-            heads * keys * (self.dim + len(rows)) < len(columns) * len(rows) * self.dim
-        ):  # multiply-adds, per hidden unit
-            self.contributions = torch.cat([self.contributions, self.contributions @ self.centred], -1)
+        self.dim = self.contributions.shape[-1]
+        if self._folding_pays(site, len(rows), columns):
+            values = site.value[:, self.first_key : self.first_key + self.contributions.shape[1]]
+            # Through the head's own width: values × (output matrix × C), not contributions × C.
+            self.contributions = torch.cat([self.contributions, values @ (site.out @ self.centred)], -1)
+
+    def _folding_pays(self, site: Site, rows: int, columns: Sequence[range]) -> bool:
+        """Whether folding costs fewer multiply-adds (per hidden unit) than one product for each group."""
+        heads, width, dim = site.out.shape
+        folded = heads * width * (dim + self.contributions.shape[1])
+        folded += heads * rows * sum(len(keys) for keys in columns)
+        return folded < len(columns) * rows * dim
 
     def _hidden(self, product: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
         return self.forward.activation(torch.addcdiv(self.constant, product, self.forward.norm.spread(stream)))
