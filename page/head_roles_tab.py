@@ -98,7 +98,7 @@ def _connect_clicks(shell: Shell, controls: dict[str, Any], outputs: list[Any]) 
         result = finish(_steps(present(session), models.load_model(allowed_model(model_id)), units, chosen))
         return picked.layer, picked.head, *drawn(result, fitted(result, chosen))
 
-    outputs[0].select(
+    event = outputs[0].select(
         toast(opened),
         [shell.session, shell.model, shell.units, *controls.values()],
         [controls["layer"], controls["head"], *outputs],
@@ -108,6 +108,8 @@ def _connect_clicks(shell: Shell, controls: dict[str, Any], outputs: list[Any]) 
         concurrency_limit=2,
         api_visibility="private",
     )
+    js = f"({', '.join(controls)}) => window.ism.option('head_roles', {{{', '.join(controls)}}})"
+    event.success(None, list(controls.values()), None, js=js)
 
 
 def _opened(values: Values) -> tuple[int, int]:

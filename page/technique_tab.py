@@ -112,6 +112,10 @@ class _Parts:
         session = with_corpus(present(session), corpus)
         return self.recipe.steps(session, models.load_model(allowed_model(model_id)), units, values)
 
+    def link_js(self) -> str:
+        """JavaScript that writes the values of all controls, by their names, into the link."""
+        return f"window.ism.option('{self.name}', {{{', '.join(self.controls)}}})"
+
     def shown(self, result: Any, values: Values) -> tuple:
         """A value for each output, and the status line."""
         values = self.recipe.fitted(result, values)
@@ -185,22 +189,31 @@ def _connect_views(parts: _Parts) -> None:
             result = finish(parts.steps(session, corpus, model_id, units, named))
         return result, *parts.shown(result, named)
 
-    for option, control in parts.controls.items():
-        js = f"(value) => window.ism.option('{parts.name}', {{{option}: value}})"
-        control.change(None, [control], None, js=js)
-        if option in parts.recipe.rerun:
-            control.input(None, None, None, js=f"() => window.ism.again('{parts.name}')")
-            continue
-        control.input(
-            toast(redraw),
-            [parts.result, *parts.asked],
-            [parts.result, *parts.outputs, parts.status],
-            show_progress="hidden",
-            trigger_mode="always_last",
-            concurrency_id="views",
-            concurrency_limit=2,
-            api_visibility="private",
-        )
+    again = [control for option, control in parts.controls.items() if option in parts.recipe.rerun]
+    views = [control for option, control in parts.controls.items() if option not in parts.recipe.rerun]
+    # One event for all controls, not one each: the browser looks through every event for every component.
+    if again:
+        js = f"({', '.join(parts.controls)}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
+        gr.on([control.input for control in again], None, list(parts.controls.values()), None, js=js)
+    gr.on(
+        [control.input for control in views],
+        toast(redraw),
+        [parts.result, *parts.asked],
+        [parts.result, *parts.outputs, parts.status],
+        js=_noted(parts),
+        show_progress="hidden",
+        trigger_mode="always_last",
+        concurrency_id="views",
+        concurrency_limit=2,
+        api_visibility="private",
+    )
+
+
+def _noted(parts: _Parts) -> str:
+    """JavaScript that writes the controls into the link and hands everything on as it is."""
+    before = [f"$before{number}" for number in range(1 + len(parts.asked) - len(parts.controls))]
+    names = ", ".join([*before, *parts.controls])
+    return f"({names}) => {{ {parts.link_js()}; return [{names}]; }}"
 
 
 def _connect_files(parts: _Parts) -> None:
@@ -211,15 +224,15 @@ def _connect_files(parts: _Parts) -> None:
     with gr.Accordion("Python that makes these numbers again", open=False):
         code = gr.Code("Run first.", language="python", interactive=False, elem_id=f"snippet-{parts.name}")
     link.click(None, [parts.shell.link_base], [copied], js="(base) => window.ism.copy(base)")
-    for kind, button in buttons.items():
-        event = button.click(
-            toast(_saver(parts, kind)),
-            [parts.result, *parts.controls.values()],
-            [parts.shell.saved],
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        event.success(None, [parts.shell.saved], None, js="(file) => window.ism.save(file)")
+    event = gr.on(
+        [button.click for button in buttons.values()],
+        toast(_saver(parts)),
+        [parts.result, *parts.controls.values()],
+        [parts.shell.saved],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    event.success(None, [parts.shell.saved], None, js="(file) => window.ism.save(file)")
 
     def lines(result: Any, session: Session, *values: Any) -> str:
         if result is None:
@@ -231,8 +244,9 @@ def _connect_files(parts: _Parts) -> None:
     parts.status.change(toast(lines), inputs, code, show_progress="hidden", api_visibility="private")
 
 
-def _saver(parts: _Parts, kind: str) -> Callable:
-    def save(result: Any, *values: Any) -> dict[str, str]:
+def _saver(parts: _Parts) -> Callable:
+    def save(pressed: gr.EventData, result: Any, *values: Any) -> dict[str, str]:
+        kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
         if result is None:
             raise UserError("There is nothing to download yet; press “Run” first.")
         options = parts.recipe.plot_options(result, parts.recipe.fitted(result, parts.named(values)))
