@@ -291,7 +291,7 @@ def draw_curves(ax: Axes, result: Continuum, measure: Measure, layer: int, ink: 
             ax.plot(result.steps, np.mean(twins, 0), color=colour, ls="--", lw=1)
         ax.plot(result.steps, values[number, layer], color=colour, marker="o", ms=4, label=_text(context))
     ax.axhline(0.5, color=draw.QUIET, ls=":", lw=0.8)
-    ax.set(ylim=(-0.03, 1.03), xlabel=f"step, {result.a} to {result.b}", ylabel=_text(MEASURES[measure]))
+    ax.set(ylim=(-0.03, 1.03), xlabel=_text(f"step, {result.a} to {result.b}"), ylabel=_text(MEASURES[measure]))
     draw.plain_axes(ax, ink, columns=1)
 
 

@@ -276,6 +276,8 @@ def status_line(result: Abx, values: Values) -> str:
         worst(result, values["shown"], values["layer"]),
     ]
     parts += [f"left out: {why}" for why in result.left_out]
+    if result.done and not result.baselines:
+        parts.append("without MFCC and log-mel: they are compared as states only, not as posteriors or units")
     if origin["utterances"] == 1:
         parts.append("one recording: A, B and X are all from it, which makes it easier")
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []

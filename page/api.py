@@ -18,11 +18,11 @@ from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
+from page.api_options import checked
 from page.clip_area import FIRST_MODEL, allowed_model
 from page.errors import toast
 
-MOST_SEEDS = 3  # random-weights twins that one call may ask for
-PLAIN = (str, bool, int, float, type(None))
+LONGEST_TRANSCRIPT = 2000  # characters
 
 
 def endpoints(techniques: dict[str, ModuleType]) -> None:
@@ -63,6 +63,7 @@ def over_corpora(module: ModuleType) -> bool:
 def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
     """What the model hears, the log-probability of each token, and the time of each word in seconds."""
     clip, model = sound(path), models.load_model(allowed_model(model_id))
+    transcript = said(transcript)
     heard = models.transcribe(clip, model, text=transcript or None)
     spoken = alignment.words(clip, model, transcript=transcript or None)
     return {
@@ -81,12 +82,19 @@ def sound(path: str | None) -> Clip:
     return load_clip(path)
 
 
+def said(transcript: str | None) -> str:
+    """The transcript, if it is none of another, longer recording."""
+    if len(transcript or "") > LONGEST_TRANSCRIPT:
+        raise UserError(f"A transcript of {len(transcript)} characters is longer than 30 s of speech; shorten it.")
+    return transcript or ""
+
+
 def clip_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over one clip: its table by columns, and where the numbers come from."""
 
     def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Any]:
         clip, model = sound(path), models.load_model(allowed_model(model_id))
-        known = checked(module, options)
+        known, transcript = checked(module, options), said(transcript)
         if transcript and "transcript" in inspect.signature(module.analyse).parameters:
             known["transcript"] = transcript
         return _answer(module.analyse(clip, model, **known))
@@ -105,20 +113,6 @@ def corpus_endpoint(module: ModuleType) -> Callable:
 
     endpoint.__doc__ = _question(module)
     return endpoint
-
-
-def checked(module: ModuleType, options: dict | None) -> dict[str, Any]:
-    """The options, if the technique's `analyse` takes them and they are plain: text, numbers, or short lists."""
-    taken = list(inspect.signature(module.analyse).parameters)[2:]
-    known: dict[str, Any] = {}
-    for name, value in (options or {}).items():
-        values = value if isinstance(value, list) else [value]
-        if name not in taken or name == "transcript" or not all(isinstance(part, PLAIN) for part in values):
-            raise UserError(f"“{str(name)[:40]}” is not an option here, or not plain; there are: {', '.join(taken)}.")
-        if name.endswith("seeds") and len(values) > MOST_SEEDS:
-            raise UserError(f"{len(values)} seeds are too many for a shared machine; ask for at most {MOST_SEEDS}.")
-        known[name] = tuple(value) if isinstance(value, list) else value
-    return known
 
 
 def _answer(result: Any) -> dict[str, Any]:

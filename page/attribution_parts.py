@@ -89,7 +89,8 @@ def players(result: Attribution, played: Played) -> str:
     )
     target = html.escape(f"{result.target} ({result.unit})")
     head = f"<tr><th>sound</th><th></th><th>the model's own answer (exact 30 s)</th><th>{target}</th></tr>"
-    return f"<table class='prose'><caption>Play only the top 10 %, play without it</caption>{head}{body}</table>"
+    caption = f"Play only the top {played.share:.0%}, play without it"
+    return f"<table class='prose'><caption>{caption}</caption>{head}{body}</table>"
 
 
 def _player(clip: Clip) -> str:

@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def csv(result: Any) -> bytes:
 
 
 def npz(result: Any) -> bytes:
-    """All arrays of the result by their field names, random-weights twins stacked, and `provenance` as JSON text."""
+    """All arrays of the result by their fields' names, random-weights twins stacked, and `provenance` as JSON text."""
     arrays: dict[str, Any] = {"provenance": json.dumps(result.provenance, ensure_ascii=False)}
     for field in dataclasses.fields(result):
         value = getattr(result, field.name)
@@ -45,22 +46,49 @@ def npz(result: Any) -> bytes:
         if field.name == "random" and isinstance(value, tuple):
             arrays |= _stacked(value)
         else:
-            arrays[field.name] = np.asarray(value)
+            arrays |= _flat(field.name, value)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _flat(name: str, value: Any) -> dict[str, np.ndarray]:
+    """The arrays in a value, parts of parts under joined names: only pickle could read an object in the file."""
+    if value is None:
+        return {}
+    if dataclasses.is_dataclass(value):
+        parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, Mapping):
+        parts = value
+    elif isinstance(value, tuple | list) and not _is_even(value):
+        parts = dict(enumerate(value))
+    else:
+        return {name: np.asarray(value)}
+    return {key: array for part, inner in parts.items() for key, array in _flat(f"{name}_{part}", inner).items()}
+
+
+def _is_even(values: tuple | list) -> bool:
+    """Whether these make one array: plain, or all of one shape."""
+    try:
+        return np.asarray(values).dtype != object
+    except ValueError:  # NumPy's word for parts of unequal length
+        return False
 
 
 def _stacked(twins: tuple[Any, ...]) -> dict[str, np.ndarray]:
     """(seeds, …) for each array that differs between the twins."""
     if not twins:
         return {}
-    stacked = {"random_seeds": np.array([twin.provenance["options"]["seed"] for twin in twins])}
+    stacked = {"random_seeds": np.array([_seed(twin) for twin in twins])}
     for field in dataclasses.fields(twins[0]):
         values = [getattr(twin, field.name) for twin in twins]
         if isinstance(values[0], np.ndarray) and values[0].ndim > 1:
             stacked[f"random_{field.name}"] = np.stack(values)
     return stacked
+
+
+def _seed(twin: Any) -> int:
+    return twin.seed if hasattr(twin, "seed") else twin.provenance["options"]["seed"]
 
 
 def picture(kind: str, figure: Figure, result: Any) -> bytes:

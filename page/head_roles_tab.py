@@ -108,7 +108,8 @@ def _connect_clicks(shell: Shell, controls: dict[str, Any], outputs: list[Any]) 
         concurrency_limit=2,
         api_visibility="private",
     )
-    js = f"({', '.join(controls)}) => window.ism.option('head_roles', {{{', '.join(controls)}}})"
+    arguments, values = Tab("head_roles", controls).option_js()
+    js = f"({arguments}) => window.ism.option('head_roles', {values})"
     event.success(None, list(controls.values()), None, js=js)
 
 

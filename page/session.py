@@ -18,6 +18,7 @@ BY_HAND = "aligned beforehand with the known transcript (forced alignment, about
 BY_FORCE = "forced alignment of your transcript (English, about ±20 ms)"
 BY_ATTENTION = "the model's cross-attention (about ±0.1 s: trust the order, not the edge)"
 LISTENER = "openai/whisper-tiny.en"
+MOST_SEGMENTS = 1500  # the models have no more frames
 BY_TEXTGRID = "your TextGrid"
 
 
@@ -112,7 +113,7 @@ def with_textgrid(session: Session, content: bytes) -> Session:
     tiers = alignment.read_textgrid(content, seconds=session.clip.seconds)
     words = _tier(tiers, ("words", "word", "mots", "mot")) or next(iter(tiers.values()))
     phones = _tier(tiers, ("phones", "phone", "phonemes", "phoneme", "segments", "segment"))
-    return replace(session, words=words, phones=phones, timing=BY_TEXTGRID)
+    return replace(session, words=_countable(words), phones=_countable(phones), timing=BY_TEXTGRID)
 
 
 def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
@@ -130,7 +131,16 @@ def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
             f"The times must lie within the clip, 0 to {session.clip.seconds:.2f} s, and at least one row needs a "
             "label; correct the rows and try again."
         )
-    return replace(session, **{units: segments}, timing="edited by you")
+    return replace(session, **{units: _countable(segments)}, timing="edited by you")
+
+
+def _countable(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    if len(segments) > MOST_SEGMENTS:
+        raise UserError(
+            f"There are {len(segments)} segments in one tier and the limit is {MOST_SEGMENTS:,}, one for each 20 ms "
+            "of 30 s; give a tier of words or phones."
+        )
+    return segments
 
 
 def textgrid(session: Session) -> str:

@@ -25,8 +25,7 @@ def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]
     origin, options = result.provenance, result.provenance["options"]
     if "corpus" in origin:
         return _over_corpus(result, technique, session, shown)
-    bundled = session.example and session.clip.sha256 == origin["clip_sha256"]
-    file = f"examples_audio/{EXAMPLES[session.example].file}" if bundled else "YOUR_RECORDING.wav"
+    file = _file(session, origin["clip_sha256"])
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
     return f"""from methods import {technique}
 from methods.core.alignment import Segment
@@ -46,6 +45,7 @@ def _over_corpus(result: Any, technique: str, session: Session, shown: dict[str,
     origin, options = result.provenance, result.provenance["options"]
     drawing = ", ".join(["result", *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
     model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
+    beside, more = _beside(options, session)
     return f"""from methods import {technique}
 from methods.core import articulation
 from methods.core import corpus as corpora
@@ -53,9 +53,9 @@ from methods.core.audio import load_clip
 from methods.core.models import load_model
 from methods.core.textgrid import read_textgrid
 
-{_corpus(origin, session)}
+{_corpus(origin, session)}{beside}
 model = {model}
-result = {technique}.analyse({", ".join(["corpus", "model", *_arguments(technique, options)])})
+result = {technique}.analyse({", ".join(["corpus", "model", *_arguments(technique, options), *more])})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot({drawing}).savefig("{technique}.svg")
 """
@@ -69,9 +69,30 @@ def _corpus(origin: dict[str, Any], session: Session) -> str:
         return f"corpus = corpora.bundled({origin['corpus']!r})"
     if origin["corpus"] != session.clip.name:
         return "corpus = corpora.read_zip('YOUR_CORPUS.zip')"
-    file = f"examples_audio/{EXAMPLES[session.example].file}" if session.example else "YOUR_RECORDING.wav"
-    return f"""tiers = read_textgrid(open({str(Path(file).with_suffix(".TextGrid"))!r}, "rb").read())
-corpus = corpora.of_clip(load_clip({file!r}), tiers["words"], tiers["phones"])"""
+    file = _file(session, session.clip.sha256)
+    return f"""tiers = read_textgrid(open({_textgrid(origin, session)!r}, "rb").read())
+corpus = corpora.of_clip(load_clip({file!r}), tiers["words"], tiers.get("phones", ()))"""
+
+
+def _file(session: Session, sha256: str) -> str:
+    bundled = session.example and session.clip.sha256 == sha256
+    return f"examples_audio/{EXAMPLES[session.example].file}" if bundled else "YOUR_RECORDING.wav"
+
+
+def _textgrid(origin: dict[str, Any], session: Session) -> str:
+    """The one that comes with the clip, if that is what was used; else the one that the page offers for download."""
+    tiers = EXAMPLES[session.example].tiers() if session.example else {}
+    known = corpora.of_clip(session.clip, tiers.get("words", ()), tiers.get("phones", ()))
+    if not tiers or known.sha256 != origin["corpus_sha256"]:
+        return "YOUR_RECORDING.TextGrid"
+    return str(Path(_file(session, session.clip.sha256)).with_suffix(".TextGrid"))
+
+
+def _beside(options: dict[str, Any], session: Session) -> tuple[str, list[str]]:
+    """The line and the argument for a clip that a technique over many clips reads as well."""
+    if not options.get("clip_sha256"):
+        return "", []
+    return f"\nclip = load_clip({_file(session, options['clip_sha256'])!r})", ["clip=clip"]
 
 
 def _arguments(technique: str, options: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ A tab is described by a `Recipe`: its controls, its outputs, and four functions 
 else is here once. See `mixing_tab.py` for the shortest complete example.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -50,7 +50,16 @@ class Tab:
 
     def option_js(self) -> tuple[str, str]:
         """JavaScript arguments and object for the values of all controls."""
-        return ", ".join(self.controls), "{" + ", ".join(self.controls) + "}"
+        return _js(self.controls)
+
+
+def _js(names: Iterable[str]) -> tuple[str, str]:
+    """JavaScript arguments, and an object of them under these names.
+
+    Arguments have names of their own: a control called `window` must not hide the browser's.
+    """
+    named = {name: f"$option{number}" for number, name in enumerate(names)}
+    return ", ".join(named.values()), "{" + ", ".join(f"{name}: {value}" for name, value in named.items()) + "}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ class _Parts:
 
     def link_js(self) -> str:
         """JavaScript that writes the values of all controls, by their names, into the link."""
-        return f"window.ism.option('{self.name}', {{{', '.join(self.controls)}}})"
+        return f"window.ism.option('{self.name}', {_js(self.controls)[1]})"
 
     def shown(self, result: Any, values: Values) -> tuple:
         """A value for each output, and the status line."""
@@ -193,7 +202,7 @@ def _connect_views(parts: _Parts) -> None:
     views = [control for option, control in parts.controls.items() if option not in parts.recipe.rerun]
     # One event for all controls, not one each: the browser looks through every event for every component.
     if again:
-        js = f"({', '.join(parts.controls)}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
+        js = f"({_js(parts.controls)[0]}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
         gr.on([control.input for control in again], None, list(parts.controls.values()), None, js=js)
     gr.on(
         [control.input for control in views],
@@ -212,7 +221,7 @@ def _connect_views(parts: _Parts) -> None:
 def _noted(parts: _Parts) -> str:
     """JavaScript that writes the controls into the link and hands everything on as it is."""
     before = [f"$before{number}" for number in range(1 + len(parts.asked) - len(parts.controls))]
-    names = ", ".join([*before, *parts.controls])
+    names = ", ".join([*before, _js(parts.controls)[0]])
     return f"({names}) => {{ {parts.link_js()}; return [{names}]; }}"
 
 

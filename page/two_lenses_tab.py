@@ -117,6 +117,11 @@ def status_line(result: TwoLenses, values: Values) -> str:
         parts.append("no CTC head for this model: words alone")
     if "words" not in result.lenses:
         parts.append("no decoder in this model: symbols alone")
+    else:
+        with_words = set(result.layer[result.lens == "words"].tolist())
+        without = [name for number, name in enumerate(result.layers) if number not in with_words]
+        if without:
+            parts.append(f"no words, or more than have a place in the clip, at layer {', '.join(without)}")
     parts.append("time stamps that the decoder writes are left out")
     if result.random:
         parts.append(f"random rows: the first of {len(result.random)} seeds, last layer")

@@ -46,7 +46,7 @@ def draw_channels(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     for number, channel in enumerate(result.channels):
         colour = lens.COLOURS[parts.index(channel.split("-")[0]) % len(lens.COLOURS)]
         style = "-" if channel.endswith("-x") else "--"
-        ax.plot(result.r[:, number], ls=style, marker="o", ms=3, color=colour, label=channel)
+        ax.plot(result.r[:, number], ls=style, marker="o", ms=3, color=colour, label=_text(channel))
     ax.set_xticks(range(len(result.layers)), [name.split(" ")[0] for name in result.layers])
     ax.set(xlabel="layer", ylabel="Pearson's r")
     ax.set_ylim(min(0, float(np.nanmin(result.r))), 1)
@@ -75,5 +75,10 @@ def draw_course(ax: Axes, result: Result, layer: int, recording: int, channel: i
     ):
         x, y = np.insert(times, gaps, np.nan), np.insert(values.astype(float), gaps, np.nan)
         ax.plot(x, y, color=colour, ls="none" if broken else style, marker="o" if broken else None, ms=4, label=name)
-    ax.set(xlabel="seconds", ylabel=f"{result.channels[channel]} ({result.units})")
+    ax.set(xlabel="seconds", ylabel=_text(f"{result.channels[channel]} ({result.units})"))
     draw.plain_axes(ax, ink, columns=3)
+
+
+def _text(name: str) -> str:
+    """Sensors are named by whoever made the file, and a dollar sign would start matplotlib's mathematics."""
+    return name.replace("$", r"\$")

@@ -71,7 +71,7 @@ def draw_tree(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw.INK) 
         return
     distance = np.sqrt(result.divergence[layer][np.ix_(kept, kept)])
     joined = linkage(squareform(distance, checks=False), "average")
-    labels = [result.phones[number] for number in kept]
+    labels = [result.phones[number].replace("$", r"\$") for number in kept]
     dendrogram(joined, ax=ax, labels=labels, link_color_func=lambda _: ink, leaf_font_size=8)
     for text in ax.get_xticklabels():
         text.set_rotation(90)
