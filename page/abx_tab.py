@@ -11,12 +11,9 @@ from methods.abx import Abx
 from methods.core import abx_figures as figures
 from methods.core import abx_scores, probe_figures
 from methods.core.corpus import Corpus, bundled
-from methods.core.errors import UserError
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
 from page import corpus_area, listen, sound_plot
-from page.clip_area import present
-from page.errors import toast
 from page.pictures import inline_svg
 from page.session import Session
 from page.sound_plot import SoundPlot
@@ -65,13 +62,7 @@ def abx_tab(shell: Shell) -> Tab:
         rerun=RERUN,
     )
     tab = technique_tab(recipe, shell)
-    heard["table"].select(
-        toast(hear),
-        [heard["result"], shell.session, shell.corpus, tab.controls["corpus"], tab.controls["shown"]],
-        [heard["players"]],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    listen.connect(tab, shell, [heard["table"]], hear, ["shown"], heard["players"])
     return tab
 
 
@@ -126,8 +117,7 @@ def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
         pairs = gr.HTML(elem_id="pairs-abx")
     heard["players"] = gr.HTML("Press a cell of the table to hear A, B and X.", elem_id="heard-abx")
     heard["table"] = SoundPlot(elem_id="plot-abx")
-    heard["result"] = gr.State(None)
-    return errors, pairs, heard["table"], heard["result"]
+    return errors, pairs, heard["table"]
 
 
 def chosen(session: Session, value: str) -> Corpus:
@@ -163,13 +153,12 @@ def fitted(result: Abx, values: Values) -> Values:
     return values | {"layer": layer, "shown": shown}
 
 
-def drawn(result: Abx, values: Values) -> tuple[str, str, Values, Abx]:
-    """A value for each output; the last one is kept for listening."""
+def drawn(result: Abx, values: Values) -> tuple[str, str, Values]:
+    """A value for each output."""
     return (
         inline_svg(lambda ax, ink: figures.draw_errors(ax, result, ink), summary(result), (4.8, 3.8)),
         inline_svg(lambda ax, ink: figures.draw_pairs(ax, result, ink), pair_summary(result), (4.8, 3.8)),
         table(result, values),
-        result,
     )
 
 
@@ -204,9 +193,7 @@ def hear(
     detail = event._data or {}
     if result is None or detail.get("row") is None or detail.get("column") is None:
         return "Press a cell of the table to hear A, B and X."
-    sounds = chosen(corpus_area.with_corpus(present(session), own), corpus)
-    if sounds.sha256 != result.provenance["corpus_sha256"]:
-        raise UserError("The table shows other recordings than those chosen now; press “Run” to hear them.")
+    sounds = listen.recordings(result, session, own, corpus)
     mode = shown if shown in result.modes else result.modes[0]
     return triple(result, sounds, mode, int(detail["row"]), int(detail["column"]))
 

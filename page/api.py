@@ -34,17 +34,17 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")
         options = gr.JSON({}, label="options of the technique's analyse")
-        answer = gr.JSON(label="answer")
-        _named("words", words, [audio, model, text], answer)
+        answer, call = gr.JSON(label="answer"), gr.Button()
+        _named(call, "words", words, [audio, model, text], answer)
         for technique, module in techniques.items():
             if over_corpora(module):
-                _named(technique, corpus_endpoint(module), [name, model, options, zipped], answer)
+                _named(call, technique, corpus_endpoint(module), [name, model, options, zipped], answer)
             else:
-                _named(technique, clip_endpoint(module), [audio, model, text, options], answer)
+                _named(call, technique, clip_endpoint(module), [audio, model, text, options], answer)
 
 
-def _named(name: str, handler: Callable, inputs: list, answer: gr.JSON) -> None:
-    gr.Button(name).click(
+def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: gr.JSON) -> None:
+    call.click(
         toast(handler),
         inputs,
         answer,

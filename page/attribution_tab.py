@@ -66,9 +66,7 @@ def attribution_tab(shell: Shell) -> Tab:
         rerun=("kind", "word", "method", "level", "aggregate", "replacement", "cut", "window", "tests"),
     )
     tab = technique_tab(recipe, shell)
-    shell.session.change(
-        _word_list, [shell.session, made["word"]], made["word"], show_progress="hidden", api_visibility="private"
-    )
+    shell.follow(_word_list, [made["word"]])
     return tab
 
 
@@ -121,11 +119,11 @@ def _places(words: tuple) -> list[tuple[str, str]]:
     return [("the longest", LONGEST_WORD), *(named or unnamed)]
 
 
-def _word_list(session: Session | None, word: str) -> gr.Dropdown:
+def _word_list(session: Session | None, _units: str, word: str) -> list[dict]:
     """The words of the clip with their numbers; what was chosen stays chosen while it exists."""
     words = (session.words or ())[:MOST_WORDS] if session else ()
     kept = word if word and word.isdigit() and (not words or int(word) <= len(words)) else LONGEST_WORD
-    return gr.Dropdown(_places(words), value=kept)
+    return [gr.update(choices=_places(words), value=kept)]
 
 
 def fitted(values: Values) -> Values:

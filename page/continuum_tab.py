@@ -75,7 +75,7 @@ def continuum_tab(shell: Shell) -> Tab:
         rerun=("experiment", "first", "second", "amount", "count", "a", "b"),
     )
     tab = technique_tab(recipe, shell)
-    _connect_lists(shell, [made["first"], made["second"]])
+    shell.follow(_segment_lists, [made["first"], made["second"]])
     made["files"].upload(
         toast(own_steps),
         [made["files"]],
@@ -120,28 +120,17 @@ def _outputs() -> list[gr.components.Component]:
     return [players, pictures]
 
 
-def _connect_lists(shell: Shell, lists: list[gr.Dropdown]) -> None:
-    for source in (shell.session, shell.units):
-        source.change(
-            _segment_lists,
-            [shell.session, shell.units, *lists],
-            lists,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-
-
-def _segment_lists(session: Session | None, units: str, first: str, second: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+def _segment_lists(session: Session | None, units: str, first: str, second: str) -> list[dict]:
     """The words or phones of the clip with their numbers; what was chosen stays chosen while it exists."""
     found = (session.phones if units == "phones" else session.words or ())[:MOST_SEGMENTS] if session else ()
     if not found:
-        return gr.Dropdown(PLACES), gr.Dropdown(PLACES)
+        return [gr.update(choices=PLACES)] * 2
     choices = [(f"{number}. {segment.label}", str(number)) for number, segment in enumerate(found, start=1)]
 
     def kept(value: str, default: int) -> str:
         return value if int(value) <= len(found) else str(min(default, len(found)))
 
-    return gr.Dropdown(choices, value=kept(first, 1)), gr.Dropdown(choices, value=kept(second, 2))
+    return [gr.update(choices=choices, value=kept(*pair)) for pair in ((first, 1), (second, 2))]
 
 
 def own_steps(files: list[str] | None) -> tuple[Corpus | Any, Any, str]:

@@ -44,8 +44,7 @@ def cue_contribution_tab(shell: Shell) -> Tab:
         rerun=("pair", "prompt"),
     )
     tab = technique_tab(recipe, shell)
-    words = [made["cue"], made["target"]]
-    shell.session.change(_word_lists, [shell.session, *words], words, show_progress="hidden", api_visibility="private")
+    shell.follow(_word_lists, [made["cue"], made["target"]])
     return tab
 
 
@@ -74,17 +73,17 @@ def _outputs() -> list[gr.components.Component]:
     return [shares, table]
 
 
-def _word_lists(session: Session | None, cue: str, target: str) -> tuple[gr.Dropdown, gr.Dropdown]:
+def _word_lists(session: Session | None, _units: str, cue: str, target: str) -> list[dict]:
     """The words of the clip with their numbers; what was chosen stays chosen while it exists."""
     words = (session.words or ())[:MOST_WORDS] if session else ()
     if not words:
-        return gr.Dropdown(PLACES), gr.Dropdown(PLACES)
+        return [gr.update(choices=PLACES)] * 2
     choices = [(f"{number}. {word.label}", str(number)) for number, word in enumerate(words, start=1)]
 
     def kept(value: str, default: int) -> str:
         return value if int(value) <= len(words) else str(min(default, len(words)))
 
-    return gr.Dropdown(choices, value=kept(cue, 1)), gr.Dropdown(choices, value=kept(target, 2))
+    return [gr.update(choices=choices, value=kept(*pair)) for pair in ((cue, 1), (target, 2))]
 
 
 def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> Steps:

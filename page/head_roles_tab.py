@@ -21,7 +21,7 @@ from page.errors import toast
 from page.pictures import inline_svg
 from page.session import Session
 from page.sound_plot import SoundPlot
-from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
+from page.technique_tab import Recipe, Shell, Tab, Values, js_of, technique_tab
 
 MOST_LAYERS, MOST_HEADS = 48, 32
 SCORES = [
@@ -103,12 +103,13 @@ def _connect_clicks(shell: Shell, controls: dict[str, Any], outputs: list[Any]) 
         [shell.session, shell.model, shell.units, *controls.values()],
         [controls["layer"], controls["head"], *outputs],
         show_progress="hidden",
+        show_progress_on=[controls["layer"]],
         trigger_mode="always_last",
         concurrency_id="views",
         concurrency_limit=2,
         api_visibility="private",
     )
-    arguments, values = Tab("head_roles", controls).option_js()
+    arguments, values = js_of(controls)
     js = f"({arguments}) => window.ism.option('head_roles', {values})"
     event.success(None, list(controls.values()), None, js=js)
 

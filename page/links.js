@@ -7,6 +7,9 @@ window.ism = {
   shown: {}, // technique -> key of the result that it shows
   pressed: {}, // button -> when a script last pressed it, ms
   inGroup: {}, // group of tabs -> technique that is open in it
+  built: {}, // technique -> true once its tab has been asked for
+  views: {}, // technique -> its options as they were last on screen
+  base: "", // the Space's address, empty elsewhere
 
   write() {
     if (!this.ready) return [];
@@ -33,14 +36,15 @@ window.ism = {
   share(values) { Object.assign(this.shared, values); return this.write(); },
 
   option(technique, values) { // other tabs' controls change too; only the one on screen belongs in the address
+    this.views[technique] = values;
     if (technique !== this.shared.technique) return [];
-    Object.assign(this.options, values);
+    this.options = { ...values };
     return this.write();
   },
 
   group(name, first) { // a group of tabs was opened: its own tab's select does not fire
     const technique = this.inGroup[name] || first;
-    return technique ? this.open(name, technique, null) : this.leave();
+    return technique ? this.open(name, technique) : this.leave();
   },
 
   leave() { // the start page: no technique in the address
@@ -48,15 +52,23 @@ window.ism = {
     return this.write();
   },
 
-  open(group, technique, options) {
+  open(group, technique) {
+    if (!this.ready) return [];
     this.inGroup[group] = technique;
     const before = this.shared.technique;
     // One machine computes for everybody: a run that nobody looks at any more makes way.
     if (before && before !== technique) document.getElementById("stop-" + before)?.click();
-    if (technique !== this.shared.technique) this.options = options || {};
+    if (technique !== this.shared.technique) this.options = { ...this.views[technique] };
     this.shared.technique = technique;
     this.write();
+    this.build(technique);
     return this.refresh();
+  },
+
+  build(technique) { // a tab's content is made by the server when it is first opened
+    if (this.built[technique]) return;
+    this.built[technique] = true;
+    this.press("build-" + technique, 600);
   },
 
   refresh() { // run the technique on screen unless its result is of this very clip, model and cut
@@ -83,17 +95,19 @@ window.ism = {
 
   done(technique) { this.shown[technique] = this.key; return []; },
 
-  opened(shared, options, group) { // the server has read the link and set every control
+  opened(shared, options, group, base) { // the server has read the link and chosen clip, model and tab
     Object.assign(this.shared, shared);
     if (shared.technique) this.inGroup[group] = shared.technique; // the group's own select may fire only now
     this.options = options;
+    this.base = base;
     this.ready = true;
+    if (shared.technique) this.build(shared.technique);
     return [];
   },
 
-  async copy(base) {
+  async copy() {
     const url = this.clean(window.location.href);
-    const link = (base || url.origin + url.pathname) + url.search;
+    const link = (this.base || url.origin + url.pathname) + url.search;
     try { await navigator.clipboard.writeText(link); return "Link copied: " + link; }
     catch (refused) { return "Copy this link: " + link; } // a frame without clipboard permission
   },

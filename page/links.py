@@ -12,9 +12,9 @@ from page import session as sessions
 from page.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
-from page.technique_tab import Tab
 
 LONGEST_TEXT = 200  # characters of an option that a visitor types
+LONGEST_VALUE = 2000  # characters of any option of a link
 SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
 
 
@@ -24,22 +24,25 @@ def space_address() -> str:
     return f"https://huggingface.co/spaces/{space}" if space else ""
 
 
-def connect(page: gr.Blocks, area: ClipArea, groups: gr.Tabs, inner: dict[str, gr.Tabs], tabs: list[Tab]) -> None:
+def connect(page: gr.Blocks, area: ClipArea, groups: gr.Tabs, inner: dict[str, gr.Tabs], link: gr.JSON) -> None:
     """Read the link when the page is opened, show what it asks for, then listen and run."""
-    resolved = gr.JSON(visible=False)
 
     def read(request: gr.Request) -> list[Any]:
-        return read_link(dict(request.query_params), list(inner), tabs)
+        return read_link(dict(request.query_params), list(inner))
 
-    outputs = [area.session, area.example, area.why, area.model, area.units, resolved, groups, *inner.values()]
-    outputs += [control for tab in tabs for control in tab.controls.values()]
-    loaded = page.load(toast(read), None, outputs, **QUIET)
-    loaded.then(None, [resolved], None, js="(link) => window.ism.opened(link.shared, link.options, link.group)")
+    outputs = [area.session, area.example, area.why, area.model, area.units, link, groups, *inner.values()]
+    loaded = page.load(toast(read), None, outputs, show_progress_on=[area.why], **QUIET)
+    base = f"'{space_address()}'"
+    js = f"(link) => window.ism.opened(link.shared, link.options, link.group, {base})"
+    loaded.then(None, [link], None, js=js)
     listen_after(loaded, area)
 
 
-def read_link(query: dict[str, str], group_names: list[str], tabs: list[Tab]) -> list[Any]:
-    """What a link asks for, as updates of the whole page; unknown values are named and replaced by the defaults."""
+def read_link(query: dict[str, str], group_names: list[str]) -> list[Any]:
+    """What a link asks for, as updates of the page; unknown values are named and replaced by the defaults.
+
+    The options of its technique are handed on as they are: that tab checks them when it is built.
+    """
     wrong: list[str] = []
 
     def pick(name: str, allowed: Any, default: Any) -> Any:
@@ -51,33 +54,31 @@ def read_link(query: dict[str, str], group_names: list[str], tabs: list[Tab]) ->
 
     key, model = pick("clip", EXAMPLES, FIRST), pick("model", models.MODELS, FIRST_MODEL)
     technique, units = pick("technique", TECHNIQUES, ""), pick("units", UNITS, "words")
-    options, updates = read_options(query, technique, tabs, wrong)
+    warn(wrong)
+    group = TECHNIQUES[technique][0] if technique else "start"
+    shared = {"technique": technique, "model": model, "clip": key, "units": units}
+    options = {name: value[:LONGEST_VALUE] for name, value in query.items() if name not in shared and name[:2] != "__"}
+    resolved = {"shared": shared, "options": options, "group": group}
+    opened = [gr.Tabs(selected=technique) if name == group else gr.skip() for name in group_names]
+    first = [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved, gr.Tabs(selected=group)]
+    return [*first, *opened]
+
+
+def warn(wrong: list[str]) -> None:
+    """Say which parts of a link are not here."""
     if wrong:
         gr.Warning(
             f"This link asks for something that is not here ({', '.join(wrong)}); the default is shown instead."
         )
-    group = TECHNIQUES[technique][0] if technique else "start"
-    shared = {"technique": technique, "model": model, "clip": key, "units": units}
-    opened = [gr.Tabs(selected=technique) if name == group else gr.skip() for name in group_names]
-    resolved = {"shared": shared, "options": options, "group": group}
-    first = [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved, gr.Tabs(selected=group)]
-    return [*first, *opened, *updates]
 
 
-def read_options(
-    query: dict[str, str], technique: str, tabs: list[Tab], wrong: list[str]
-) -> tuple[dict[str, Any], list[Any]]:
-    """The options of the technique that a link names, and an update for every control of every tab."""
-    options: dict[str, Any] = {}
-    updates: list[Any] = []
-    for tab in tabs:
-        for name, control in tab.controls.items():
-            if tab.name == technique and name in query:
-                options[name] = read_option(control, query[name], wrong)
-                updates.append(type(control)(value=options[name]))
-            else:
-                updates.append(gr.skip())
-    return options, updates
+def set_options(controls: dict[str, Any], asked: dict[str, str]) -> None:
+    """Give a technique's new controls the values that a link asks for, where they can take them."""
+    wrong: list[str] = []
+    for name, control in controls.items():
+        if name in asked:
+            control.value = read_option(control, asked[name], wrong)
+    warn(wrong)
 
 
 def read_option(control: Any, text: str, wrong: list[str]) -> Any:

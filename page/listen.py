@@ -2,12 +2,20 @@
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import gradio as gr
 import numpy as np
 
 from methods.core.audio import SAMPLE_RATE, Clip, to_wav
 from methods.core.corpus import Corpus
+from methods.core.errors import UserError
+from page import corpus_area
+from page.clip_area import present
+from page.errors import toast
+from page.session import Session
+from page.technique_tab import Own, Shell, Tab
 
 AROUND = 0.15  # s heard on either side: a phone alone is a click
 FADE = 0.01  # s
@@ -40,3 +48,18 @@ def players(corpus: Corpus, tokens: Sequence[tuple[str, int, float, float]], *, 
             "</figure>"
         )
     return "".join(figures)
+
+
+def connect(tab: Tab, shell: Shell, plots: Sequence[Any], hear: Callable, also: Sequence[str], heard: gr.HTML) -> None:
+    """A press on one of the plots is to be heard: `hear(result, session, own, corpus, *also, event)` makes players."""
+    inputs = [tab.result, shell.session, shell.corpus, *(tab.controls[name] for name in ("corpus", *also))]
+    for plot in plots:
+        plot.select(toast(hear), inputs, [heard], show_progress="hidden", api_visibility="private")
+
+
+def recordings(result: Any, session: Session, own: Own, corpus: str) -> Corpus:
+    """The recordings that a result was made of, if they are still those that are chosen."""
+    sounds = corpus_area.chosen(corpus_area.with_corpus(present(session), own), corpus)
+    if sounds.sha256 != result.provenance["corpus_sha256"]:
+        raise UserError("The plot shows other recordings than those chosen now; press “Run” to hear them.")
+    return sounds

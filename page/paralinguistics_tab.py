@@ -18,7 +18,7 @@ from page.session import Session
 from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
 
 MOST = 200  # phones of a clip, or changed recordings of a run; links name both by number
-PLACES = [str(number) for number in range(1, MOST + 1)]
+PLACES = [(str(number), str(number)) for number in range(1, MOST + 1)]
 EVERY = "all five"
 WHAT = [
     ("all five of the whole clip", EVERY),
@@ -52,8 +52,7 @@ def paralinguistics_tab(shell: Shell) -> Tab:
         rerun=("what", "interval", "grid", "window"),
     )
     tab = technique_tab(recipe, shell)
-    place = made["interval"]
-    shell.session.change(_intervals, [shell.session, place], [place], show_progress="hidden", api_visibility="private")
+    shell.follow(_intervals, [made["interval"]])
     return tab
 
 
@@ -86,12 +85,12 @@ def _pieces(session: Session | None) -> tuple[Segment, ...]:
     return (session.phones or session.words or ())[:MOST] if session else ()
 
 
-def _intervals(session: Session | None, value: str) -> gr.Dropdown:
+def _intervals(session: Session | None, _units: str, value: str) -> list[dict]:
     pieces = _pieces(session)
     if not pieces:
-        return gr.Dropdown(PLACES)
+        return [gr.update(choices=PLACES)]
     named = [(f"{n}. {piece.label} ({piece.start:.2f} s)", str(n)) for n, piece in enumerate(pieces, 1)]
-    return gr.Dropdown(named, value=value if int(value) <= len(pieces) else "1")
+    return [gr.update(choices=named, value=value if int(value) <= len(pieces) else "1")]
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:

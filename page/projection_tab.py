@@ -11,13 +11,10 @@ from methods.core import embedding
 from methods.core import projection_figures as figures
 from methods.core.corpus import Corpus, bundled
 from methods.core.embedding import QUALITY
-from methods.core.errors import UserError
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
 from methods.projection import Projection
 from page import corpus_area, listen, point_cloud
-from page.clip_area import present
-from page.errors import toast
 from page.pictures import inline_svg
 from page.point_cloud import PointCloud
 from page.session import Session
@@ -58,13 +55,7 @@ def projection_tab(shell: Shell) -> Tab:
         rerun=RERUN,
     )
     tab = technique_tab(recipe, shell)
-    heard["map"].select(
-        toast(hear),
-        [heard["result"], shell.session, shell.corpus, tab.controls["corpus"]],
-        [heard["players"]],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    listen.connect(tab, shell, [heard["map"]], hear, [], heard["players"])
     return tab
 
 
@@ -107,8 +98,7 @@ def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
     gr.Markdown("#### Can it be believed? Neighbours on the map, in the full space, and in the controls")
     with gr.Row():
         near, trust = gr.HTML(elem_id="near-projection"), gr.HTML(elem_id="trust-projection")
-    heard["result"] = gr.State(None)
-    return heard["map"], near, trust, heard["result"]
+    return heard["map"], near, trust
 
 
 def chosen(session: Session, value: str) -> Corpus:
@@ -150,13 +140,12 @@ def space_of(result: Projection, values: Values) -> int:
     return layer + (layers + len(result.baselines) if values["of"] == "random" else 0)
 
 
-def drawn(result: Projection, values: Values) -> tuple[Values, str, str, Projection]:
-    """A value for each output; the last one is kept for listening."""
+def drawn(result: Projection, values: Values) -> tuple[Values, str, str]:
+    """A value for each output."""
     return (
         cloud(result, values),
         inline_svg(lambda ax, ink: figures.draw_neighbours(ax, result, ink), summary(result), (4.8, 3.6)),
         inline_svg(lambda ax, ink: figures.draw_trust(ax, result, ink), trust_summary(result), (4.8, 3.6)),
-        result,
     )
 
 
@@ -186,9 +175,7 @@ def hear(result: Projection | None, session: Session, own: Corpus | None, corpus
     point = (event._data or {}).get("point")
     if result is None or point is None or not 0 <= int(point) < len(result.label):
         return PRESS
-    sounds = chosen(corpus_area.with_corpus(present(session), own), corpus)
-    if sounds.sha256 != result.provenance["corpus_sha256"]:
-        raise UserError("The map shows other recordings than those chosen now; press “Run” to hear them.")
+    sounds = listen.recordings(result, session, own, corpus)
     i = int(point)
     caption = f"{result.name[i]} ({result.speaker[i]})"
     place = (caption, int(result.utterance[i]), float(result.start[i]), float(result.end[i]))

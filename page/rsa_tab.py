@@ -8,15 +8,12 @@ import numpy as np
 from methods import rsa
 from methods.core import models, rsa_figures, rsa_items, similarity, views
 from methods.core.corpus import Corpus
-from methods.core.errors import UserError
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
 from methods.rsa import Rsa
 from page import corpus_area, listen, sound_plot
 from page.cka_tab import NOBODY
-from page.clip_area import present
 from page.corpus_area import corpus_control
-from page.errors import toast
 from page.pictures import inline_svg
 from page.probing_tab import MOST_LAYERS, STATES, WINDOWS
 from page.session import Session
@@ -52,14 +49,7 @@ def rsa_tab(shell: Shell) -> Tab:
         rerun=RERUN,
     )
     tab = technique_tab(recipe, shell)
-    for plot in heard["plots"]:
-        plot.select(
-            toast(hear),
-            [heard["result"], shell.session, shell.corpus, tab.controls["corpus"], tab.controls["first"]],
-            [heard["players"]],
-            show_progress="hidden",
-            api_visibility="private",
-        )
+    listen.connect(tab, shell, heard["plots"], hear, ["first"], heard["players"])
     return tab
 
 
@@ -102,8 +92,7 @@ def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
     heard["players"] = gr.HTML(HINT, elem_id="heard-rsa")
     with gr.Row():
         heard["plots"] = (SoundPlot(elem_id="plot-rsa"), SoundPlot(elem_id="reference-rsa"))
-    heard["result"] = gr.State(None)
-    return curve, everything, between, *heard["plots"], heard["result"]
+    return curve, everything, between, *heard["plots"]
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
@@ -150,8 +139,8 @@ def ranges(result: Rsa, values: Values) -> Values:
     }
 
 
-def drawn(result: Rsa, values: Values) -> tuple[str, str, str, Values, Values, Rsa]:
-    """A value for each output; the last one is kept for listening."""
+def drawn(result: Rsa, values: Values) -> tuple[str, str, str, Values, Values]:
+    """A value for each output."""
     number, kind = result.references.index(values["reference"]), values["kind"]
     return (
         inline_svg(
@@ -162,7 +151,6 @@ def drawn(result: Rsa, values: Values) -> tuple[str, str, str, Values, Values, R
         inline_svg(lambda ax, ink: rsa_figures.draw_all(ax, result, kind, ink), all_told(result, kind), (4.8, 3.8)),
         inline_svg(lambda ax, ink: rsa_figures.draw_between(ax, result, ink), between_told(result), (3.6, 3.8)),
         *matrices(result, number, values["layer"], values["first"]),
-        result,
     )
 
 
@@ -207,9 +195,7 @@ def hear(
     detail = event._data or {}
     if result is None or detail.get("row") is None or detail.get("column") is None:
         return HINT
-    sounds = corpus_area.chosen(corpus_area.with_corpus(present(session), own), corpus)
-    if sounds.sha256 != result.provenance["corpus_sha256"]:
-        raise UserError("The matrices show other recordings than those chosen now; press “Run” to hear them.")
+    sounds = listen.recordings(result, session, own, corpus)
     items = shown_items(result, min(max(int(first or 0), 0), last_page(result)))
     return pair(result, sounds, items, int(detail["row"]), int(detail["column"]))
 

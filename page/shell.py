@@ -2,7 +2,9 @@
 
 import importlib
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -13,9 +15,10 @@ from page import session as sessions
 from page.clip_area import FIRST_MODEL
 from page.examples import FIRST
 from page.mixing_tab import mixing_tab
+from page.session import Session
 from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
-from page.technique_tab import Shell, Tab
+from page.technique_tab import Now, Shell, Tab
 
 MAPS = {"attention": attention, "attention_norm": attention_norm, "value_zeroing": value_zeroing}
 NOT_SCRIPTED = ("two_lenses", "continuum", "cue_contribution")  # they need more than a clip, a text and plain options
@@ -37,25 +40,24 @@ def build() -> gr.Blocks:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
         own = corpus_area.corpus_area()
-        saved = gr.JSON(visible=False)
-        base = gr.Textbox(links.space_address(), visible=False)
-        shell = Shell(area.session, area.model, area.units, own.corpus, saved, base)
+        saved, link = gr.JSON(visible=False), gr.JSON(visible=False)
+        shell = Shell(area.session, area.model, area.units, own.corpus, saved)
         with gr.Tabs(elem_id="groups", overflow_behavior="wrap") as groups:
             with gr.Tab("Start here", id="start") as start:
                 start_page()
-            tabs, inner = _technique_tabs(shell)
+            inner = _technique_tabs(shell, link)
         start.select(None, None, None, js="() => window.ism.leave()")
         gr.Markdown(FOOTER, elem_classes="footer")
         clip_area.connect(area)
         corpus_area.connect(own)
-        links.connect(page, area, groups, inner, tabs)
+        links.connect(page, area, groups, inner, link)
         scripted = [name for name in TECHNIQUES if name not in NOT_SCRIPTED]
         api.endpoints({name: importlib.import_module(f"methods.{name}") for name in scripted})
     return page
 
 
-def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
-    built, inner = [], {}
+def _technique_tabs(shell: Shell, link: gr.JSON) -> dict[str, gr.Tabs]:
+    inner = {}
     for group in GROUPS:
         names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
         with (
@@ -64,13 +66,26 @@ def _technique_tabs(shell: Shell) -> tuple[list[Tab], dict[str, gr.Tabs]]:
         ):
             for name in names:
                 with gr.Tab(TECHNIQUES[name][1], id=name) as tab:
-                    made = _tab(name, shell)
-                built.append(made)
-                arguments, values = made.option_js()
-                js = f"({arguments}) => window.ism.open('{group}', '{name}', {values})"
-                tab.select(None, list(made.controls.values()), None, js=js)
+                    _when_opened(name, shell, link)
+                tab.select(None, None, None, js=f"() => window.ism.open('{group}', '{name}')")
         outer.select(None, None, None, js=f"() => window.ism.group('{group}', '{names[0]}')")
-    return built, inner
+    return inner
+
+
+def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
+    """Build a tab when it is first opened, with what the link asks of it.
+
+    The browser compares every component with every event: all tabs at once took it four seconds, a phone twenty.
+    """
+    build = gr.Button("Opening …", elem_id=f"build-{name}", elem_classes="build")  # pressed by `ism.open`, once
+
+    @gr.render(inputs=[shell.session, shell.units, link], triggers=[build.click], show_progress="hidden")
+    def content(session: Session | None, units: str, opened: dict[str, Any] | None) -> None:
+        asked = opened["options"] if opened and opened["shared"]["technique"] == name else {}
+        _tab(name, replace(shell, now=Now(session, units, asked)))
+
+    # At every change of any event's state the browser copies all that is inside the components that show progress.
+    list(gr.context.Context.root_block.fns.values())[-1].show_progress_on = [build]
 
 
 def _tab(name: str, shell: Shell) -> Tab:

@@ -4,6 +4,8 @@ A tab is described by a `Recipe`: its controls, its outputs, and four functions 
 else is here once. See `mixing_tab.py` for the shortest complete example.
 """
 
+import math
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -21,12 +23,23 @@ from page.clip_area import allowed_model, present
 from page.corpus_area import with_corpus
 from page.downloads import download
 from page.errors import toast
+from page.links import set_options
 from page.session import Session
 from page.snippets import snippet
 
+BREATH = 0.8  # s between answers without news: each costs the browser a tenth of a second, a phone more
 KINDS = ("csv", "npz", "svg", "png")
 Values = dict[str, Any]
 Own = Corpus | Articulation | None  # the visitor's own recordings
+
+
+@dataclass(frozen=True)
+class Now:
+    """What the visitor looks at when a tab is built, and what the link asks of it."""
+
+    session: Session | None = None
+    units: str = "words"
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,22 +51,34 @@ class Shell:
     units: gr.Radio
     corpus: gr.State  # the visitor's own recordings, or None
     saved: gr.JSON  # a file on its way to the browser
-    link_base: gr.Textbox  # the Space's address, empty elsewhere
+    now: Now = field(default_factory=Now)
+
+    def follow(self, choices: Callable[..., list[dict]], controls: Sequence[Any]) -> None:
+        """Keep controls in step with the clip and its cut: `choices(session, units, *values)` updates each."""
+        values = [control.value for control in controls]
+        for control, update in zip(controls, choices(self.now.session, self.now.units, *values), strict=True):
+            for name in ("choices", "value"):
+                setattr(control, name, update.get(name, getattr(control, name)))
+        gr.on(
+            [self.session.change, self.units.change],
+            choices,
+            [self.session, self.units, *controls],
+            controls,
+            show_progress="hidden",
+            api_visibility="private",
+        )
 
 
 @dataclass(frozen=True)
 class Tab:
-    """What the page needs from a tab: its name, and the controls that a link carries."""
+    """What a tab's own module needs of it: its name, the controls that a link carries, and the latest result."""
 
     name: str
     controls: dict[str, gr.components.Component]
-
-    def option_js(self) -> tuple[str, str]:
-        """JavaScript arguments and object for the values of all controls."""
-        return _js(self.controls)
+    result: gr.State
 
 
-def _js(names: Iterable[str]) -> tuple[str, str]:
+def js_of(names: Iterable[str]) -> tuple[str, str]:
     """JavaScript arguments, and an object of them under these names.
 
     Arguments have names of their own: a control called `window` must not hide the browser's.
@@ -85,17 +110,31 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     question, explanation = recipe.module.__doc__.strip().split("\n\n", 1)
     gr.Markdown(f"### {question.strip('*')}", elem_classes="question")
     controls = recipe.controls()
+    set_options(controls, shell.now.asked)
     with gr.Row(elem_classes="run-row"):
         run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=120)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=120)
     status = gr.Markdown("", elem_id=f"status-{name}", elem_classes="status")
     outputs = list(recipe.outputs())
     gr.Markdown(explanation, elem_classes="reading")
-    parts = _Parts(recipe, name, shell, controls, outputs, gr.State(None), status)
+    files, code = _files(name)
+    parts = _Parts(recipe, name, shell, controls, outputs, gr.State(None), status, code)
     _connect_run(parts, run, stop)
     _connect_views(parts)
-    _connect_files(parts)
-    return Tab(name, controls)
+    _connect_files(parts, files)
+    return Tab(name, controls, parts.result)
+
+
+def _files(name: str) -> tuple[list[gr.Button], gr.Code]:
+    """Lay out what can be taken away: a link, the numbers, the picture, and the Python that makes them."""
+    with gr.Row(elem_classes="files"):
+        link = gr.Button("Copy link", size="sm", elem_id=f"link-{name}", min_width=90)
+        buttons = [gr.Button(kind.upper(), size="sm", elem_id=f"{kind}-{name}", min_width=60) for kind in KINDS]
+    copied = gr.Markdown("", elem_id=f"copied-{name}", elem_classes="quiet")
+    link.click(None, None, [copied], js="() => window.ism.copy()")
+    with gr.Accordion("Python that makes these numbers again", open=False):
+        code = gr.Code("Run first.", language="python", interactive=False, wrap_lines=True, elem_id=f"snippet-{name}")
+    return buttons, code
 
 
 @dataclass(frozen=True)
@@ -107,6 +146,12 @@ class _Parts:
     outputs: list[gr.components.Component]
     result: gr.State
     status: gr.Markdown
+    code: gr.Code
+
+    @property
+    def drawn(self) -> list[gr.components.Component]:
+        """Outputs of a run and of every change of the view."""
+        return [self.result, *self.outputs, self.status, self.code]
 
     @property
     def asked(self) -> list[gr.components.Component]:
@@ -123,12 +168,13 @@ class _Parts:
 
     def link_js(self) -> str:
         """JavaScript that writes the values of all controls, by their names, into the link."""
-        return f"window.ism.option('{self.name}', {_js(self.controls)[1]})"
+        return f"window.ism.option('{self.name}', {js_of(self.controls)[1]})"
 
-    def shown(self, result: Any, values: Values) -> tuple:
-        """A value for each output, and the status line."""
+    def shown(self, result: Any, session: Session, values: Values) -> tuple:
+        """The result, a value for each output, the status line, and the Python that makes the same."""
         values = self.recipe.fitted(result, values)
-        return (*self.recipe.drawn(result, values), self.recipe.status(result, values))
+        lines = snippet(result, self.name, session, self.recipe.plot_options(result, values))
+        return (result, *self.recipe.drawn(result, values), self.recipe.status(result, values), lines)
 
     def updates(self, result: Any, values: Values) -> tuple:
         ranges = self.recipe.ranges(result, self.recipe.fitted(result, values))
@@ -136,7 +182,7 @@ class _Parts:
 
 
 def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
-    nothing = (gr.skip(),) * (2 + len(parts.outputs) + len(parts.controls))
+    nothing = (gr.skip(),) * (len(parts.drawn) + len(parts.controls))
 
     def work(
         session: Session | None,
@@ -146,30 +192,29 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
         *values: Any,
         progress: Any = gr.Progress(),
     ) -> Generator:
-        named = parts.named(values)
+        named, said = parts.named(values), -math.inf
         for step, result in watched(parts.steps(session, corpus, model_id, units, named)):
             progress(step.done, desc=step.text)
-            if result is None:
-                yield (*nothing, *_busy(True))
-            else:
-                drawn = (result, *parts.shown(result, named), *parts.updates(result, named))
-                yield (*drawn, *_busy(step.done < 1))
+            if result is None and time.monotonic() - said > BREATH:
+                said = time.monotonic()
+                yield (*nothing, *_busy(True))  # here a stopped run ends
+            elif result is not None:
+                yield (*parts.shown(result, session, named), *parts.updates(result, named), *_busy(step.done < 1))
 
     event = run.click(
         toast(work),
         parts.asked,
-        [parts.result, *parts.outputs, parts.status, *parts.controls.values(), run, stop],
+        [*parts.drawn, *parts.controls.values(), run, stop],
+        js=_noted(parts, parts.asked),
         concurrency_id="compute",
         concurrency_limit=1,
         show_progress_on=[parts.status],
         api_visibility="private",
     )
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
-    for hook in (event.then, event.failure):  # .then does not run after an error
-        hook(lambda: _busy(False), None, [run, stop], show_progress="hidden", api_visibility="private")
-    stop.click(
-        lambda: _busy(False), None, [run, stop], cancels=[event], show_progress="hidden", api_visibility="private"
-    )
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    event.failure(lambda: _busy(False), None, [run, stop], **quiet)
+    stop.click(lambda: _busy(False), None, [run, stop], cancels=[event], **quiet)
 
 
 def watched(steps: Steps) -> Generator[tuple[Step, Any], None, None]:
@@ -193,24 +238,26 @@ def _connect_views(parts: _Parts) -> None:
     def redraw(result: Any, session: Session, corpus: Own, model_id: str, units: str, *values: Any) -> tuple:
         named = parts.named(values)
         if result is None:
-            return (gr.skip(),) * (2 + len(parts.outputs))
+            return (gr.skip(),) * len(parts.drawn)
         if not parts.recipe.covers(result, named):
             result = finish(parts.steps(session, corpus, model_id, units, named))
-        return result, *parts.shown(result, named)
+        return parts.shown(result, session, named)
 
     again = [control for option, control in parts.controls.items() if option in parts.recipe.rerun]
     views = [control for option, control in parts.controls.items() if option not in parts.recipe.rerun]
     # One event for all controls, not one each: the browser looks through every event for every component.
     if again:
-        js = f"({_js(parts.controls)[0]}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
+        js = f"({js_of(parts.controls)[0]}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
         gr.on([control.input for control in again], None, list(parts.controls.values()), None, js=js)
+    inputs = [parts.result, *parts.asked]
     gr.on(
         [control.input for control in views],
         toast(redraw),
-        [parts.result, *parts.asked],
-        [parts.result, *parts.outputs, parts.status],
-        js=_noted(parts),
+        inputs,
+        parts.drawn,
+        js=_noted(parts, inputs),
         show_progress="hidden",
+        show_progress_on=[parts.status],
         trigger_mode="always_last",
         concurrency_id="views",
         concurrency_limit=2,
@@ -218,23 +265,16 @@ def _connect_views(parts: _Parts) -> None:
     )
 
 
-def _noted(parts: _Parts) -> str:
-    """JavaScript that writes the controls into the link and hands everything on as it is."""
-    before = [f"$before{number}" for number in range(1 + len(parts.asked) - len(parts.controls))]
-    names = ", ".join([*before, _js(parts.controls)[0]])
+def _noted(parts: _Parts, inputs: Sequence[Any]) -> str:
+    """JavaScript that writes the controls, last of the inputs, into the link and hands everything on as it is."""
+    before = [f"$before{number}" for number in range(len(inputs) - len(parts.controls))]
+    names = ", ".join([*before, js_of(parts.controls)[0]])
     return f"({names}) => {{ {parts.link_js()}; return [{names}]; }}"
 
 
-def _connect_files(parts: _Parts) -> None:
-    with gr.Row(elem_classes="files"):
-        link = gr.Button("Copy link", size="sm", elem_id=f"link-{parts.name}", min_width=90)
-        buttons = {k: gr.Button(k.upper(), size="sm", elem_id=f"{k}-{parts.name}", min_width=60) for k in KINDS}
-    copied = gr.Markdown("", elem_id=f"copied-{parts.name}", elem_classes="quiet")
-    with gr.Accordion("Python that makes these numbers again", open=False):
-        code = gr.Code("Run first.", language="python", interactive=False, elem_id=f"snippet-{parts.name}")
-    link.click(None, [parts.shell.link_base], [copied], js="(base) => window.ism.copy(base)")
+def _connect_files(parts: _Parts, buttons: list[gr.Button]) -> None:
     event = gr.on(
-        [button.click for button in buttons.values()],
+        [button.click for button in buttons],
         toast(_saver(parts)),
         [parts.result, *parts.controls.values()],
         [parts.shell.saved],
@@ -242,15 +282,6 @@ def _connect_files(parts: _Parts) -> None:
         api_visibility="private",
     )
     event.success(None, [parts.shell.saved], None, js="(file) => window.ism.save(file)")
-
-    def lines(result: Any, session: Session, *values: Any) -> str:
-        if result is None:
-            return "Run first."
-        options = parts.recipe.plot_options(result, parts.recipe.fitted(result, parts.named(values)))
-        return snippet(result, parts.name, session, options)
-
-    inputs = [parts.result, parts.shell.session, *parts.controls.values()]
-    parts.status.change(toast(lines), inputs, code, show_progress="hidden", api_visibility="private")
 
 
 def _saver(parts: _Parts) -> Callable:

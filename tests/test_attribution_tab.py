@@ -80,7 +80,7 @@ def test_a_run_from_the_page(tiny_model, clip, segments):
 
 def test_word_list_follows_the_clip(clip):
     words = (Segment("one", 0.0, 0.5), Segment("two", 0.5, 1.0))
-    update = attribution_tab._word_list(Session(clip, None, words=words), "2")
-    assert [name for name, _ in update.choices] == ["the longest", "1. one", "2. two"] and update.value == "2"
-    assert attribution_tab._word_list(Session(clip, None, words=words), "7").value == "0"
-    assert len(attribution_tab._word_list(None, "3").choices) == 81
+    (update,) = attribution_tab._word_list(Session(clip, None, words=words), "words", "2")
+    assert [name for name, _ in update["choices"]] == ["the longest", "1. one", "2. two"] and update["value"] == "2"
+    assert attribution_tab._word_list(Session(clip, None, words=words), "words", "7")[0]["value"] == "0"
+    assert len(attribution_tab._word_list(None, "words", "3")[0]["choices"]) == 81

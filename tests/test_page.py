@@ -156,6 +156,13 @@ def test_a_link_with_unknown_values_says_so_and_works(visit):
     expect(page.locator("#heard")).to_contain_text("phone system")
 
 
+def test_a_tab_names_an_option_of_the_link_that_it_cannot_take(visit):
+    page = visit("?technique=attention&stack=encoder&layer=x")
+    expect(page.locator(".toast-body")).to_contain_text("This link asks for something that is not here (x)")
+    finished(page, "attention")
+    assert "layer=x" not in page.url and "stack=encoder" in page.url
+
+
 def test_own_recording_by_upload(visit, tmp_path):
     page = visit("?technique=value_zeroing")
     own = tmp_path / "mine.wav"

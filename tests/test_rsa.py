@@ -148,7 +148,7 @@ def test_pressed_cell_gives_both_sounds(corpus, result):
     session = Session(corpus.utterances[0].clip, "", corpus=corpus)
     event = SimpleNamespace(_data={"row": 1, "column": 0})
     assert rsa_tab.hear(result, session, corpus, "own", 0, event).count("<audio") == 2
-    with pytest.raises(UserError, match="show other recordings"):
+    with pytest.raises(UserError, match="shows other recordings"):
         rsa_tab.hear(result, session, toy_corpus(), "own", 0, event)
     assert "<audio" not in rsa_tab.hear(None, session, corpus, "own", 0, event)
 
