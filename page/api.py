@@ -18,8 +18,9 @@ from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
+from methods.core.results import time_limit
 from page.api_options import checked
-from page.clip_area import FIRST_MODEL, allowed_model
+from page.clip_area import FIRST_MODEL, allowed_model, longest_run
 from page.errors import toast
 
 LONGEST_TRANSCRIPT = 2000  # characters
@@ -97,7 +98,8 @@ def clip_endpoint(module: ModuleType) -> Callable:
         known, transcript = checked(module, options), said(transcript)
         if transcript and "transcript" in inspect.signature(module.analyse).parameters:
             known["transcript"] = transcript
-        return _answer(module.analyse(clip, model, **known))
+        with time_limit(longest_run()):
+            return _answer(module.analyse(clip, model, **known))
 
     endpoint.__doc__ = _question(module)
     return endpoint
@@ -109,7 +111,8 @@ def corpus_endpoint(module: ModuleType) -> Callable:
     def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Any]:
         corpus = corpora.read_zip(path) if path else corpora.bundled(name)
         model = models.load_model(allowed_model(model_id))
-        return _answer(module.analyse(corpus, model, **checked(module, options)))
+        with time_limit(longest_run()):
+            return _answer(module.analyse(corpus, model, **checked(module, options)))
 
     endpoint.__doc__ = _question(module)
     return endpoint

@@ -1,6 +1,7 @@
 """The top of the page: choose a clip and a model, see and hear the clip, and mend what the model heard."""
 
 import base64
+import math
 import os
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from methods.core import models
 from methods.core.ctc import CtcReading
 from methods.core.errors import UserError
 from methods.core.network import Transcript
+from methods.core.results import Steps, in_time
 from page import session as sessions
 from page.clip_view import clip_plot
 from page.errors import toast
@@ -22,6 +24,7 @@ from page.sound_plot import SoundPlot
 
 FIRST_MODEL = "openai/whisper-tiny.en"
 UNITS = ("words", "phones")
+LONGEST_RUN = 300  # s of one run on the public Space
 ALIGNING = """**Align** makes the decoder read your text and finds its words and phones by forced alignment (English,
 about ±20 ms); in other languages word times come from the model's cross-attention (about ±0.1 s)."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -67,6 +70,16 @@ def allowed_model(identifier: str) -> str:
     if on_space() and identifier not in models.MODELS:
         raise UserError(f"{identifier} is not on this page's list; run the app on your own machine to open any model.")
     return identifier
+
+
+def bounded(steps: Steps) -> Steps:
+    """A run; on the public Space with an end, since others wait for it."""
+    return in_time(steps, longest_run())
+
+
+def longest_run() -> float:
+    """How long one run may take, in seconds: on the public Space others wait for it."""
+    return LONGEST_RUN if on_space() else math.inf
 
 
 def clip_area() -> ClipArea:

@@ -19,7 +19,7 @@ from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.network import SpeechModel
 from methods.core.results import Step, Steps, finish
-from page.clip_area import allowed_model, present
+from page.clip_area import allowed_model, bounded, present
 from page.corpus_area import with_corpus
 from page.downloads import download
 from page.errors import toast
@@ -164,7 +164,7 @@ class _Parts:
 
     def steps(self, session: Session | None, corpus: Own, model_id: str, units: str, values: Values) -> Steps:
         session = with_corpus(present(session), corpus)
-        return self.recipe.steps(session, models.load_model(allowed_model(model_id)), units, values)
+        return bounded(self.recipe.steps(session, models.load_model(allowed_model(model_id)), units, values))
 
     def link_js(self) -> str:
         """JavaScript that writes the values of all controls, by their names, into the link."""

@@ -1,8 +1,12 @@
 """What every result shares: read-only arrays, their origin, and work that can be watched and stopped."""
 
+import contextlib
 import importlib.metadata
+import math
 import platform
+import time
 from collections.abc import Callable, Generator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +18,7 @@ from methods.core.frames import Segment
 from methods.core.network import SpeechModel
 
 T = TypeVar("T")
+_limit: ContextVar[tuple[float, float]] = ContextVar("limit", default=(math.inf, math.inf))  # end (s), seconds
 LIBRARIES = ("torch", "transformers", "numpy")
 
 
@@ -36,8 +41,39 @@ def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
             step = next(steps)
         except StopIteration as end:
             return end.value
+        _in_time(step, *_limit.get())
         if report is not None:
             report(step)
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Generator[None, None, None]:
+    """All that is finished inside may take so long (s) together."""
+    token = _limit.set((time.monotonic() + seconds, seconds))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def in_time(steps: Steps[T], seconds: float) -> Steps[T]:
+    """A piece of work that may take so long (s), looked at between its steps."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield step
+        _in_time(step, end, seconds)
+
+
+def _in_time(step: Step, end: float, seconds: float) -> None:
+    if time.monotonic() > end:
+        raise UserError(
+            f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
+            "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
+        )
 
 
 def within(steps: Steps[T], begin: float, end: float) -> Steps[T]:
