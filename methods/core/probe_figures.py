@@ -69,7 +69,7 @@ def draw_matrix(
     ax: Axes, values: np.ndarray, names: Sequence[str], labels: tuple[str, str], ink: str = draw.INK
 ) -> None:
     """Shares of each row from 0 to 1: what was said for each class, or accuracy from speaker to speaker."""
-    drawn = np.ma.masked_where(~(values > NOTHING), values)  # nothing stays the page's own background
+    drawn = np.ma.masked_invalid(values)  # on a dark page, too, nothing is the scale's lightest, not the background
     ax.pcolormesh(drawn, cmap=draw.SEQUENTIAL, vmin=0, vmax=1)
     ax.invert_yaxis()
     shown = [name.replace("$", r"\$") for name in names]

@@ -39,7 +39,7 @@ def draw_counts(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw.INK
     table = table[:, table.any(0)]
     share = table / table.sum(0)
     share = share[:, np.lexsort((-share.max(0), share.argmax(0)))]
-    ax.pcolormesh(np.ma.masked_less(share, 0.005), cmap=draw.SEQUENTIAL, vmin=0, vmax=1)
+    ax.pcolormesh(share, cmap=draw.SEQUENTIAL, vmin=0, vmax=1)
     ax.invert_yaxis()
     _names(ax.set_yticks, [result.phones[number] for number in order])
     ax.set(xlabel=f"{share.shape[1]} units, by their commonest phone", ylabel="share of each unit's frames")
