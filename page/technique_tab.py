@@ -114,11 +114,12 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     with gr.Row(elem_classes="run-row"):
         run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=120)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=120)
+        progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
     status = gr.Markdown("", elem_id=f"status-{name}", elem_classes="status")
     outputs = list(recipe.outputs())
     gr.Markdown(explanation, elem_classes="reading")
     files, code = _files(name)
-    parts = _Parts(recipe, name, shell, controls, outputs, gr.State(None), status, code)
+    parts = _Parts(recipe, name, shell, controls, outputs, gr.State(None), progress, status, code)
     _connect_run(parts, run, stop)
     _connect_views(parts)
     _connect_files(parts, files)
@@ -145,6 +146,7 @@ class _Parts:
     controls: dict[str, gr.components.Component]
     outputs: list[gr.components.Component]
     result: gr.State
+    progress: gr.Markdown
     status: gr.Markdown
     code: gr.Code
 
@@ -208,7 +210,7 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
         js=_noted(parts, parts.asked),
         concurrency_id="compute",
         concurrency_limit=1,
-        show_progress_on=[parts.status],
+        show_progress_on=[parts.progress],
         api_visibility="private",
     )
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
@@ -257,7 +259,7 @@ def _connect_views(parts: _Parts) -> None:
         parts.drawn,
         js=_noted(parts, inputs),
         show_progress="hidden",
-        show_progress_on=[parts.status],
+        show_progress_on=[parts.progress],
         trigger_mode="always_last",
         concurrency_id="views",
         concurrency_limit=2,
