@@ -56,6 +56,21 @@ LESSONS = (
         "F0 can be read off the first blocks of hama-ctc with r = .96; its last block, which only has to name phones, "
         "keeps .55. With random weights nothing is forgotten: .96 in every block.",
     ),
+    (
+        "Layers that look alike because they know the time",
+        "?technique=cka",
+        "With the states of silence at the same positions subtracted, layers 0 and 4 of Whisper tiny.en share little "
+        "(debiased CKA .33); left in, they seem akin (.77), because both say how late it is in the 30 s. Random "
+        "weights give .81: a high CKA alone tells nothing of learning.",
+    ),
+    (
+        "A word is heard where it is said",
+        "?technique=word_evidence&clip=en_f_weasels",
+        "Take each word out of the recording: every answer loses most without its own word (the diagonal), and with "
+        "random weights nothing changes. Then listen: without “weasels” the model writes “Have eaten our phone "
+        "system.” But the order of importance is hardly more than length: taking away the longest words first does "
+        "nearly as well (comprehensiveness 51 against 53 nats; random orders 43).",
+    ),
 )
 
 

@@ -1,13 +1,17 @@
 """The page stays light: tabs are built when opened, and what shows progress is small."""
 
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
 
 from methods import TECHNIQUES
-from page import shell
+from methods.core.models import MODELS
+from page import links, shell
+from page.examples import EXAMPLES
 from page.session import from_example
+from page.start import LESSONS
 from page.technique_tab import Now, Shell
 
 LAYOUTS = {"accordion", "column", "form", "group", "row", "tabitem", "tabs"}
@@ -56,3 +60,17 @@ def test_a_tab_is_built_for_the_clip_that_is_there():
     with gr.Blocks():
         made = shell._tab("attribution", replace(a_shell(), now=Now(session, "words", {"window": "exact"})))
     assert made.controls["word"].value == "0" and len(made.controls["word"].choices) > 1
+
+
+@pytest.mark.parametrize("link", [link for _, link, _ in LESSONS])
+def test_every_lesson_opens_what_it_says(link):
+    asked = dict(parse_qsl(link[1:], strict_parsing=True))
+    technique, model, clip = (asked.pop(name, None) for name in ("technique", "model", "clip"))
+    assert technique in TECHNIQUES and model in (None, *MODELS) and clip in (None, *EXAMPLES)
+    with gr.Blocks():
+        controls = shell._tab(technique, a_shell()).controls
+    wrong = []
+    assert set(asked) <= set(controls)
+    for name, text in asked.items():
+        assert str(links.read_option(controls[name], text, wrong)) == text
+    assert wrong == []
