@@ -32,9 +32,11 @@ from methods.core.abx_tokens import Asked
 from methods.core.corpus import Corpus
 from methods.core.features import Features
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
+SENSE = abx_tokens.SENSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Abx]:
     """The same with progress: the trained model first, then acoustic features and random weights."""
+    check_options(analyse, options, SENSE)
     asked = Asked(**options)
     tasks, left_out = abx_tokens.tasks(corpus, asked)
     states = yield from within(abx_tokens.states(corpus, model, asked), 0.0, 0.4)

@@ -29,9 +29,11 @@ from methods.core import draw, features, models, regression, regression_figures
 from methods.core.articulation import Articulation
 from methods.core.corpus import Corpus
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.regression import Measured, Targets
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 
+SENSE = {"target": tuple(regression.TARGETS)}
 MEASURES = {"r": "Pearson's r", "r2": "share of variance (R²)"}
 
 
@@ -131,8 +133,9 @@ def analyse_in_steps(
     seed: int = 0,
 ) -> Steps[AcousticProbing]:
     """The same with progress: the trained model first, then acoustic features, then random weights."""
-    clips = corpus.corpus if isinstance(corpus, Articulation) else corpus
     how = {"window": window, "subtract_silence": subtract_silence}
+    check_options(analyse, {"target": target, **how, "random_seeds": random_seeds, "seed": seed}, SENSE)
+    clips = corpus.corpus if isinstance(corpus, Articulation) else corpus
     regression.check(corpus, target)
     states = yield from within(features.of_model(clips, model, **how), 0.0, 0.3)
     yield Step(0.3, f"measuring {regression.TARGETS[target]}")

@@ -19,6 +19,7 @@ by default reads the clip with 6 s of silence instead of its 30 s window; the ex
 Ochiai, Tarantula, Zoltar, Wong-II; responsibility: Chockler & Halpern 2004.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,12 +35,19 @@ from methods.core.faithfulness import ranking
 from methods.core.frames import Segment
 from methods.core.hearing import Listener
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, finish, provenance, read_only
 from methods.core.stages import Window
-from methods.core.sufficient_frames import FORMULAS, Formula
+from methods.core.sufficient_frames import Formula
 
 NARROWEST, WIDEST = 0.02, 0.07  # s, of frames
 FEWEST_MUTANTS, MOST_MUTANTS = 20, 5000
+SENSE = {
+    "frame": (NARROWEST, WIDEST),
+    "threshold": (0.01, 1.0),
+    "mutants": (FEWEST_MUTANTS, MOST_MUTANTS),
+    "causal_budget": (0, math.inf),
+}
 RANDOM_RANKINGS = 3
 SFL, CAUSAL, LIME, ENERGY = "SFL", "causal", "LIME", "energy"
 
@@ -140,7 +148,8 @@ def analyse(
 def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[AsrExplanation]:
     """`analyse`, with every ranking shown as soon as it is there, for a page that shows progress and can stop."""
     options = {name: options.get(name, default) for name, default in analyse.__kwdefaults__.items()}
-    _check(clip, options)
+    check_options(analyse, options, SENSE)
+    perturb.check_audible(clip.samples)
     listener = Listener(clip, model, options["language"], options["window"])
     yield Step(0.0, f"{model.id} listens to the clip")
     frames = perturb.windows(clip.seconds, min(options["frame"], clip.seconds))
@@ -164,21 +173,6 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[As
         scores = random.permutation(len(frames)).astype(float)
         result = yield from _explained(result, ears, f"random {number}", scores, 0.9 + 0.03 * number, prune=False)
     return result
-
-
-def _check(clip: Clip, options: dict[str, Any]) -> None:
-    perturb.check_audible(clip.samples)
-    if options["formula"] not in FORMULAS:
-        raise UserError(f"There is no formula {options['formula']!r}; choose one of {', '.join(FORMULAS)}.")
-    if not NARROWEST <= options["frame"] <= WIDEST:
-        raise UserError(f"Frames of {options['frame']:g} s cannot be used; choose {NARROWEST:g} to {WIDEST:g} s.")
-    if not 0.0 < options["threshold"] <= 1.0:
-        raise UserError(f"A similarity of {options['threshold']:g} cannot be asked for; choose one over 0, up to 1.")
-    if not FEWEST_MUTANTS <= options["mutants"] <= MOST_MUTANTS:
-        raise UserError(
-            f"{options['mutants']} random versions cannot be used: under {FEWEST_MUTANTS} the statistics are noise, "
-            f"and over {MOST_MUTANTS} it takes hours; choose a number between them."
-        )
 
 
 def _sound(clip: Clip, frames: Sequence[Segment], kept: np.ndarray) -> np.ndarray:

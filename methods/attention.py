@@ -28,21 +28,19 @@ from matplotlib.figure import Figure
 
 from methods.core import draw, mixing
 from methods.core.audio import Clip
-from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.layers import Site, Stack
-from methods.core.mixing import Passage
+from methods.core.mixing import STACKS, MixingResult, Passage
 from methods.core.network import SpeechModel
 from methods.core.norms import averaged, summed_over
+from methods.core.options import check_options, options_of
 from methods.core.results import Steps, finish, read_only
 
-STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
-LARGEST = 64 * 2**20  # numbers in one stack's maps: half a gigabyte
 Per = Literal["frame", "mass"]
 
 
 @dataclass(frozen=True, eq=False)
-class Attention:
+class Attention(MixingResult):
     """Attention mass: the mean over a row's positions of the sum over a column's positions, 0 to 1, not renormalised.
 
     A row's cells, what falls between the segments, and the padding add up to 1.
@@ -53,15 +51,7 @@ class Attention:
     cross: np.ndarray | None  # (layers, heads, tokens, segments)
     encoder_padding: np.ndarray | None  # (layers, heads, segments) mass on positions after the clip's end
     cross_padding: np.ndarray | None  # (layers, heads, tokens)
-    random: tuple["Attention", ...]  # the same with random weights, one per seed
-    labels: tuple[str, ...]  # (segments,)
-    starts: np.ndarray  # (segments,) seconds
-    ends: np.ndarray  # (segments,) seconds
-    frames: np.ndarray  # (segments,) number of encoder frames in each segment
-    tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
-    prompt: int  # how many of the tokens are the prompt
     alignment_heads: tuple[tuple[int, int], ...]  # (layer, head) from 1: cross-attention heads published as aligned
-    provenance: dict[str, Any]
 
     def intensity(self, stack: Stack = "encoder") -> np.ndarray:
         """(layers, heads, rows, columns) mass per frame (or token) of the column: free of the column's length."""
@@ -71,13 +61,7 @@ class Attention:
     def maps(self, stack: Stack, head: int | None = None, per: Per = "frame") -> np.ndarray:
         """(layers, rows, columns) one head, counted from 1, or the mean over heads."""
         values = self.intensity(stack) if per == "frame" else mixing.required(self, stack)
-        if head is None:
-            return values.mean(1)
-        if not 1 <= int(head) <= values.shape[1]:
-            raise UserError(
-                f"This model has heads 1 to {values.shape[1]}, so there is no head {head}; choose another."
-            )
-        return values[:, int(head) - 1]
+        return values.mean(1) if head is None else values[:, mixing.checked_layer(head, values.shape[1], "head") - 1]
 
     def shares(self, stack: Stack = "encoder", head: int | None = None, per: Per = "frame") -> np.ndarray:
         """(layers, rows, columns) each row divided by its sum over the columns."""
@@ -109,26 +93,15 @@ def analyse(
     teacher-forced on; `layers` (from 1) keeps only some layers, the others being NaN. Raises UserError for fewer than
     two segments, or for maps too large to keep. Source: Vaswani et al. 2017, eq. 1.
     """
-    steps = analyse_in_steps(
-        clip,
-        model,
-        segments=segments,
-        transcript=transcript,
-        language=language,
-        stacks=stacks,
-        layers=layers,
-        random_seeds=random_seeds,
-    )
-    return finish(steps)
+    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
 
 
 def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[Attention]:
     """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    stacks, layers = mixing.possible_stacks(model, options.get("stacks") or STACKS), options.get("layers")
-    given = {key: options.get(key) for key in ("segments", "transcript", "language")}
-    passage = mixing.passage(clip, model, stacks=stacks, **given)
+    check_options(analyse, {**options, "random_seeds": random_seeds})
+    passage, stacks, layers = mixing.asked(clip, model, options)
     names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
     return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
 
@@ -155,11 +128,7 @@ def _stack_maps(passage: Passage, stack: Stack, layers: Sequence[int] | None) ->
     (rows, columns), sites = passage.groups(stack), passage.sites(stack)
     heads = sites[0].query.shape[0]
     wanted = [site.layer + 1 for site in sites] if layers is None else list(layers)
-    if len(wanted) * heads * len(rows) * len(columns) > LARGEST:
-        raise UserError(
-            f"{len(wanted)} layers × {heads} heads × {len(rows)} × {len(columns)} cells do not fit in memory; "
-            "choose one layer, or a shorter clip."
-        )
+    mixing.checked_size(len(wanted), heads, len(rows), len(columns))
     mass = np.full((len(sites), heads, len(rows), len(columns)), np.nan)
     padding = np.full(mass.shape[:3], np.nan)
     for site in sites:
@@ -185,7 +154,7 @@ def view(
     prompt: bool = False,
 ) -> mixing.View:
     """What `plot` and the page draw: one layer's map, its random-weights control, and a curve over the layers."""
-    mixing.required(result, stack)
+    check_options(view, {"stack": stack, "per": per, "shares": shares, "prompt": prompt})
     noun = "token" if stack == "decoder" else "frame"
     unit = "share of row" if shares else ("attention per " + noun if per == "frame" else "attention mass")
     return mixing.build_view(
@@ -200,18 +169,11 @@ def view(
     )
 
 
-def plot(
-    result: Attention,
-    *,
-    stack: Stack = "encoder",
-    layer: int | None = None,
-    head: int | None = None,
-    per: Per = "frame",
-    shares: bool = True,
-    prompt: bool = False,
-) -> Figure:
+@options_of(view)
+def plot(result: Attention, **options: Any) -> Figure:
     """The map of one layer and head (mean over heads by default) beside the mean of its random-weights controls.
 
-    `layer` and `head` count from 1; the last layer by default. `shares=False` draws the values before renormalisation.
+    The options are those of `view`: `layer` and `head` count from 1, the last layer by default; `shares=False` draws
+    the values before renormalisation.
     """
-    return draw.mixing_figure(view(result, stack=stack, layer=layer, head=head, per=per, shares=shares, prompt=prompt))
+    return draw.mixing_figure(view(result, **options))

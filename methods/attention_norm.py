@@ -33,13 +33,12 @@ from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.layers import Site, Stack
-from methods.core.mixing import Passage
+from methods.core.mixing import STACKS, MixingResult, Passage
 from methods.core.network import SpeechModel
 from methods.core.norms import following_norm, mixing_ratio, word_norms
+from methods.core.options import check_options, options_of
 from methods.core.results import Steps, finish, read_only
 
-STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
-LARGEST = 64 * 2**20  # numbers in one stack's maps: half a gigabyte
 Per = Literal["frame", "mass"]
 Variant = Literal["norm", "residual", "layernorm"]
 VARIANTS: dict[Variant, str] = {
@@ -56,7 +55,7 @@ WITHOUT = {
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionNorm:
+class AttentionNorm(MixingResult):
     """Norms: the mean over a row's positions of the sum over a column's positions, in units of the hidden states."""
 
     encoder: np.ndarray | None  # (layers, segments, segments) heads added up, then measured
@@ -74,15 +73,7 @@ class AttentionNorm:
     encoder_ratio_layernorm: np.ndarray | None  # (layers, frames) after the LayerNorm; None in pre-norm models
     encoder_padding_share: np.ndarray | None  # (layers, segments) share of a row's norms on positions after the clip
     cross_padding_share: np.ndarray | None  # (layers, tokens)
-    random: tuple["AttentionNorm", ...]  # the same with random weights, one per seed
-    labels: tuple[str, ...]  # (segments,)
-    starts: np.ndarray  # (segments,) seconds
-    ends: np.ndarray  # (segments,) seconds
-    frames: np.ndarray  # (segments,) number of encoder frames in each segment
     times: np.ndarray  # (frames,) centre of each encoder frame, seconds
-    tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
-    prompt: int  # how many of the tokens are the prompt
-    provenance: dict[str, Any]
 
     def maps(self, stack: Stack, head: int | None = None, per: Per = "frame", variant: Variant = "norm") -> np.ndarray:
         """(layers, rows, columns) all heads together, or one head, counted from 1 (without the residual)."""
@@ -102,11 +93,7 @@ class AttentionNorm:
         if variant != "norm":
             raise UserError("The residual belongs to no single head; choose all heads, or the plain attention norm.")
         values = getattr(self, f"{stack}_heads")
-        if not 1 <= int(head) <= values.shape[1]:
-            raise UserError(
-                f"This model has heads 1 to {values.shape[1]}, so there is no head {head}; choose another."
-            )
-        return values[:, int(head) - 1]
+        return values[:, mixing.checked_layer(head, values.shape[1], "head") - 1]
 
     def shares(
         self, stack: Stack = "encoder", head: int | None = None, per: Per = "frame", variant: Variant = "norm"
@@ -180,25 +167,15 @@ def analyse(
     two segments, or for maps too large to keep. Source: Kobayashi et al. 2020, eq. 3 and section 3; 2021, section 3:
     ‖Σ_h α^h_ij f^h(x_j) [+ x_i if i = j]‖, with f^h(x) = (x W_V^h + b_V^h) W_O^h.
     """
-    steps = analyse_in_steps(
-        clip,
-        model,
-        segments=segments,
-        transcript=transcript,
-        language=language,
-        stacks=stacks,
-        layers=layers,
-        random_seeds=random_seeds,
-    )
-    return finish(steps)
+    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
 
 
 def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[AttentionNorm]:
     """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    passage = mixing.passage(clip, model, **{key: options.get(key) for key in ("segments", "transcript", "language")})
-    stacks, layers = mixing.possible_stacks(model, options.get("stacks") or STACKS), options.get("layers")
+    check_options(analyse, {**options, "random_seeds": random_seeds})
+    passage, stacks, layers = mixing.asked(clip, model, options)
     names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
     return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
 
@@ -224,11 +201,7 @@ def _stack_norms(passage: Passage, stack: Stack, layers: Sequence[int] | None) -
     (rows, columns), sites = passage.groups(stack), passage.sites(stack)
     wanted = [site.layer for site in sites if layers is None or site.layer + 1 in layers]
     heads = sites[0].query.shape[0]
-    if len(wanted) * heads * len(rows) * len(columns) > LARGEST:
-        raise UserError(
-            f"{len(wanted)} layers × {heads} heads × {len(rows)} × {len(columns)} cells do not fit in memory; "
-            "choose one layer, or a shorter clip."
-        )
+    mixing.checked_size(len(wanted), heads, len(rows), len(columns))
     found: dict[str, np.ndarray] = {}
     for layer in wanted:
         for part, values in _site_norms(sites[layer], rows, columns).items():
@@ -260,6 +233,7 @@ def view(
     prompt: bool = False,
 ) -> mixing.View:
     """What `plot` and the page draw: one layer's map, its random-weights control, and a curve over the layers."""
+    check_options(view, {"stack": stack, "per": per, "variant": variant, "shares": shares, "prompt": prompt})
     noun = "token" if stack == "decoder" else "frame"
     unit = "share of row" if shares else ("norm per " + noun if per == "frame" else "norm")
     heads = "" if head is None else f", head {head}"
@@ -275,21 +249,11 @@ def view(
     )
 
 
-def plot(
-    result: AttentionNorm,
-    *,
-    stack: Stack = "encoder",
-    layer: int | None = None,
-    head: int | None = None,
-    per: Per = "frame",
-    variant: Variant = "norm",
-    shares: bool = True,
-    prompt: bool = False,
-) -> Figure:
+@options_of(view)
+def plot(result: AttentionNorm, **options: Any) -> Figure:
     """The map of one layer beside the mean of its random-weights controls, and a curve over the layers.
 
-    `layer` and `head` count from 1 (the last layer and all heads together by default); `variant` is "norm",
-    "residual" or "layernorm"; `shares=False` draws the values before renormalisation.
+    The options are those of `view`: `layer` and `head` count from 1 (the last layer and all heads together by
+    default); `variant` is "norm", "residual" or "layernorm"; `shares=False` draws the values before renormalisation.
     """
-    chosen = {"stack": stack, "layer": layer, "head": head, "per": per, "variant": variant}
-    return draw.mixing_figure(view(result, **chosen, shares=shares, prompt=prompt))
+    return draw.mixing_figure(view(result, **options))

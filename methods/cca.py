@@ -17,6 +17,7 @@ values are lower bounds that grow with data, so compare layers, not corpora. One
 1806.05759) for PWCCA; Pasad, Chou & Livescu, ASRU 2021 (arXiv 2107.04734) for speech and the scoring protocol.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +34,7 @@ from methods.core.errors import UserError
 from methods.core.features import Features
 from methods.core.items import at_least
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 from methods.core.views import Chosen
 
@@ -55,6 +57,12 @@ SCORINGS = ("held-out", "in-sample")
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 FEWEST = 60  # items of a view
 TOKENS = 3  # of a phone or word, so that it can be in training and in the test
+SENSE = {
+    "views": tuple(VIEWS),
+    "measure": tuple(canonical.MEASURES),
+    "scoring": SCORINGS,
+    "most": (FEWEST, math.inf),
+}
 LONGEST = 400  # correlations of a spectrum that are kept
 
 
@@ -140,6 +148,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **options: Any) -> Steps[Cca]:
     """The same with progress: the trained model view by view, then the controls."""
+    check_options(analyse, options, SENSE)
     asked = _Options(**options)
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus

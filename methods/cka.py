@@ -17,6 +17,7 @@ decide it. It says nothing about what can be read off: see probing. Frames of on
 (doi 10.1214/14-AOS1255) for the debiased form.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +34,7 @@ from methods.core.errors import UserError
 from methods.core.features import Features
 from methods.core.kernels import Alignment, Grams
 from methods.core.network import SpeechModel
+from methods.core.options import FOR_95, check_options
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 from methods.core.views import Chosen
 
@@ -40,6 +42,14 @@ FEWEST = 20  # items; below, not even the debiased value says anything
 SHIFTS = 30  # shifted pairings of the null
 ESTIMATORS = {"debiased": "debiased CKA", "biased": "biased CKA"}
 TARGETS = ("log-mel", "mfcc", "phone", "classes", "articulation")
+SENSE = {
+    "unit": tuple(views.UNITS),
+    "kernel": tuple(kernels.KERNELS),
+    "targets": tuple(views.TARGETS),
+    "tau": (0.01, 100),  # beyond, all items are equally alike
+    "most": (FEWEST, math.inf),
+    "resamples": (FOR_95, math.inf),
+}
 NUMBERS = ("debiased", "biased", "floor", "low", "high", "null")
 
 
@@ -156,6 +166,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **options: Any) -> Steps[Cka]:
     """The same with progress: trained layers and targets first, then the controls."""
+    check_options(analyse, options, SENSE)
     asked = _Asked(**options)
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus

@@ -39,6 +39,7 @@ from methods.core.frames import Segment
 from methods.core.items import Items
 from methods.core.lens import Curve
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, corpus_provenance, finish, provenance, read_only
 
 Measure = Literal["lens", "tuned", "probe", "nearness"]
@@ -49,16 +50,7 @@ MEASURES: dict[Measure, str] = {
     "nearness": "Nearness to A",
 }
 REACH = 0.03  # s on either side of a sound in which a head may name it: CTC's peaks often come a frame late
-DEFAULTS = {
-    "segments": None,
-    "experiment": "l-r",
-    "first": 1,
-    "second": 2,
-    "amount": 1.5,
-    "count": 7,
-    "a": "",
-    "b": "",
-}
+SENSE = continuum.SENSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +151,9 @@ def analyse_in_steps(
     clip: Clip | Corpus, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[Continuum]:
     """`analyse`, one network after the other, for a page that shows progress and can stop."""
+    check_options(analyse, {**options, "random_seeds": random_seeds}, SENSE)
     yield Step(0.0, "making the steps")
-    asked = {**DEFAULTS, **options, "random_seeds": list(random_seeds)}
+    asked = {**analyse.__kwdefaults__, **options, "random_seeds": list(random_seeds)}
     task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)
     result, twins = (yield from _scaled(_measured(task, model), 0.0, part)), []
     for number, seed in enumerate(random_seeds, start=1):

@@ -32,6 +32,7 @@ from methods.core.errors import UserError
 from methods.core.frames import FRAME_SAMPLES, FrameGrid, Segment
 from methods.core.lens import Curve
 from methods.core.network import SpeechModel, Vocabulary
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, finish, provenance, read_only
 
 Against = Literal["top", "reference"]
@@ -204,6 +205,7 @@ def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[CtcLens]:
     """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
+    check_options(analyse, {**options, "random_seeds": random_seeds})
     yield Step(0.0, f"{model.id}, trained weights")
     head = ctc_layers.head_of(model, options.get("unit"))
     options = {**options, "random_seeds": list(random_seeds)}

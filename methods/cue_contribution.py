@@ -22,6 +22,7 @@ cross-attention are about ±0.1 s.
 Transformers, EMNLP 2023 (arXiv 2310.09925).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,22 +30,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core import cue as cues
-from methods.core import draw, mixing, models
+from methods.core import draw, mixing, models, share_figures
 from methods.core.audio import Clip
 from methods.core.cue import SCORES, CuePlace
 from methods.core.frames import Segment
 from methods.core.layers import Stack
-from methods.core.mixing import Passage
+from methods.core.listener import Listener
+from methods.core.mixing import STACKS, Passage
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Steps, finish, read_only
 
-STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
+SENSE = {"draws": (0, 1000), "silenced": (0, 100), "cue_occurrence": (1, math.inf), "target_occurrence": (1, math.inf)}
 HIGH = 95  # percentile of the random stretches above which a share is marked
-SILENCED_STRETCHES = 5  # each costs an encoder pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,7 @@ def analyse(
     prompt: bool = True,
     draws: int = 20,
     draw_seed: int = 0,
+    silenced: int = 5,
     random_seeds: Sequence[int] = (0, 1, 2),
 ) -> CueContribution:
     """How much of a target word comes from its cue, layer by layer, and what happens without the cue?
@@ -125,7 +127,8 @@ def analyse(
     `cue` and `target` are words (or several in a row) of the segments and of the text; an occurrence counts from 1.
     `alternative` is another spelling of the target, or several, `swapped` a cue to write instead. `prompt=False`
     divides a decoder row among the text alone: a cue that opens the text then gets everything, whatever the model
-    does. `draw_seed` picks `draws` random stretches. Without a decoder only the encoder's part is made. Raises
+    does. `draw_seed` picks `draws` random stretches, and `silenced` others whose sound is silenced in the cue's stead,
+    an encoder pass each. Without a decoder only the encoder's part is made. Raises
     UserError where a word is absent or ambiguous, or the cue does not come first.
     """
     return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
@@ -133,7 +136,7 @@ def analyse(
 
 DEFAULTS = {
     "alternative": None, "swapped": None, "cue_occurrence": None, "target_occurrence": None, "prompt": True,
-    "draws": 20, "draw_seed": 0,
+    "draws": 20, "draw_seed": 0, "silenced": 5,
 }  # fmt: skip
 
 
@@ -147,8 +150,9 @@ def analyse_in_steps(
     **options: Any,
 ) -> Steps[CueContribution]:
     """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    passage = mixing.passage(clip, model, **{key: options.get(key) for key in ("segments", "transcript", "language")})
+    check_options(analyse, {"cue": cue, "target": target, "random_seeds": random_seeds, **options}, SENSE)
     stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
+    passage = mixing.passage(clip, model, **{key: options.get(key) for key in mixing.PASSAGE})
     asked = {"cue": cue, "target": target} | {name: options.get(name, value) for name, value in DEFAULTS.items()}
     place = cues.find_place(passage, asked)
     names = {**asked, "stacks": list(stacks), "random_seeds": list(random_seeds)}
@@ -231,8 +235,9 @@ def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> d
     model, ids, clip = passage.model, passage.transcript.ids, passage.clip
     before, neutral = ids[: place.target_tokens.start], model.decoding.end
     blank = cues.with_cue(before, place, (neutral,) * len(place.cue_tokens))
-    sound = models.encoder_states(clip, model).output
-    quiet = cues.encoder_output(cues.silenced(clip, *_seconds(passage, place.cue)), model)
+    sound = Listener(model, models.encoder_states(clip, model).output)
+    silence = cues.silenced(clip, *_seconds(passage, place.cue))
+    quiet = Listener(model, cues.encoder_output(silence, model))
     token = model.tokenizer.convert_ids_to_tokens(neutral)
     cases = {
         "as it is": (sound, before),
@@ -246,10 +251,10 @@ def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> d
     spellings = {names["target"]: ids[place.target_tokens.start : place.target_tokens.stop]}
     others = names["alternative"] or ()
     spellings |= {other: cues.spelled(model, other) for other in ([others] if isinstance(others, str) else others)}
-    table = [[cues.spelled_at(model, *case, tokens) for tokens in spellings.values()] for case in cases.values()]
+    table = [[heard.spelled(ids, tokens) for tokens in spellings.values()] for heard, ids in cases.values()]
     first, draws = len(passage.transcript.prompt), names["draws"]
     elsewhere = cues.replaced_elsewhere(before, place, first, neutral, draws)
-    replaced = [[cues.spelled_at(model, sound, ids, tokens)[1] for tokens in spellings.values()] for ids in elsewhere]
+    replaced = [[sound.spelled(ids, tokens)[1] for tokens in spellings.values()] for ids in elsewhere]
     return {
         "conditions": tuple(cases),
         "spellings": tuple(spellings),
@@ -268,12 +273,12 @@ def _silenced_elsewhere(
     start, end = (round(time / grid.step) for time in _seconds(passage, place.cue))
     target = range(*(round(time / grid.step) for time in _seconds(passage, place.target)))
     span = [range(start, max(end, start + 1))]
-    drawn, _ = cues.random_spans(span, target, grid.frames, SILENCED_STRETCHES, names["draw_seed"])
+    drawn, _ = cues.random_spans(span, target, grid.frames, names["silenced"], names["draw_seed"])
     found = []
     for ((moved),) in drawn:
         quiet = cues.silenced(passage.clip, moved.start * grid.step, moved.stop * grid.step)
-        output = cues.encoder_output(quiet, passage.model)
-        found.append([cues.spelled_at(passage.model, output, before, tokens)[1] for tokens in spellings])
+        heard = Listener(passage.model, cues.encoder_output(quiet, passage.model))
+        found.append([heard.spelled(before, tokens)[1] for tokens in spellings])
     return np.array(found).reshape(len(drawn), len(spellings))
 
 
@@ -296,24 +301,6 @@ def _probability_table(result: CueContribution) -> pd.DataFrame:
     return frame.assign(logprob=result.logprobs.ravel(), mean_probability=result.probabilities.ravel())
 
 
-def share_map(ax: Axes, shares: np.ndarray, top: float, band: np.ndarray | None = None, ink: str = draw.INK) -> object:
-    """Layers by scores in percent; a dot where a share lies above the random stretches. Returns the mesh."""
-    mesh = ax.pcolormesh(shares.T, cmap=draw.SEQUENTIAL, vmin=0, vmax=top, edgecolors="white", linewidth=1)
-    for (score, layer), share in np.ndenumerate(shares):
-        above = band is not None and share > band[score, layer, 1]
-        text = f"{100 * share:.0f}{' •' if above else ''}" if np.isfinite(share) else "–"
-        colour = "white" if share > 0.6 * top else "#1f2937"  # the cells are light in both of the page's themes
-        ax.text(score + 0.5, layer + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
-    ax.set(xticks=np.arange(3) + 0.5, yticks=np.arange(shares.shape[1]) + 0.5, ylabel="layer")
-    ax.set_xticklabels(("attention", "norm", "value\nzeroing"), color=ink, fontsize=8)
-    ax.set_yticklabels(range(1, shares.shape[1] + 1), color=ink, fontsize=8)
-    ax.invert_yaxis()
-    ax.yaxis.label.set_color(ink)
-    ax.tick_params(length=0, colors=ink)
-    ax.spines[:].set_visible(False)
-    return mesh
-
-
 def shown_stacks(result: CueContribution) -> tuple[Stack, ...]:
     """The stacks that this result has."""
     return tuple(stack for stack in STACKS if getattr(result, stack) is not None)
@@ -330,10 +317,10 @@ def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) ->
     stacks, top, rows = shown_stacks(result), top_share(result), 2 if result.random else 1
     axes = figure.subplots(rows, len(stacks), squeeze=False)
     for column, stack in enumerate(stacks):
-        mesh = share_map(axes[0, column], result.contribution(stack), top, result.null_band(stack), ink)
+        mesh = share_figures.share_map(axes[0, column], result.contribution(stack), top, result.null_band(stack), ink)
         axes[0, column].set_title(f"{mixing.STACK_TITLES[stack]}\ntrained", fontsize=8, color=ink)
         if result.random:
-            share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
+            share_figures.share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
             axes[1, column].set_title(f"random weights, mean of {len(result.random)} seeds", fontsize=8, color=ink)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.7)
     bar.set_label(f"share of “{result.target}” from “{result.cue}”".replace("$", r"\$"), color=ink)

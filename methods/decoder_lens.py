@@ -33,6 +33,7 @@ from methods.core.frames import Segment
 from methods.core.lens import Curve, Edit
 from methods.core.models_whisper import LONGEST_TRANSCRIPT
 from methods.core.network import SpeechModel, Transcript
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, finish, provenance, read_only
 
 Against = Literal["final", "reference"]
@@ -162,6 +163,7 @@ def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, norm: bool = True, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[DecoderLens]:
     """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
+    check_options(analyse, {**options, "norm": norm, "random_seeds": random_seeds})
     count = len(random_seeds) + 2
     yield Step(0.0, f"{model.id}, every layer")
     final = models.transcribe(clip, model, language=options.get("language"))

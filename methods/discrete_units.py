@@ -31,9 +31,9 @@ from matplotlib.figure import Figure
 from methods.core import draw, features, information, models, models_quantiser, unit_counts, unit_figures
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus
-from methods.core.errors import UserError
 from methods.core.features import Features
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 from methods.core.unit_counts import Counted, Split
 
@@ -41,7 +41,7 @@ BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 QUANTISER = "quantiser"  # what the model's own units are called
 SCORES = ("mutual information", "PNMI", "phone purity", "cluster purity")
 ENOUGH = 300  # evaluation frames for each unit; below that chance alone makes a visible part of the score
-MOST_UNITS = 500
+SENSE = {"units": (2, 500)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[DiscreteUnits]:
     """The same with progress: the trained model first, then acoustic features and random weights."""
+    check_options(analyse, options, SENSE)
     asked = _Asked(**options)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     split = unit_counts.split(corpus, states)
@@ -153,10 +154,6 @@ class _Asked:
     subtract_silence: bool = True
     random_seeds: Sequence[int] = (0, 1, 2)
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.units <= MOST_UNITS:
-            raise UserError(f"{self.units} units are out of reach; choose 2 to {MOST_UNITS}.")
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:

@@ -31,6 +31,7 @@ from methods.core.frames import FrameGrid, Segment
 from methods.core.lens import Curve
 from methods.core.live_probe_set import CLASSIFIED, MEASURED, RANDOM_SEED, SILENCE, ProbeSet
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, finish, provenance, read_only
 
 TARGETS = (*CLASSIFIED, *MEASURED)
@@ -118,6 +119,7 @@ def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -
 
 def analyse_in_steps(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> Steps[LiveProbes]:
     """The same with progress."""
+    check_options(analyse, {"phones": phones})
     probes = live_probe_set.probes_for(model)
     yield Step(0.1, "reading every layer")
     states = _states(clip, model)

@@ -35,6 +35,7 @@ from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.panel import Panel
 from methods.core.results import Step, Steps, finish, provenance, read_only
 from methods.core.stages import Window
@@ -91,6 +92,7 @@ PROPERTIES: dict[str, Property] = {
     **{f"F{n}": Property(f"F{n} of the interval", "frequency ratio", 1.0, _RATIOS, _RATIOS, _formant(n), True)
        for n in (1, 2, 3)},
 }  # fmt: skip
+SENSE = {"properties": tuple(PROPERTIES)}
 WHOLE_CLIP = tuple(name for name, each in PROPERTIES.items() if not each.local)
 
 
@@ -207,6 +209,8 @@ def analyse_in_steps(
     **options: Any,
 ) -> Steps[Paralinguistics]:
     """`analyse`, sound by sound, for a page that shows progress and can stop."""
+    given = {"properties": properties, "interval": interval, "random_seeds": random_seeds}
+    check_options(analyse, {**options, **given}, SENSE)
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
     interval = Segment(*interval) if isinstance(interval, tuple) else interval
@@ -238,9 +242,8 @@ def analyse_in_steps(
 
 
 def _check(properties: Sequence[str], interval: Segment | None) -> None:
-    unknown = [name for name in properties if name not in PROPERTIES]
-    if unknown or not properties:
-        raise UserError(f"There is no property {unknown}; choose some of {', '.join(PROPERTIES)}.")
+    if not properties:
+        raise UserError(f"No property was chosen, so nothing would change; choose some of {', '.join(PROPERTIES)}.")
     if interval is None and any(PROPERTIES[name].local for name in properties):
         raise UserError("This change is made to one word or phone; choose which (an interval).")
 

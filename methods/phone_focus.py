@@ -21,6 +21,7 @@ gradient explains little.
 Systems, ACL 2020. There the network was DeepSpeech 2 and the groups were seven accents of English.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,7 @@ from methods.core.errors import UserError
 from methods.core.frames import FrameGrid
 from methods.core.items import Items, phone_items
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.phone_readout import PhoneReadout
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only
 from methods.core.stages import at, stages
@@ -45,6 +47,7 @@ STEP = 0.01  # s between frames of the spectrogram
 REACH = 3  # neighbours on either side that are told apart
 COLOURS = ("#2563eb", "#059669", "#7c3aed", "#db2777", "#0891b2", "#65a30d")
 MARKS = "os^Dvx"
+SENSE = {"group_by": ("speaker", "sex", "language"), "most": (1, math.inf)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +136,11 @@ def analyse_in_steps(
     seed: int = 0,
 ) -> Steps[PhoneFocus]:
     """`analyse`, recording by recording, for a page that shows progress and can stop."""
+    kept = {"group_by": group_by, "most": most, "matched": matched, "seed": seed}
+    check_options(analyse, {**kept, "random_seeds": random_seeds}, SENSE)
+    kept["random_seeds"] = list(random_seeds)
     readout = phone_readout.phone_readout(model)
     items = chosen_items(corpus, readout, group_by, most, matched, seed)
-    kept = {"group_by": group_by, "most": most, "matched": matched, "seed": seed, "random_seeds": list(random_seeds)}
     result = _empty(corpus, model, readout, items, kept)
     total = 1 + len(random_seeds)
     shares, distances = yield from _measured(corpus, model, readout, items, (0.0, 1 / total))
@@ -163,8 +168,6 @@ def chosen_items(
             "These recordings have no phones with times that this model knows (ARPAbet, such as “iy”); choose a "
             "bundled corpus, or align the clip first."
         )
-    if group_by not in ("speaker", "sex", "language"):
-        raise UserError(f"Recordings cannot be grouped by {group_by!r}; choose speaker, sex or language.")
     groups = items.columns[group_by]
     random, names = np.random.default_rng(seed), np.unique(groups)
     order = random.permutation(len(items))

@@ -4,6 +4,10 @@ A saliency map says how much each cell of the spectrogram matters. Listeners thi
 gathered over phones: each phone gets one score, and the first few of them are the explanation. Whether it is true is
 tested by taking these phones out of the spectrogram and seeing what the model's answer loses (FF).
 
+*What is explained.* The whole answer, one word of it, a word rather than another, the language (multilingual Whisper
+models) or the class (classifiers). A contrast leaves out what speaks for both words alike, such as that there is
+speech at all. A CTC model's word is found by its time, since it may spell other words than the page names.
+
 *How to read it.* A good explanation loses much with little sound. Compare its curve only at equal size: with the most
 salient single cells of the same area, with the most salient moments of the same duration, with the loudest phones, and
 with random phones of the same total duration (the band). If random phones lose as much, duration explains the
@@ -17,6 +21,7 @@ better than raw maps for detectors of synthetic speech; for other questions sing
 AI-Generated Voice, Interspeech 2024 (arXiv 2406.10422).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +37,7 @@ from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.gradients import GradientMap, GradientMethod
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.phone_cells import Instead, Pooling, Scene
 from methods.core.results import Step, Steps, finish, provenance, read_only
 from methods.core.stages import Window
@@ -41,6 +47,7 @@ SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the phones that are kept as
 DRAWS = 20  # random sets of phones
 SILENCES = {"", "sil", "sp", "spn", "<eps>", "_", "pau", "(pause)"}
 RIVALS = ("phones", "cells", "moments", "loudest phones")  # sets of equal size, in the order of `losses`
+SENSE = {"draws": (0, math.inf), "occurrence": (1, math.inf)}
 NAMES = ("most salient phones", "most salient cells, equal area", "most salient moments, equal time", "loudest phones")
 
 
@@ -136,7 +143,8 @@ def analyse(
 
     `kind`, `wanted`, `occurrence`, `against`, `transcript` and `language` choose the target as in `targets.build`;
     `method` makes the map; `pooling` gathers it ("sum" favours long phones); `instead` is what takes the place of a
-    cell: silence, or the mean of its band. Raises UserError where there are fewer than two phones.
+    cell: silence, or the mean of its band. Raises UserError where there are fewer than two phones, for a name that
+    there is not, and for a number that makes no sense.
     """
     options = {"kind": kind, "wanted": wanted, "occurrence": occurrence, "against": against, "transcript": transcript}
     options |= {"language": language, "method": method, "pooling": pooling, "instead": instead, "window": window}
@@ -154,6 +162,7 @@ def analyse_in_steps(
     **options: Any,
 ) -> Steps[PhonemeSaliency]:
     """`analyse`, with progress, for a page that can stop."""
+    check_options(analyse, {**options, "segments": segments, "random_seeds": random_seeds, "draws": draws}, SENSE)
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
     phones = _phones(clip, segments)

@@ -32,11 +32,18 @@ from methods.core.diagnostic import Measured, Plan
 from methods.core.errors import UserError
 from methods.core.features import Features
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.probe_figures import SCORES
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 
 LEARNING_SIZES = (3, 5, 10, 20, 40, 80)  # training recordings
 FEWEST_OF_A_SPEAKER = 60  # items, for the matrix of speakers
+SENSE = {
+    "unit": diagnostic.UNITS,
+    "probe": diagnostic.KINDS,
+    "groups": ("utterance", "speaker"),
+    "transfer": tuple(corpora.CORPORA),
+}
 OF_THE_SPEAKER = ("speaker", "sex", "language")  # targets that make no sense from one speaker to another
 
 
@@ -157,6 +164,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Probing]:
     """The same with progress: the trained model and the acoustic baselines first, then random weights and the rest."""
+    check_options(analyse, options, SENSE)
     asked = _Asked(**options)
     task = probe_targets.task(corpus, asked.target)
     plan = diagnostic.plan(task, asked.unit, asked.probe, asked.groups, asked.control_seeds, asked.seed)

@@ -32,10 +32,12 @@ from methods.core.corpus import Corpus
 from methods.core.embedding import QUALITY
 from methods.core.features import Features
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.projection_points import Asked, Mapped, Points
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
+SENSE = projection_points.SENSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,7 @@ class Projection:
     start: np.ndarray  # (n,) s
     end: np.ndarray  # (n,) s
     left_out: int  # items that there was no room for
+    notes: tuple[str, ...]  # what was not done as asked, and why
     done: bool  # whether the controls are complete
     provenance: dict[str, Any]
 
@@ -126,6 +129,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Projection]:
     """The same with progress: the trained model first, then acoustic features and random weights."""
+    check_options(analyse, options, SENSE)
     asked = Asked(**options)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     chosen = projection_points.choose(corpus, states, asked)
@@ -176,7 +180,7 @@ def _first(
         speaker=tuple(map(str, chosen.items.columns["speaker"][shown])),
         utterance=read_only(chosen.items.utterance[shown], np.int64),
         start=read_only(chosen.items.start[shown]), end=read_only(chosen.items.end[shown]),
-        left_out=chosen.left_out, done=False,
+        left_out=chosen.left_out, notes=projection_points.notes(chosen, asked), done=False,
         provenance=corpus_provenance("projection", corpus, model, **vars(asked), features_note=states.note),
     )  # fmt: skip
 

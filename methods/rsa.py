@@ -17,6 +17,7 @@ point-biserial correlation with labels stays small even where words are told apa
 1906.01543) for strings and trees; Chrupała, Higy & Alishahi, ACL 2020 (arXiv 2004.07070) for speech; Mantel 1967.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,11 +31,20 @@ from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.features import Features
 from methods.core.network import SpeechModel
+from methods.core.options import FOR_95, check_options
 from methods.core.results import Step, Steps, corpus_provenance, finish, read_only, within
 from methods.core.rsa_items import CONFOUNDS, Asked
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 BAND = (2.5, 97.5)  # per cent of the shuffles
+SENSE = {
+    "unit": tuple(rsa_items.UNITS),
+    "references": tuple(rsa_items.REFERENCES),
+    "confounds": tuple(rsa_items.REFERENCES),
+    "method": tuple(similarity.METHODS),
+    "most": (rsa_items.FEWEST, math.inf),
+    "shuffles": (FOR_95, math.inf),
+}
 KINDS = {"whole": "correlation", "partial": "partial correlation"}
 
 
@@ -147,6 +157,7 @@ def analyse(
 
 def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Rsa]:
     """The same with progress: the trained model first, then shuffles, acoustic features and random weights."""
+    check_options(analyse, options, SENSE)
     asked = _Options(**options)
     items = rsa_items.chosen(corpus, asked.unit, asked.most, asked.parses, asked.seed)
     other = None if asked.other is None else models.load_model(asked.other)
@@ -218,9 +229,8 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Featur
 
 
 def _references(corpus: Corpus, model: SpeechModel, items: Asked, asked: _Options) -> dict[str, np.ndarray]:
-    for names in (asked.references or (), asked.confounds):
-        if wrong := set(names) - set(rsa_items.REFERENCES):
-            raise UserError(f"There is no reference “{min(wrong)}”; choose of {', '.join(rsa_items.REFERENCES)}.")
+    if asked.references is not None and not len(asked.references):
+        raise UserError(f"No reference was chosen; choose some of {', '.join(rsa_items.REFERENCES)}.")
     found = rsa_items.compared(corpus, model, items)
     if not any(asked.references is None or name in asked.references for name in found):
         raise UserError(

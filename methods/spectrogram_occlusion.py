@@ -36,6 +36,7 @@ from methods.core.faithfulness import Verdict
 from methods.core.frames import Segment
 from methods.core.map_trials import MapTrial, map_trial
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.perturb import check_audible
 from methods.core.rereading import Rereader
 from methods.core.results import Step, Steps, finish, provenance, read_only
@@ -47,6 +48,13 @@ Neutral = Literal["mean", "padding"]
 Level = Literal["token", "word", "sentence"]
 FEWEST_MASKS, MOST_MASKS = 24, 20_000
 FEWEST_PATCHES = 8
+SENSE = {
+    "masks": (FEWEST_MASKS, MOST_MASKS),
+    "patches_per_second": (0.1, 1000),
+    "share": (0.01, 0.99),
+    "points": (1, 100),
+    "random_maps": (0, 100),
+}
 BETWEEN_PICTURES = 24  # masks from one partial result to the next
 
 
@@ -182,6 +190,7 @@ def analyse(
 def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[SpectrogramOcclusion]:
     """`analyse`, with a partial result every few masks, for a page that shows progress and can stop."""
     options = {name: options.get(name, default) for name, default in _defaults().items()}
+    check_options(analyse, options, SENSE)
     _check(clip, model, options)
     yield Step(0.0, f"{model.id} reads the clip")
     text = models.transcribe(clip, model, text=options["transcript"], language=options["language"])
@@ -207,13 +216,8 @@ def _check(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> None:
     if not model.writes_text:
         raise UserError(f"{model.id} writes no text token by token, which this needs; choose a Whisper model.")
     check_audible(clip.samples)
-    if not FEWEST_MASKS <= options["masks"] <= MOST_MASKS:
-        raise UserError(
-            f"{options['masks']} masks cannot be used: under {FEWEST_MASKS} the map is noise, and over {MOST_MASKS} "
-            "it takes hours; choose a number between them."
-        )
-    if not 0.0 < options["share"] < 1.0 or not options["patches_per_second"]:
-        raise UserError("The share that is hidden must lie between 0 and 1, and there must be a patch size.")
+    if not options["patches_per_second"]:
+        raise UserError("No size of patches was chosen, so there is nothing to hide; give at least one.")
 
 
 def _empty(reader: Rereader, options: dict[str, Any]) -> SpectrogramOcclusion:

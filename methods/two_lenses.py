@@ -30,12 +30,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core import alignment, ctc, ctc_layers, draw, layers_whisper, lens, models, models_whisper
+from methods.core.attention_timing import group_words
 from methods.core.audio import Clip
 from methods.core.ctc_layers import Head
 from methods.core.errors import UserError
 from methods.core.frames import AlignmentError, Segment
 from methods.core.lens import Curve
 from methods.core.network import SpeechModel, Transcript
+from methods.core.options import check_options
 from methods.core.results import Step, Steps, finish, provenance, read_only
 
 Lens = Literal["symbols", "words"]
@@ -54,7 +56,8 @@ class TwoLenses:
     end: np.ndarray  # (found,) s
     right: np.ndarray  # (found,) bool: it agrees with what the same lens says of the trained model's last layer
     symbol_errors: np.ndarray | None  # (layers,) edits per symbol of the last layer's string; None: no CTC head
-    word_errors: np.ndarray | None  # (layers,) edits per word of the final transcript; None: no decoder
+    word_errors: np.ndarray | None  # (layers,) edits per word of the last layer's text; None: no decoder
+    unplaced: np.ndarray  # (layers,) int, words that are counted but not drawn: more than have a place in the clip
     layers: tuple[str, ...]  # (layers,) names
     head: str  # whose CTC head it is; empty if there is none
     spoken: tuple[str, ...]  # (segments,) what is said, if it is known
@@ -109,6 +112,7 @@ def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[TwoLenses]:
     """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
+    check_options(analyse, {**options, "random_seeds": random_seeds})
     yield Step(0.0, f"{model.id}, every layer")
     head = ctc_layers.head_of(model, options.get("unit")) if ctc_layers.units(model) else None
     if head is None and not model.writes_text:
@@ -141,17 +145,20 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
     """Both lenses on one encoder."""
     clip, head, meant = asked.clip, asked.head, asked.meant
     read: dict[Lens, list[list[Segment]]] = {}
+    said: dict[Lens, list[tuple[str, ...]]] = {}
     if head is not None:
         read["symbols"] = _symbols(clip, encoder, head)
-        meant.setdefault("symbols", _labels(read["symbols"][-1]))
+        said["symbols"] = [_labels(found) for found in read["symbols"]]
     if asked.final is not None:
-        read["words"] = _words(clip, asked.model, encoder, asked.final)
-        meant.setdefault("words", _labels(read["words"][-1]))
+        read["words"], said["words"] = _words(clip, asked.model, encoder, asked.final)
+    for kind, layers in said.items():
+        meant.setdefault(kind, layers[-1])
     rows = [(kind, layer, found) for kind, layers in read.items() for layer, found in enumerate(layers)]
     flat = [(kind, layer, segment) for kind, layer, found in rows for segment in found]
     right = [agreed for kind, _, found in rows for agreed in agreeing(meant[kind], _labels(found))]
-    errors = {kind: [lens.error_rate(meant[kind], _labels(found)) for found in read[kind]] for kind in read}
-    said = asked.options.get("segments") or ()
+    errors = {kind: [lens.error_rate(meant[kind], labels) for labels in said[kind]] for kind in said}
+    counts = [[len(labels) - len(found) for labels, found in zip(said[k], read[k], strict=True)] for k in read]
+    spoken = asked.options.get("segments") or ()
     return TwoLenses(
         lens=_texts([kind for kind, _, _ in flat]),
         layer=read_only([layer for _, layer, _ in flat], np.int64),
@@ -161,13 +168,14 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
         right=read_only(right, bool),
         symbol_errors=read_only(errors["symbols"]) if "symbols" in errors else None,
         word_errors=read_only(errors["words"]) if "words" in errors else None,
+        unplaced=read_only(counts[-1], np.int64),
         layers=models.encode(clip, encoder).layer_names,
         head=head.label if head else "",
-        spoken=tuple(segment.label for segment in said),
-        starts=read_only([segment.start for segment in said]),
-        ends=read_only([segment.end for segment in said]),
+        spoken=tuple(segment.label for segment in spoken),
+        starts=read_only([segment.start for segment in spoken]),
+        ends=read_only([segment.end for segment in spoken]),
         random=(),
-        provenance=_origin(asked, encoder, said),
+        provenance=_origin(asked, encoder, spoken),
     )
 
 
@@ -206,28 +214,32 @@ def _symbols(clip: Clip, encoder: SpeechModel, head: Head) -> list[list[Segment]
 
 
 @torch.inference_mode()
-def _words(clip: Clip, model: SpeechModel, encoder: SpeechModel, final: Transcript) -> list[list[Segment]]:
-    """What `model`'s decoder writes from each layer of `encoder`, each word where the decoder looked for it."""
+def _words(
+    clip: Clip, model: SpeechModel, encoder: SpeechModel, final: Transcript
+) -> tuple[list[list[Segment]], list[tuple[str, ...]]]:
+    """What `model`'s decoder writes from each layer of `encoder`: words where the decoder looked for them, and all."""
     states = lens.readable(encoder, lens.streams(clip, encoder))
     longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), models_whisper.LONGEST_TRANSCRIPT)
     own, found = models.frame_grid(clip, model).frames, []
     with model.lock:
         for layer, written in zip(states, lens.greedy(model, states, final.prompt, longest), strict=True):
             tokens = tuple(token for token in written.tokens if token <= model.decoding.no_timestamps)
-            found.append(_placed(clip, model, layer[None], tokens, final.language, own) if tokens else [])
-    return found
+            found.append(_placed(clip, model, layer[None], tokens, final.language, own) if tokens else ([], ()))
+    return [placed for placed, _ in found], [labels for _, labels in found]
 
 
 def _placed(
     clip: Clip, model: SpeechModel, state: torch.Tensor, tokens: tuple[int, ...], language: str | None, own: int
-) -> list[Segment]:
+) -> tuple[list[Segment], tuple[str, ...]]:
     start = models_whisper.opening(model, state)
     text = models_whisper.forced(model, state, tokens, language, start=start, given=False)
     read = layers_whisper.decoder_pass(model.network, state, text.ids, own)
+    count = len(text.token_texts)
+    labels = _labels(group_words(text.token_texts, np.arange(count + 1.0), text.language or "en", seconds=count))
     try:
-        return list(alignment.words_of_pass(read, text, model, clip.seconds))
-    except AlignmentError:  # a loop of more words than the clip has frames: there is no place for them
-        return []
+        return list(alignment.words_of_pass(read, text, model, clip.seconds)), labels
+    except AlignmentError:  # a loop of more words than the clip has frames: they are counted, and have no place
+        return [], labels
 
 
 def agreeing(meant: Sequence[str], said: Sequence[str]) -> list[bool]:

@@ -4,7 +4,8 @@ In one layer at a time, the value vectors of one word are set to zero in every h
 word, while queries, keys, attention weights, residual stream and feed-forward stay as they are. The cosine distance
 between each position's new and original output says how much it relied on that word. Rows are the words that are
 affected, columns the words that are zeroed. In conformer blocks (hama-ctc), whose convolution mixes frames as well,
-the distance is taken right after the attention module.
+the distance is taken right after the attention module. The rest of a block is the model's own: the paper writes it
+with LayerNorms after each part and a ReLU, Whisper has them before and a GELU.
 
 *How to read it.* The raw distance is tiny where the residual stream dominates; a **share** is a row's distances
 divided by their sum. The diagonal is a word's reliance on its own frames. Compare layers: context usually opens up
@@ -33,31 +34,23 @@ from methods.core.ablation import AgainstTheMean
 from methods.core.audio import Clip
 from methods.core.frames import Segment
 from methods.core.layers import Stack
-from methods.core.mixing import Passage
+from methods.core.mixing import STACKS, MixingResult, Passage
 from methods.core.network import SpeechModel
+from methods.core.options import check_options, options_of
 from methods.core.results import Step, Steps, finish, read_only
 from methods.core.zeroing import site_distances_in_steps
 
-STACKS: tuple[Stack, ...] = ("encoder", "decoder", "cross")
 Per = Literal["segment", "frame"]
 Ablation = Literal["zero", "mean"]  # what the values of a word become: zero, or the clip's mean value
 
 
 @dataclass(frozen=True, eq=False)
-class ValueZeroing:
+class ValueZeroing(MixingResult):
     """Raw cosine distances (0 to 2), rows = affected, columns = zeroed; None for a stack that was not asked for."""
 
     encoder: np.ndarray | None  # (layers, segments, segments)
     decoder: np.ndarray | None  # (layers, tokens, tokens); 0 where the row comes before the zeroed token
     cross: np.ndarray | None  # (layers, tokens, segments)
-    random: tuple["ValueZeroing", ...]  # the same with random weights, one per seed
-    labels: tuple[str, ...]  # (segments,)
-    starts: np.ndarray  # (segments,) seconds
-    ends: np.ndarray  # (segments,) seconds
-    frames: np.ndarray  # (segments,) number of encoder frames in each segment
-    tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
-    prompt: int  # how many of the tokens are the prompt
-    provenance: dict[str, Any]
 
     def maps(self, stack: Stack = "encoder", per: Per = "segment") -> np.ndarray:
         """(layers, rows, columns) raw distances, or per zeroed frame, so that long words do not win by length."""
@@ -102,30 +95,17 @@ def analyse(
     Source: Mohebbi et al. 2023, section 3; a zeroed word's frames J give 1 - cos(x_i without J, x_i), averaged over
     the frames i of the affected word. In the last layer both sides pass the stack's final LayerNorm.
     """
-    steps = analyse_in_steps(
-        clip,
-        model,
-        segments=segments,
-        transcript=transcript,
-        language=language,
-        stacks=stacks,
-        layers=layers,
-        ablation=ablation,
-        random_seeds=random_seeds,
-    )
-    return finish(steps)
+    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
 
 
 def analyse_in_steps(
     clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> Steps[ValueZeroing]:
     """`analyse`, a few zeroed words or frames at a time, for a page that shows progress and can stop."""
-    stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
-    given = {key: options.get(key) for key in ("segments", "transcript", "language")}
-    passage = mixing.passage(clip, model, stacks=stacks, **given)
-    layers, ablation = options.get("layers"), options.get("ablation", "zero")
+    check_options(analyse, {**options, "random_seeds": random_seeds})
+    passage, stacks, layers = mixing.asked(clip, model, options)
     names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
-    names["ablation"] = ablation
+    names["ablation"] = options.get("ablation", "zero")
     count, name = len(random_seeds) + 1, f"{model.id}, trained weights"
     yield Step(0.0, name)
     result = yield from _measured(passage, names, (0.0, 1 / count), name, None)
@@ -190,6 +170,7 @@ def view(
     prompt: bool = False,
 ) -> mixing.View:
     """What `plot` and the page draw: one layer's map, its random-weights control, and a curve over the layers."""
+    check_options(view, {"stack": stack, "per": per, "shares": shares, "prompt": prompt})
     mean = result.provenance["options"].get("ablation") == "mean"
     noun = " per frame" if per == "frame" and stack != "decoder" else ""
     return mixing.build_view(
@@ -204,18 +185,11 @@ def view(
     )
 
 
-def plot(
-    result: ValueZeroing,
-    *,
-    stack: Stack = "encoder",
-    layer: int | None = None,
-    per: Per = "segment",
-    shares: bool = True,
-    prompt: bool = False,
-) -> Figure:
+@options_of(view)
+def plot(result: ValueZeroing, **options: Any) -> Figure:
     """The map of one layer beside the mean of its random-weights controls, and the self share of every layer.
 
-    `layer` counts from 1; the last one by default. `shares=False` draws raw distances; `per="frame"` divides by the
-    number of frames that were zeroed.
+    The options are those of `view`: `layer` counts from 1, the last one by default; `shares=False` draws raw
+    distances; `per="frame"` divides by the number of frames that were zeroed.
     """
-    return draw.mixing_figure(view(result, stack=stack, layer=layer, per=per, shares=shares, prompt=prompt))
+    return draw.mixing_figure(view(result, **options))

@@ -36,6 +36,7 @@ from methods.core.errors import UserError
 from methods.core.faithfulness import Trial, Verdict
 from methods.core.frames import Segment
 from methods.core.network import SpeechModel
+from methods.core.options import check_options
 from methods.core.panel import Panel
 from methods.core.perturb import MODES, Mode
 from methods.core.results import Step, Steps, finish, provenance, read_only
@@ -44,6 +45,7 @@ from methods.core.stages import Window
 Margins = Literal["none", "published"]
 Unit = Literal["nats", "probability"]
 MARGINS: dict[Margins, tuple[float, float]] = {"none": (0.0, 0.0), "published": (0.1, 0.04)}  # s before and after
+SENSE = {"random_orders": (0, 1000)}
 ORDERS = ("this explanation", "loudest first", "longest first")  # then random ones
 
 
@@ -169,6 +171,8 @@ def analyse_in_steps(
     **options: Any,
 ) -> Steps[WordEvidence]:
     """`analyse`, sound by sound, for a page that shows progress and can stop."""
+    given = {"mode": mode, "modes": modes, "random_seeds": random_seeds, "random_orders": random_orders}
+    check_options(analyse, {**options, **given}, SENSE)
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
     asked = {key: options.get(key) for key in ("transcript", "language")}
@@ -204,19 +208,9 @@ def _words(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> tuple[Seg
     return tuple(pieces)
 
 
-def _check(modes: Sequence[str], margins: str) -> None:
-    unknown = [mode for mode in modes if mode not in MODES]
-    if unknown or margins not in MARGINS:
-        raise UserError(
-            f"There is no replacement or margin {unknown or margins!r}; choose a replacement of "
-            f"{', '.join(MODES)} and margins of {', '.join(MARGINS)}."
-        )
-
-
 def _empty(
     panel: Panel, words: tuple[Segment, ...], modes: tuple[str, ...], options: dict[str, Any], kept: dict[str, Any]
 ) -> WordEvidence:
-    _check(modes, kept["margins"])
     base, heard = panel.heard(panel.clip.samples)
     count, orders = (len(words), len(panel.labels)), np.zeros((0, 1))
     spoken = [[word.label, word.start, word.end] for word in words]

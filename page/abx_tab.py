@@ -129,7 +129,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
     return abx.analyse_in_steps(
         chosen(session, values["corpus"]),
         model,
-        on=(values["on"] or "phone").strip(),
+        on=values["on"],
         by=tuple(name for name in values["by"] or () if name != values["on"]),
         across=values["across"],
         modes=tuple(values["modes"] or ()),
@@ -178,7 +178,9 @@ def table(result: Abx, values: Values) -> Values:
     order = shown_classes(result, mode)
     cells = result.matrix[result.modes.index(mode), layer][np.ix_(order, order)] * 100
     names = [result.classes[number] for number in order]
-    title = f"Layer {result.layers[layer]}, {mode}: ABX error of every pair; press a cell to hear A, B and X"
+    every = len(order) == len(result.classes)
+    which = "every pair" if every else f"the {len(order)} most confused of {len(result.classes)} categories"
+    title = f"Layer {result.layers[layer]}, {mode}: ABX error of {which}; press a cell to hear A, B and X"
     row = sound_plot.grid_row(
         cells, names, names, title=title, unit="% error", vmax=50.0, decimals=0, row_name="A and X", column_name="B",
         row_height=18,

@@ -49,11 +49,13 @@ LIMITS: dict[str, tuple[float, float]] = {
     "continuum.amount": (0.5, 2),
     "continuum.count": (2, 11),
     "draws": (3, 50),
+    "silenced": (0, 10),  # an encoder pass each
     "orders": (3, 50),
     "random_orders": (3, 50),
     "steps": (1, 256),
     "samples": (2, 512),
     "attribution.share": (0.01, 1),
+    "attribution.heads": (0, 9),
     "spectrogram_occlusion.share": (0.01, 0.99),
     "masks": (24, 1000),
     "patches_per_second": (1, 100),

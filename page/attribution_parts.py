@@ -9,24 +9,27 @@ import numpy as np
 from methods.core import attribution_view
 from methods.core.attribution_result import Attribution, Played
 from methods.core.audio import Clip, to_wav
-from page import sound_plot
+from page import attribution_heads, sound_plot
 from page.pictures import inline_svg
 from page.technique_tab import Values
 
+UNTESTED = "<p class='quiet'>Not run: choose “with all tests”.</p>"
 CLEAREST = 0.995  # quantile of the map's magnitudes at which its colours end
 
 
 def drawn(result: Attribution, _values: Values) -> tuple[Any, ...]:
     """A value for each output; empty until it is measured."""
-    judged = result.verdict is not None
+    judged, untested = result.verdict is not None, "" if result.provenance["options"]["checks"] else UNTESTED
     return (
         over_time(result),
         "" if result.played is None else players(result, result.played),
         inline_svg(_panel(attribution_view.deletion_panel, result), _told(result, "deletion")) if judged else "",
         inline_svg(_panel(attribution_view.insertion_panel, result), _told(result, "insertion")) if judged else "",
-        verdict_table(result) if judged else "",
-        _agreement(result) if result.others else "",
-        inline_svg(_panel(attribution_view.modes_panel, result), _modes_told(result)) if result.modes else "",
+        verdict_table(result) if judged else untested,
+        _agreement(result) if result.others else untested,
+        _steadiness(result) if result.steady else "",
+        inline_svg(_panel(attribution_view.modes_panel, result), _modes_told(result)) if result.modes else untested,
+        attribution_heads.shown(result),
     )
 
 
@@ -137,6 +140,20 @@ def _agreement(result: Attribution) -> str:
     size = (1.6 + 0.5 * len(names), 1.4 + 0.38 * len(names))
     return inline_svg(
         _panel(attribution_view.agreement_panel, result), f"Rank correlation of {names[0]} with {firsts}.", size
+    )
+
+
+def _steadiness(result: Attribution) -> str:
+    steady, text = result.steady, attribution_view.text_of
+    values = zip(steady.variants, steady.spearman, steady.pearson, steady.loudness_spearman, strict=True)
+    told = "; ".join(f"{name} {text(rho)} (linear {text(r)}, loudness {text(loud)})" for name, rho, r, loud in values)
+    summary = f"Rank correlation of the map with that of the changed clip: {told}. Random maps: 95 % lie below "
+    picture = inline_svg(_panel(attribution_view.steady_panel, result), f"{summary}{text(steady.sure)}.", (4.8, 3.6))
+    if not steady.lacking:
+        return picture
+    return picture + (
+        f"<p class='quiet'>n/a ({', '.join(steady.lacking)}): one of the two maps is constant, or there are fewer "
+        "than three pieces, and then no correlation is defined.</p>"
     )
 
 

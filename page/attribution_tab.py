@@ -1,10 +1,13 @@
 """The tab of attribution: the map on the clip's time axis, what is left of the answer, and the tests below it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import gradio as gr
 import numpy as np
 
 from methods import attribution
-from methods.core import evidence, models, perturb, targets
+from methods.core import ctc_words, evidence, models, perturb, targets
 from methods.core.attribution_result import Attribution
 from methods.core.cue import text_words
 from methods.core.errors import UserError
@@ -26,13 +29,14 @@ KINDS: dict[Kind, str] = {
     "transcript": "the whole transcript",
     "contrast": "a word rather than another",
     "language": "the language",
-    "ctc": "the string of symbols (CTC)",
+    "ctc": "symbols or a word (CTC)",
     "class": "the class",
 }
 LEVELS = [("log-mel", "log-mel"), ("waveform", "waveform"), ("convolutions' output", "embedding")]
 CUTS = [("words or phones, as above", "segments"), ("windows of 70 ms", "windows")]
 WINDOWS = [("the clip only: ten times quicker, not the usual input", "clip"), ("exact 30 s", "full")]
-TESTS = [("with all tests", "yes"), ("the map only", "no")]
+TESTS = [("with all tests", "yes"), ("the map only", "no"), ("the map, and heads of our own", "heads")]
+HEADS = 5
 PAGE_LIMIT = 180.0  # s, for one attribution on a page that others wait for
 RULES = (  # control -> its values, the default first
     ("kind", tuple(KINDS)),
@@ -107,16 +111,20 @@ def _outputs() -> list[gr.components.Component]:
     with gr.Row():
         deletion, insertion = gr.HTML(elem_id="deletion-attribution"), gr.HTML(elem_id="insertion-attribution")
     table = gr.HTML(elem_id="table-attribution")
-    gr.Markdown("#### Do methods, and what stands in for the sound, agree?")
+    gr.Markdown("#### Do methods agree, and does the map stay when the sound changes a little?")
     with gr.Row():
-        agreement, modes = gr.HTML(elem_id="agreement-attribution"), gr.HTML(elem_id="modes-attribution")
-    return [plot, players, deletion, insertion, table, agreement, modes]
+        agreement, steady = gr.HTML(elem_id="agreement-attribution"), gr.HTML(elem_id="steady-attribution")
+    gr.Markdown("#### How much of the map is what stands in for the sound?")
+    modes = gr.HTML(elem_id="modes-attribution")
+    gr.Markdown("#### Do five heads trained on other halves of the recordings agree?")
+    heads = gr.HTML(elem_id="heads-attribution")
+    return [plot, players, deletion, insertion, table, agreement, steady, modes, heads]
 
 
 def _places(words: tuple) -> list[tuple[str, str]]:
     named = [(f"{number}. {word.label}", str(number)) for number, word in enumerate(words, start=1)]
     unnamed = [(str(number), str(number)) for number in range(1, MOST_WORDS + 1)]
-    return [("the longest", LONGEST_WORD), *(named or unnamed)]
+    return [("the longest (CTC: all)", LONGEST_WORD), *(named or unnamed)]
 
 
 def _word_list(session: Session | None, _units: str, word: str) -> list[dict]:
@@ -139,7 +147,7 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     values = fitted(values)
     possible = targets.kinds(model)
     kind = values["kind"] if values["kind"] in possible or not possible else possible[0]
-    windows = values["cut"] == "windows"
+    windows, with_heads = values["cut"] == "windows", values["tests"] == "heads"
     segments = session.words if windows else session.segments(units)
     return attribution.analyse_in_steps(
         session.clip,
@@ -156,23 +164,34 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
         aggregate=values["aggregate"],
         replacement=values["replacement"],
         checks=values["tests"] == "yes",
+        heads=HEADS if with_heads else 0,
+        phones=session.phones or None if with_heads else None,
         time_limit=PAGE_LIMIT,
     )
 
 
 def _chosen_word(session: Session, model: SpeechModel, kind: str, number: str) -> Values:
-    """The word with this number in the text that the model writes (or is given), and which of its equals it is."""
+    """The word with this number: in the text that the model writes (or is given), or by its time for CTC models."""
     place = int(number) - 1
-    if kind not in ("word", "contrast") or place < 0 or not model.writes_text:
+    if place < 0 or kind not in ("word", "contrast", "ctc"):
         return {}
-    words = [word.label for word in text_words(models.transcribe(session.clip, model, text=session.text))]
+    if not model.writes_text:
+        words = session.words or ctc_words.heard(session.clip, model)
+        wanted, occurrence = ctc_words.at(session.clip, model, _numbered(words, place, "This clip has"))
+        return {"wanted": wanted, "occurrence": occurrence}
+    words = text_words(models.transcribe(session.clip, model, text=session.text))
+    chosen = _numbered(words, place, f"{model.id} writes").label
+    same = [index for index, word in enumerate(words) if word.label.casefold() == chosen.casefold()]
+    return {"wanted": chosen, "occurrence": same.index(place) + 1}
+
+
+def _numbered(words: Sequence[Any], place: int, who: str) -> Any:
     if place >= len(words):
         raise UserError(
-            f"{model.id} writes {len(words)} words for this clip ({', '.join(words[:12])}), so there is no number "
-            f"{number}; choose another word."
+            f"{who} {len(words)} words for this clip ({', '.join(word.label for word in words[:12])}), so there is no "
+            f"number {place + 1}; choose another word."
         )
-    same = [index for index, word in enumerate(words) if word.casefold() == words[place].casefold()]
-    return {"wanted": words[place], "occurrence": same.index(place) + 1}
+    return words[place]
 
 
 def status_line(result: Attribution, _values: Values) -> str:
@@ -196,4 +215,6 @@ def status_line(result: Attribution, _values: Values) -> str:
         parts.append(f"{orders} of {options['orders']} random orders: more would take too long")
     if options["checks"] and len(result.modes) < len(options["modes"]):
         parts.append("tests are being computed …")
+    if options["heads"] and "heads" not in result.refused and (result.heads is None or not result.heads.complete):
+        parts.append("heads are being trained and explained …")
     return " · ".join(parts)

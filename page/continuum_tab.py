@@ -127,8 +127,8 @@ def _segment_lists(session: Session | None, units: str, first: str, second: str)
         return [gr.update(choices=PLACES)] * 2
     choices = [(f"{number}. {segment.label}", str(number)) for number, segment in enumerate(found, start=1)]
 
-    def kept(value: str, default: int) -> str:
-        return value if int(value) <= len(found) else str(min(default, len(found)))
+    def kept(value: str | None, default: int) -> str:
+        return value if value in {number for _, number in choices} else str(min(default, len(found)))
 
     return [gr.update(choices=choices, value=kept(*pair)) for pair in ((first, 1), (second, 2))]
 

@@ -91,8 +91,11 @@ def _reference(session: Session, model: SpeechModel, unit: str | None) -> str | 
 def fitted(result: CtcLens, values: Values) -> Values:
     """The control values, within what this result has."""
     shown = result.shown()
-    symbol = next((s for s in result.symbols if s.casefold() == values["symbol"].strip().casefold()), None)
+    asked = values["symbol"].strip()
+    symbol = next((s for s in result.symbols if s.casefold() == asked.casefold()), None)
     return values | {
+        "absent": asked if asked and symbol is None else "",
+        "untuned": values["lens"] == "tuned" and result.tuned_log_probabilities is None,
         "layer": min(int(values["layer"]), len(result.layers) - 1),
         "lens": "raw" if result.tuned_log_probabilities is None else values["lens"],
         "against": "top" if result.reference is None else values["against"],
@@ -168,5 +171,9 @@ def status_line(result: CtcLens, values: Values) -> str:
     parts += (
         [] if result.reference is not None else ["what was said is not known: errors count against the last layer"]
     )
+    if values["absent"]:
+        parts.append(f"“{html.escape(values['absent'])}” is no symbol of this head: {values['symbol']} is followed")
+    parts += ["no head per layer here: the raw lens is shown"] if values["untuned"] else []
+    parts += [] if result.labels else ["its words or phones are not known: none are drawn above"]
     done = len(result.random) == len(result.provenance["options"]["random_seeds"])
     return " · ".join(parts if done else [*parts, "the random-weights control is being computed …"])

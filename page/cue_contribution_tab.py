@@ -15,6 +15,7 @@ from methods.core.network import SpeechModel
 from methods.core.results import Steps
 from page.examples import EXAMPLES
 from page.pictures import inline_svg
+from page.sentence_set import sentence_set
 from page.session import Session
 from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
 
@@ -45,6 +46,7 @@ def cue_contribution_tab(shell: Shell) -> Tab:
     )
     tab = technique_tab(recipe, shell)
     shell.follow(_word_lists, [made["cue"], made["target"]])
+    sentence_set(shell)
     return tab
 
 

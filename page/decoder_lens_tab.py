@@ -171,6 +171,9 @@ def status_line(result: DecoderLens, _values: Values) -> str:
     parts = [f"**{result.provenance['model']}**, {len(result.layers)} encoder layers", f"forced text: {text}"]
     parts.append(f"at most {options['most_tokens']} tokens are written per layer")
     parts += [] if options["norm"] else ["without the final LayerNorm: not what the decoder was trained to read"]
-    parts += [] if result.words else ["no map over time: the words and their times do not match"]
+    if not result.words:
+        timed, written = len(options["segments"]), len(result.text.split())
+        why = f"{timed} words have times and the text has {written}" if timed else "its words could not be placed"
+        parts.append(f"no map over time: {why}")
     done = result.silence_logprobs is not None and len(result.random_logprobs) == len(options["random_seeds"])
     return " · ".join(parts if done else [*parts, "baselines are being computed …"])

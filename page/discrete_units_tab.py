@@ -139,8 +139,9 @@ def nearest(result: DiscreteUnits, layer: int) -> str:
     values = np.where(np.triu(np.ones_like(result.divergence[layer]), 1) > 0, result.divergence[layer], np.inf)
     values = np.nan_to_num(values, nan=np.inf, posinf=np.inf)
     places = [np.unravel_index(place, values.shape) for place in np.argsort(values, axis=None)[:3]]
-    told = [f"{result.phones[a]} and {result.phones[b]} ({values[a, b]:.2f} bits)" for a, b in places]
-    return f"Phones with the most similar units at layer {result.layers[layer]}: {', '.join(told)}."
+    known = [(a, b) for a, b in places if np.isfinite(values[a, b])]
+    told = ", ".join(f"{result.phones[a]} and {result.phones[b]} ({values[a, b]:.2f} bits)" for a, b in known)
+    return f"Phones with the most similar units at layer {result.layers[layer]}: {told or 'none to compare'}."
 
 
 def purest(result: DiscreteUnits, layer: int) -> str:

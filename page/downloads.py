@@ -37,14 +37,17 @@ def csv(result: Any) -> bytes:
 
 
 def npz(result: Any) -> bytes:
-    """All arrays of the result by their fields' names, random-weights twins stacked, and `provenance` as JSON text."""
+    """All arrays of the result by their fields' names, and `provenance` as JSON text.
+
+    Random-weights twins come stacked; what is the same in them (times, names) is not repeated.
+    """
     arrays: dict[str, Any] = {"provenance": json.dumps(result.provenance, ensure_ascii=False)}
     for field in dataclasses.fields(result):
         value = getattr(result, field.name)
         if field.name == "provenance" or value is None:
             continue
         if field.name == "random" and isinstance(value, tuple):
-            arrays |= _stacked(value)
+            arrays |= _stacked(value, result)
         else:
             arrays |= _flat(field.name, value)
     buffer = io.BytesIO()
@@ -60,6 +63,8 @@ def _flat(name: str, value: Any) -> dict[str, np.ndarray]:
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     elif isinstance(value, Mapping):
         parts = value
+    elif isinstance(value, tuple | list) and not value:
+        return {name: np.array([], dtype=str)}  # of names or parts; NumPy would call them numbers
     elif isinstance(value, tuple | list) and not _is_even(value):
         parts = dict(enumerate(value))
     else:
@@ -75,15 +80,26 @@ def _is_even(values: tuple | list) -> bool:
         return False
 
 
-def _stacked(twins: tuple[Any, ...]) -> dict[str, np.ndarray]:
-    """(seeds, …) for each array that differs between the twins."""
+def _stacked(twins: tuple[Any, ...], trained: Any = None) -> dict[str, np.ndarray]:
+    """(seeds, …) for all that is in the twins and not the same in the trained network; uneven parts seed by seed."""
     if not twins:
         return {}
-    stacked = {"random_seeds": np.array([_seed(twin) for twin in twins])}
+    seeds = [_seed(twin) for twin in twins]
+    stacked: dict[str, np.ndarray] = {"random_seeds": np.array(seeds)}
     for field in dataclasses.fields(twins[0]):
-        values = [getattr(twin, field.name) for twin in twins]
-        if isinstance(values[0], np.ndarray) and values[0].ndim > 1:
-            stacked[f"random_{field.name}"] = np.stack(values)
+        if field.name in ("provenance", "random", "seed"):
+            continue
+        same = _flat(field.name, getattr(trained, field.name, None))
+        found = [_flat(field.name, getattr(twin, field.name)) for twin in twins]
+        for name in dict.fromkeys(name for parts in found for name in parts):
+            values = [parts.get(name) for parts in found]
+            if all(value is not None and np.array_equal(value, same.get(name)) for value in values):
+                continue
+            if len({None if value is None else value.shape for value in values}) == 1:
+                stacked[f"random_{name}"] = np.stack(values)
+            else:
+                uneven = zip(seeds, values, strict=True)
+                stacked |= {f"random_{seed}_{name}": value for seed, value in uneven if value is not None}
     return stacked
 
 

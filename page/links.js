@@ -42,6 +42,8 @@ window.ism = {
     return this.write();
   },
 
+  number(technique, option, value) { return value ?? this.views[technique]?.[option] ?? value; },
+
   group(name, first) { // a group of tabs was opened: its own tab's select does not fire
     const technique = this.inGroup[name] || first;
     return technique ? this.open(name, technique) : this.leave();

@@ -16,6 +16,7 @@ from page.sound_plot import SoundPlot
 from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
 
 MOST_LAYERS, MOST_HEADS = 48, 32  # whisper-large has 32 and 20; the server checks calls against these
+MOST_NAMED = 150  # columns: single frames have no names
 MEAN = "mean over heads"
 SHARES, RAW = "shares of the row", "raw values"
 LEVELS = [("words or phones", "segments"), ("single frames, this layer", "frames")]
@@ -156,6 +157,8 @@ def mixing_plot(view: View, result: Any) -> Values:
     if view.control is not None:
         title = f"Control, layer {view.layer}: random weights, mean of {view.seeds} seeds"
         rows.append(row(view.control, rows_read, columns, title=title, scale="oranges", **common))
+    if view.columns[0].start is not None and len(columns) <= MOST_NAMED:  # which stretch of sound is which column
+        rows.insert(0, sound_plot.segments_row(columns))
     origin = result.provenance
     return sound_plot.plot_value(origin["seconds"], rows, view.summary, clip=origin["clip_sha256"])
 

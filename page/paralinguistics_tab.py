@@ -90,7 +90,7 @@ def _intervals(session: Session | None, _units: str, value: str) -> list[dict]:
     if not pieces:
         return [gr.update(choices=PLACES)]
     named = [(f"{n}. {piece.label} ({piece.start:.2f} s)", str(n)) for n, piece in enumerate(pieces, 1)]
-    return [gr.update(choices=named, value=value if int(value) <= len(pieces) else "1")]
+    return [gr.update(choices=named, value=value if value in {number for _, number in named} else "1")]
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import phoneme_saliency
-from methods.core import gradients
+from methods.core import ctc_words, gradients, models
+from methods.core.frames import Segment
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
 from methods.phoneme_saliency import PhonemeSaliency
@@ -18,8 +19,15 @@ from page.session import Session
 from page.sound_plot import SoundPlot
 from page.technique_tab import Recipe, Shell, Tab, Values, technique_tab
 
+WHOLE = "0"
 WORDS = 80  # a 30 s clip of fast speech has some 80; links name a word by its number
-TARGETS = [("the whole answer", "0"), *((f"word {number}", str(number)) for number in range(1, WORDS + 1))]
+KINDS = [
+    ("the answer, or the word", "answer"),
+    ("the word rather than another", "contrast"),
+    ("the language", "language"),
+    ("the class", "class"),
+]
+LONGEST_TEXT = 60  # characters of the rival
 METHODS = [(name, name) for name in reversed(gradients.GRADIENT_METHODS)]
 POOLING = [("mean (long phones do not win by length)", "mean"), ("sum", "sum")]
 INSTEAD = [("silence", "silence"), ("mean of the band", "mean")]
@@ -29,9 +37,15 @@ MOST_STEPS = len(phoneme_saliency.SHARES)
 
 def phoneme_saliency_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it."""
+    made: dict[str, gr.components.Component] = {}
+
+    def controls() -> dict[str, gr.components.Component]:
+        made.update(_controls())
+        return made
+
     recipe = Recipe(
         module=phoneme_saliency,
-        controls=_controls,
+        controls=controls,
         outputs=_outputs,
         steps=_steps,
         drawn=drawn,
@@ -39,15 +53,23 @@ def phoneme_saliency_tab(shell: Shell) -> Tab:
         plot_options=lambda _result, _values: {},
         fitted=fitted,
         ranges=ranges,
-        rerun=("target", "method", "pooling", "instead", "window"),
+        rerun=("kind", "target", "method", "pooling", "instead", "window"),
     )
-    return technique_tab(recipe, shell)
+    tab = technique_tab(recipe, shell)
+    shell.follow(_word_list, [made["target"]])
+    return tab
 
 
 def _controls() -> dict[str, gr.components.Component]:
     made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="controls"):
-        made["target"] = gr.Dropdown(TARGETS, value="0", label="Explain", interactive=True, min_width=180)
+        made["kind"] = gr.Dropdown(KINDS, value="answer", label="What is explained", interactive=True, min_width=200)
+        made["target"] = gr.Dropdown(_places(()), value=WHOLE, label="Word", interactive=True, min_width=160)
+        made["against"] = gr.Textbox(
+            "", label="Rather than (word, language or class)", max_lines=1, max_length=LONGEST_TEXT, interactive=True,
+            min_width=200,
+        )  # fmt: skip
+    with gr.Row(elem_classes="controls"):
         made["method"] = gr.Dropdown(
             METHODS, value="integrated gradients", label="Saliency by", interactive=True, min_width=200
         )
@@ -70,17 +92,20 @@ def _outputs() -> list[gr.components.Component]:
     return [plot, *curves, gr.HTML(elem_id="sound-phoneme_saliency")]
 
 
+def _places(words: tuple[Segment, ...]) -> list[tuple[str, str]]:
+    named = [(f"{number}. {word.label}", str(number)) for number, word in enumerate(words, start=1)]
+    unnamed = [(f"word {number}", str(number)) for number in range(1, WORDS + 1)]
+    return [("all of the answer", WHOLE), *(named or unnamed)]
+
+
+def _word_list(session: Session | None, _units: str, word: str) -> list[dict]:
+    """The words of the clip with their numbers; what was chosen stays chosen while it exists."""
+    words = (session.words or ())[:WORDS] if session else ()
+    known = str(word).isdigit() and int(word) <= (len(words) or WORDS)
+    return [gr.update(choices=_places(words), value=str(word) if known else WHOLE)]
+
+
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    number, words = int(values["target"]), session.words or ()
-    wanted: Values = {}
-    if model.writes_text:
-        wanted = {"kind": "transcript", "transcript": session.text}
-        if 0 < number <= len(words):
-            label = words[number - 1].label
-            earlier = [word for word in words[:number] if word.label.casefold() == label.casefold()]
-            wanted = {"kind": "word", "wanted": label, "occurrence": len(earlier)}
-            # The words on the page are those of the given or known text, which the model may spell otherwise.
-            wanted["transcript"] = session.text or " ".join(word.label for word in words)
     return phoneme_saliency.analyse_in_steps(
         session.clip,
         model,
@@ -89,8 +114,38 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         pooling=values["pooling"],
         instead=values["instead"],
         window=values["window"],
-        **wanted,
+        **_explained(session, model, values),
     )
+
+
+def _explained(session: Session, model: SpeechModel, values: Values) -> Values:
+    """The target that the controls name, as `targets.build` takes it."""
+    kind, against = values.get("kind", "answer"), str(values.get("against") or "").strip()[:LONGEST_TEXT] or None
+    if kind in ("language", "class"):
+        return {"kind": kind, "against": against}
+    wanted = _word(session, model, int(values["target"]))
+    if kind == "contrast":
+        return {**wanted, "kind": "contrast", "against": against}
+    if model.writes_text:
+        return {"kind": "word" if "wanted" in wanted else "transcript", "transcript": session.text, **wanted}
+    return wanted
+
+
+def _word(session: Session, model: SpeechModel, number: int) -> Values:
+    """The word with this number; CTC models may spell it otherwise, so there it is found by its time."""
+    words = session.words or ()
+    if not 0 < number <= len(words):
+        return {"transcript": session.text} if model.writes_text else {}
+    if models.ctc_vocabulary(model) is not None:
+        wanted, occurrence = ctc_words.at(session.clip, model, words[number - 1])
+        return {"kind": "ctc", "wanted": wanted, "occurrence": occurrence}
+    if not model.writes_text:
+        return {}
+    label = words[number - 1].label
+    earlier = [word for word in words[:number] if word.label.casefold() == label.casefold()]
+    # The words on the page are those of the given or known text, which the model may spell otherwise.
+    transcript = session.text or " ".join(word.label for word in words)
+    return {"wanted": label, "occurrence": len(earlier), "transcript": transcript}
 
 
 def fitted(result: PhonemeSaliency, values: Values) -> Values:

@@ -89,7 +89,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
     return probing.analyse_in_steps(
         corpus_area.chosen(session, values["corpus"]),
         model,
-        target=(values["target"] or "phone").strip(),
+        target=values["target"],
         unit=values["unit"],
         probe=values["probe"],
         groups=values["groups"],

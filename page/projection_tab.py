@@ -129,7 +129,7 @@ def fitted(result: Projection, values: Values) -> Values:
     layer = result.best if layer < 0 else min(layer, len(result.layers) - 1)
     there = {"trained": True, "random": len(result.random_points) > 0}
     known = values["of"] in result.baselines or there.get(values["of"], False)
-    return values | {"layer": layer, "of": values["of"] if known else "trained"}
+    return values | {"layer": layer, "of": values["of"] if known else "trained", "wanted": values["of"]}
 
 
 def space_of(result: Projection, values: Values) -> int:
@@ -223,6 +223,9 @@ def status_line(result: Projection, values: Values) -> str:
         parts.append(
             f"LDA is right on {right:.0%} of recordings it has not learnt from, {wrong:.0%} with shuffled labels"
         )
+    parts += result.notes
+    if values["wanted"] != values["of"]:
+        parts.append("the map that was asked for is not there (yet): this is the trained model's")
     if result.left_out:
         parts.append(f"{result.left_out} left out at random, fewest of rare labels")
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []

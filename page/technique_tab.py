@@ -26,6 +26,7 @@ from page.errors import toast
 from page.links import set_options
 from page.session import Session
 from page.snippets import snippet
+from page.values import checked
 
 BREATH = 0.8  # s between answers without news: each costs the browser a tenth of a second, a phone more
 KINDS = ("csv", "npz", "svg", "png")
@@ -162,7 +163,7 @@ class _Parts:
         return [shell.session, shell.corpus, shell.model, shell.units, *self.controls.values()]
 
     def named(self, values: Sequence[Any]) -> Values:
-        return dict(zip(self.controls, values, strict=True))
+        return checked(self.controls, values)
 
     def steps(self, session: Session | None, corpus: Own, model_id: str, units: str, values: Values) -> Steps:
         session = with_corpus(present(session), corpus)
@@ -216,7 +217,7 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     event.failure(lambda: _busy(False), None, [run, stop], **quiet)
-    stop.click(lambda: _busy(False), None, [run, stop], cancels=[event], **quiet)
+    stop.click(lambda: gr.Button(visible=False), None, [stop], cancels=[event], **quiet)  # the failure frees Run
 
 
 def watched(steps: Steps) -> Generator[tuple[Step, Any], None, None]:
@@ -271,7 +272,13 @@ def _noted(parts: _Parts, inputs: Sequence[Any]) -> str:
     """JavaScript that writes the controls, last of the inputs, into the link and hands everything on as it is."""
     before = [f"$before{number}" for number in range(len(inputs) - len(parts.controls))]
     names = ", ".join([*before, js_of(parts.controls)[0]])
-    return f"({names}) => {{ {parts.link_js()}; return [{names}]; }}"
+    return f"({names}) => {{ {_numbers(parts)} {parts.link_js()}; return [{names}]; }}"
+
+
+def _numbers(parts: _Parts) -> str:
+    """JavaScript that takes an emptied number box for what it held, as the box itself does when it is left."""
+    sliders = [(at, name) for at, (name, made) in enumerate(parts.controls.items()) if isinstance(made, gr.Slider)]
+    return " ".join(f"$option{at} = window.ism.number('{parts.name}', '{name}', $option{at});" for at, name in sliders)
 
 
 def _connect_files(parts: _Parts, buttons: list[gr.Button]) -> None:

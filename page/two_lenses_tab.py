@@ -1,5 +1,7 @@
 """The tab of both lenses: symbols and words of every layer over the clip's time axis, linked to its sound."""
 
+from collections.abc import Iterable
+
 import gradio as gr
 import numpy as np
 
@@ -51,7 +53,7 @@ def _outputs() -> list[gr.components.Component]:
 
 def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> Steps:
     unit = values["unit"] if values["unit"] in ctc_layers.units(model) else None
-    said = session.phones if units == "phones" and session.phones else session.words
+    said = session.segments(units) or None
     return two_lenses.analyse_in_steps(session.clip, model, segments=said, unit=unit)
 
 
@@ -108,6 +110,10 @@ def _row(result: TwoLenses, kind: two_lenses.Lens, layer: int, label: str) -> Va
     return sound_plot.segments_row(segments, label, scores=right.astype(np.float64), **AGREES)
 
 
+def _names(result: TwoLenses, layers: Iterable[int]) -> str:
+    return ", ".join(result.layers[layer].split(" ")[0] for layer in layers)
+
+
 def status_line(result: TwoLenses, values: Values) -> str:
     """What is on screen, and what was left out."""
     parts = [f"**{result.provenance['model']}**, {len(result.layers)} layers"]
@@ -119,9 +125,11 @@ def status_line(result: TwoLenses, values: Values) -> str:
         parts.append("no decoder in this model: symbols alone")
     else:
         with_words = set(result.layer[result.lens == "words"].tolist())
-        without = [name for number, name in enumerate(result.layers) if number not in with_words]
-        if without:
-            parts.append(f"no words, or more than have a place in the clip, at layer {', '.join(without)}")
+        nothing = [n for n, many in enumerate(result.unplaced) if n not in with_words and not many]
+        parts += [f"no words at layer {_names(result, nothing)}"] if nothing else []
+        if result.unplaced.any():
+            loops = _names(result, np.flatnonzero(result.unplaced))
+            parts.append(f"more words than have a place in the clip at layer {loops}: counted as errors, not drawn")
     parts.append("time stamps that the decoder writes are left out")
     if result.random:
         parts.append(f"random rows: the first of {len(result.random)} seeds, last layer")

@@ -246,7 +246,7 @@ def test_every_way_of_comparing_gives_shares(corpus, tiny_model, options):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "sum"}, "no pooling “sum”"),
+        ({"pooling": "sum"}, "no “sum” for “pooling”"),
         ({"metric": "kl"}, "posteriors of a CTC"),
         ({"metric": "identical"}, "choose units with it"),
         ({"representation": "units"}, "Units have names"),

@@ -1,5 +1,6 @@
 """Movements of the vocal tract, files of them, and the regression technique from end to end."""
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,7 +214,9 @@ def test_articulation_from_end_to_end(tiny_model):
     np.testing.assert_allclose(result.truth[row], centre)
 
 
-@pytest.mark.parametrize(("target", "message"), [("f9", "no target “f9”"), ("articulation", "some recordings only")])
+@pytest.mark.parametrize(
+    ("target", "message"), [("f9", "no “f9” for “target”"), ("articulation", "some recordings only")]
+)
 def test_targets_are_checked_before_anything_is_encoded(tiny_model, target, message):
     steps = acoustic_probing.analyse_in_steps(spoken(), tiny_model, target=target)
     with pytest.raises(UserError, match=message):
@@ -232,7 +235,9 @@ def test_what_a_trained_model_tells_of_the_tongue_and_of_f0():
     np.testing.assert_allclose(tongue.mean_r, [0.864, 0.871, 0.872, 0.831, 0.775], atol=0.02)
     assert (tongue.mean_r > np.tanh(np.arctanh(tongue.baseline_r[0]).mean()) + 0.05).all()
     assert (np.abs(tongue.shifted) < 0.25).all() and (tongue.train_r > tongue.mean_r).all()
-    voice = acoustic_probing.analyse(speech.bundled("prompts"), model, target="f0", random_seeds=())
-    # R² falls from .95 at the convolutions to .70 at the end: recognition needs no pitch.
-    assert voice.r2[0, 0] > 0.9 and voice.r2[4, 0] < 0.8
-    assert np.argmin(voice.r2[:, 0]) == 4 and regression.UNITS["f0"] == voice.units
+    prompts = speech.bundled("prompts")
+    few = dataclasses.replace(prompts, utterances=prompts.utterances[:20])
+    voice = acoustic_probing.analyse(few, model, target="f0", random_seeds=())
+    # R² falls from layer to layer, from .90 at the convolutions to .61 at the end: recognition needs no pitch.
+    assert voice.r2[0, 0] > 0.8 and (np.diff(voice.r2[:, 0]) < 0).all()
+    assert voice.r2[0, 0] - voice.r2[4, 0] > 0.2 and regression.UNITS["f0"] == voice.units

@@ -278,10 +278,10 @@ def test_what_cannot_be_done_is_said(clip, tiny_model):
     with pytest.raises(UserError, match="choose narrower ones"):
         asr_explanation.analyse(short, load_model("hama-ctc"), frame=0.07)
     for options, complaint in (
-        ({"frame": 0.5}, "Frames of 0.5 s cannot be used"),
-        ({"threshold": 0.0}, "A similarity of 0 cannot be asked for"),
-        ({"mutants": 3}, "random versions cannot be used"),
-        ({"formula": "Jaccard"}, "There is no formula"),
+        ({"frame": 0.5}, "“frame” cannot be 0.5; give a number from 0.02 to 0.07"),
+        ({"threshold": 0.0}, "“threshold” cannot be 0.0"),
+        ({"mutants": 3}, "“mutants” cannot be 3"),
+        ({"formula": "Jaccard"}, "no “Jaccard” for “formula”; choose one of Ochiai"),
     ):
         with pytest.raises(UserError, match=complaint):
             asr_explanation.analyse(clip, tiny_model, **options)

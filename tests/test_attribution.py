@@ -1,5 +1,6 @@
 """Attribution as a whole: cells and pieces, the analysis with its tests, bad input, one real model."""
 
+import io
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
@@ -97,7 +98,14 @@ def test_leave_one_out_is_a_difference_of_two_scores(result, tiny_model, clip):
 
 def test_table_downloads_and_pictures(result):
     table = result.table()
-    np.testing.assert_array_equal(table["score"], result.own.scores)
+    pieces = table[table["part"] == "piece"]
+    np.testing.assert_array_equal(pieces["score"], result.own.scores)
+    np.testing.assert_array_equal(pieces["score, 20 ms later"], result.steady.scores[0])
+    steady = table[table["part"] == "input stability"]
+    assert list(steady["variant"]) == ["20 ms later", "20 ms earlier", "noise at 40 dB SNR"]
+    np.testing.assert_array_equal(steady["spearman"], result.steady.spearman)
+    with np.load(io.BytesIO(downloads.npz(result))) as kept:
+        np.testing.assert_array_equal(kept["steady_pearson"], result.steady.pearson)
     assert {"LIME", "loudness", "leave one out, cut", "random_weights_1", "random_map_2"} <= set(table)
     assert result.provenance["clip_sha256"].encode() in downloads.csv(result)
     figure = attribution.plot(result)
@@ -168,7 +176,7 @@ def test_a_rival_or_control_that_is_refused_does_not_take_the_map_away(tiny_mode
     monkeypatch.setattr(evidence, "evidence", strict)
     found = attribution.analyse(
         clip, tiny_model, segments=segments, transcript="ab cd abc", language="en", window="clip", orders=0,
-        random_seeds=(0, 1), modes=(), compared=("LIME", "input x gradient"),
+        random_seeds=(0, 1), modes=(), variants=(), compared=("LIME", "input x gradient"),
     )  # fmt: skip
     assert set(found.refused) == {"LIME", "random weights, seed 0", "random weights, seed 1"}
     assert found.random_weights.shape == (0, 5) and "LIME" not in found.others
@@ -194,6 +202,7 @@ def test_a_spoken_word_is_found_where_it_is_said():
     words = read_textgrid(WEASELS.with_suffix(".TextGrid").read_bytes())["words"]
     found = attribution.analyse(
         clip, model, segments=words, wanted="phone", window="clip", orders=0, random_seeds=(), modes=(), compared=(),
+        variants=(),
     )  # fmt: skip
     assert found.labels[int(found.own.scores.argmax())] == "phone" and found.words == (words[4],)
     assert found.mixing[:, found.labels.index("phone")].min() > 0.5  # value zeroing finds it too

@@ -33,12 +33,17 @@ def test_links_may_hold_anything():
 
 def test_what_is_measured_is_drawn_and_the_rest_is_empty(result):
     shown = attribution_parts.drawn(result, {})
-    assert all(shown) and len(shown) == 7
+    assert all(shown) and len(shown) == 9
     assert shown[1].count("<audio") == 2
     assert shown[4].count("<tr>") == 5 and "random weights" in shown[4]
-    early = replace(result, played=None, verdict=None, others={}, modes={}, mixing=None)
-    plot, *rest = attribution_parts.drawn(early, {})
-    assert plot["rows"] and rest == [""] * 6
+    assert "Rank correlation of the map with that of the changed clip: 20 ms later" in shown[6]
+    assert "Choose “the map, and heads of our own”" in shown[8]
+    early = replace(result, played=None, verdict=None, others={}, modes={}, mixing=None, steady=None)
+    plot, *rest, offer = attribution_parts.drawn(early, {})
+    assert plot["rows"] and rest == [""] * 7 and "Choose" in offer
+    options = {**result.provenance["options"], "checks": False}
+    bare = attribution_parts.drawn(replace(early, provenance={**result.provenance, "options": options}), {})
+    assert ["Not run" in str(part) for part in bare[1:]] == [False] * 3 + [True, True, False, True, False]
 
 
 def test_plot_rows_are_map_curve_pieces_and_methods(result):
@@ -81,6 +86,6 @@ def test_a_run_from_the_page(tiny_model, clip, segments):
 def test_word_list_follows_the_clip(clip):
     words = (Segment("one", 0.0, 0.5), Segment("two", 0.5, 1.0))
     (update,) = attribution_tab._word_list(Session(clip, None, words=words), "words", "2")
-    assert [name for name, _ in update["choices"]] == ["the longest", "1. one", "2. two"] and update["value"] == "2"
+    assert [name for name, _ in update["choices"]][1:] == ["1. one", "2. two"] and update["value"] == "2"
     assert attribution_tab._word_list(Session(clip, None, words=words), "words", "7")[0]["value"] == "0"
     assert len(attribution_tab._word_list(None, "words", "3")[0]["choices"]) == 81

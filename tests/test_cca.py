@@ -114,9 +114,9 @@ def test_table_downloads_and_status(result):
 def test_too_little_is_refused(tiny_model, corpus):
     with pytest.raises(UserError, match="needs at least 60"):
         cca.analyse(toy_corpus(), tiny_model, views=("phone",))
-    with pytest.raises(UserError, match="no view “glove”"):
+    with pytest.raises(UserError, match="no “glove” for “views”"):
         cca.analyse(corpus, tiny_model, views=("glove",))
-    with pytest.raises(UserError, match="no scoring"):
+    with pytest.raises(UserError, match="for “scoring”"):
         cca.analyse(corpus, tiny_model, scoring="cheating")
 
 

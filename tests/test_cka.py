@@ -149,9 +149,9 @@ def test_another_model_for_the_columns_is_compared_at_the_same_times(corpus, tin
 def test_too_little_is_refused_with_the_number_needed(tiny_model):
     with pytest.raises(UserError, match="has 3 words and this comparison needs at least 20"):
         cka.analyse(toy_corpus(), tiny_model, unit="words")
-    with pytest.raises(UserError, match="no unit"):
+    with pytest.raises(UserError, match="for “unit”"):
         cka.analyse(toy_corpus(), tiny_model, unit="letters")
-    with pytest.raises(UserError, match="nothing called"):
+    with pytest.raises(UserError, match="for “targets”"):
         cka.analyse(toy_corpus(), tiny_model, targets=("ema",))
 
 

@@ -166,7 +166,7 @@ def test_units_under_the_clip_cover_it_without_a_gap(corpus, tiny_model, clip):
 def test_one_recording_or_odd_numbers_of_units_are_refused(corpus, tiny_model):
     with pytest.raises(UserError, match="1 of these has phones"):
         discrete_units.analyse(Corpus("one", corpus.utterances[:1]), tiny_model, random_seeds=())
-    with pytest.raises(UserError, match="1 units are out of reach"):
+    with pytest.raises(UserError, match="“units” cannot be 1; give a number from 2 to 500"):
         discrete_units.analyse(corpus, tiny_model, units=1, random_seeds=())
     with pytest.raises(UserError, match="frames to learn 400 units"):
         discrete_units.analyse(corpus, tiny_model, units=400, random_seeds=())

@@ -3,18 +3,19 @@
 import csv
 import dataclasses
 import json
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from methods import cue_contribution
-from methods.core import homophones
+from methods.core import cue, homophones, number_probe, sentences
 from methods.core.audio import Clip, clip_from_samples, to_wav
 from methods.core.errors import UserError
 from methods.core.frames import Segment
-from methods.core.homophones import Example
 from methods.core.results import finish
+from methods.core.sentences import Example
 from methods.core.textgrid import write_textgrid
 
 WORDS = (Segment("ab", 0.0, 0.4), Segment("cd", 0.4, 0.8), Segment("ef", 0.8, 1.3))
@@ -56,7 +57,7 @@ def test_a_folder_is_read_and_three_slots_count_twice(tmp_path):
     ]  # fmt: skip
     folder = in_folder(tmp_path, rows)
     (folder / "a.TextGrid").write_text(write_textgrid({"words": WORDS}, 1.3), encoding="utf-8")
-    first, second, third = homophones.read_folder(folder)
+    first, second, third = sentences.read_folder(folder)
     assert (first.cue, first.target, first.number, first.group, first.language) == ("ab", "cd", "plural", "7", "en")
     assert (second.cue, second.target, second.number, second.group) == ("ab cd", "ef", "", "7")
     assert (third.template, third.number, third.group, third.language) == ("pronoun_verb", "singular", "b.wav", None)
@@ -67,18 +68,92 @@ def test_a_folder_is_read_and_three_slots_count_twice(tmp_path):
 
 def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path):
     with pytest.raises(UserError, match=r"There is no index\.csv"):
-        homophones.read_folder(tmp_path)
+        sentences.read_folder(tmp_path)
     (tmp_path / "index.csv").write_text("file,transcript\na.wav,hello\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"lacks the column\(s\) cue, target"):
-        homophones.read_folder(tmp_path)
+        sentences.read_folder(tmp_path)
     (tmp_path / "index.csv").write_text("file,transcript,cue,target\na.wav,a b,a,b\n", encoding="utf-8")
     with pytest.raises(UserError, match="which is not in the folder"):
-        homophones.read_folder(tmp_path)
+        sentences.read_folder(tmp_path)
 
 
 def test_without_a_network_the_published_set_is_a_sentence():
     with pytest.raises(UserError, match="could not be fetched"):
-        homophones.from_hub()
+        sentences.from_hub()
+
+
+def zipped(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+INDEX = "file,transcript,cue,target\na.wav,ab cd ef,ab,cd\n../../b.wav,ab cd ef,ab,cd\na.wav,ab cd ef,cd,ef\n"
+
+
+def test_a_zip_is_read_into_memory_and_names_are_never_paths(tmp_path):
+    """“../../b.wav” names the zip's own b.wav or nothing, and every sound is read once."""
+    waves = {"set/a.wav": to_wav(sound(1)), "set/b.wav": to_wav(sound(2))}
+    path = zipped(tmp_path / "s.zip", {**waves, "set/index.csv": INDEX.replace("../../", "./")})
+    first, second, third = sentences.read_zip(path, 3)
+    path.unlink()
+    assert first.sound() is third.sound() and first.sound().sha256 != second.sound().sha256
+    with pytest.raises(UserError, match="makes 3 examples and the limit is 2"):
+        sentences.read_zip(zipped(path, {**waves, "set/index.csv": INDEX.replace("../../", "./")}), 2)
+    outside = tmp_path / "b.wav"
+    outside.write_bytes(to_wav(sound(3)))
+    for name in ("../../b.wav", "..\\..\\b.wav"):
+        found = sentences.read_zip(zipped(path, {**waves, "set/index.csv": INDEX.replace("../../b.wav", name)}), 9)
+        assert found[1].sound().sha256 == second.sound().sha256 != sound(3).sha256
+    named = INDEX.replace("../../b.wav", str(outside))
+    with pytest.raises(UserError, match="not in the folder or no sound file"):
+        sentences.read_zip(zipped(path, {**waves, "set/index.csv": named}), 9)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.wav": b""}, r"There is no index\.csv in the zip"),
+        ({"a.wav": b"x", "index.csv": "file,transcript,cue,target\n"}, "lists no example"),
+        ({"a.wav": b"x", "index.csv": b"\xff\xfe\x00"}, "not a table in UTF-8"),
+        ({"a.wav": b"x", "index.csv": "file,transcript,cue,target\nindex.csv,a b,a,b\n"}, "no sound file"),
+        ({"a.wav": b"x", "index.csv": f"file,transcript,cue,target\na.wav,{'a' * 301},a,b\n"}, "over 300 characters"),
+        ({"a.wav": b"x", "index.csv": "file,transcript,cue,target\na.wav,a b,a,b\n"}, "cannot be read as sound"),
+        ({"index.csv": "file,transcript,cue,target\na.wav,a b,a,b\n"}, "no sound file here"),
+    ],
+)
+def test_a_zip_that_cannot_be_used_is_a_sentence(tmp_path, files, message):
+    with pytest.raises(UserError, match=message):
+        sentences.read_zip(zipped(tmp_path / "s.zip", files), 9)
+    (tmp_path / "s.zip").write_bytes(b"no zip")
+    with pytest.raises(UserError, match="not a zip file"):
+        sentences.read_zip(tmp_path / "s.zip", 9)
+
+
+def test_more_than_a_quarter_of_an_hour_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sentences, "MOST_SECONDS", 2.0)
+    waves = {"a.wav": to_wav(sound(1)), "b.wav": to_wav(sound(2))}
+    with pytest.raises(UserError, match="longer than 0 minutes"):
+        sentences.read_zip(zipped(tmp_path / "s.zip", {**waves, "index.csv": INDEX.replace("../../", "")}), 9)
+
+
+@pytest.mark.parametrize("name", sentences.BUNDLED)
+def test_the_bundled_sentences_have_their_cue_before_their_target_once(name):
+    """Every one can be measured by a model that knows the words; the counts are those that the page promises."""
+    found = sentences.bundled(name)
+    assert sentences.BUNDLED[name].startswith(f"{len(found)} ")
+    assert len({example.name for example in found}) == len(found)
+    for example in found:
+        labels = example.transcript.split()
+        places = [cue.find_words(labels, word, "cue") for word in (example.cue, example.target)]
+        cue.check_order(*places, example.cue, example.target)
+        assert example.sound().seconds > 1
+        if name == "english":
+            assert cue.find_homophones(example.target), example.target
+            assert [cue.find_words([w.label for w in example.words], word, "") for word in (example.cue,)]
+    with pytest.raises(UserError, match="no bundled set"):
+        sentences.bundled("german")
 
 
 # Running
@@ -102,9 +177,14 @@ def test_a_set_is_the_mean_of_its_examples(tiny_model):
         expected = np.mean([single.contribution(stack) for single in singles], axis=0)
         np.testing.assert_allclose(got.mean(stack), expected, rtol=1e-12)
         random = np.mean([single.control(stack).mean(0) for single in singles], axis=0)
-        np.testing.assert_allclose(got.mean(stack, random=True), random, rtol=1e-12)
+        np.testing.assert_allclose(got.mean(stack, of="random"), random, rtol=1e-12)
+        stretches = np.mean([np.nanmean(getattr(single, f"{stack}_null"), -1) for single in singles], axis=0)
+        np.testing.assert_allclose(got.mean(stack, of="stretches"), stretches, rtol=1e-12)
     assert got.counts() == {"det_noun": 2}
-    assert len(got.table()) == 3 * 3 * 2
+    likely = np.mean([single.probabilities[:, 0] for single in singles], axis=0)
+    np.testing.assert_allclose(got.likely()[:, 0], likely, rtol=1e-12)
+    assert got.conditions == singles[0].conditions
+    assert len(got.table()) == 3 * 3 * 2 + len(likely)
     assert got.refused == ()
 
 
@@ -131,11 +211,18 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path):
         calls.append(clip.name)
         shares = np.full((3, 2), float(clip.name[-1]))
         shares[0, 0] = np.nan
-        return SimpleNamespace(encoder=shares, decoder=None, cross=None, contribution=lambda _: shares, random=())
+        null = np.repeat(shares[..., None], 4, -1)
+        only = {"decoder": None, "cross": None, "random": (), "probabilities": None}
+        return SimpleNamespace(encoder=shares, encoder_null=null, contribution=lambda _: shares, **only)
 
     def steps(**options):
         return homophones.analyse_set_in_steps(examples, tiny_model, measure, journal=journal, **options)
 
+    memory = {}
+    finish(homophones.analyse_set_in_steps(examples, tiny_model, measure, journal=memory))
+    finish(homophones.analyse_set_in_steps(examples, tiny_model, measure, journal=memory))
+    assert len(memory) == len(calls) == 3  # a dictionary is a journal too
+    calls.clear()
     first = steps()
     for _ in range(3):  # the third step comes when two are done
         last = next(first)
@@ -180,7 +267,7 @@ def test_the_probe_finds_a_number_that_is_in_the_sound(tiny_model):
                 number="plural" if seed % 2 else "singular")
         for seed in range(20)
     ]  # fmt: skip
-    got = finish(homophones.number_probe_in_steps(examples, tiny_model, random_seeds=(0,)))
+    got = finish(number_probe.number_probe_in_steps(examples, tiny_model, random_seeds=(0,)))
     assert got.accuracy.shape == (3,)
     assert got.accuracy.max() == 1.0
     assert got.random.shape == (1, 3)
@@ -191,13 +278,13 @@ def test_the_probe_finds_a_number_that_is_in_the_sound(tiny_model):
 
 def test_too_few_numbers_are_refused(tiny_model):
     with pytest.raises(UserError, match="needs 10 singular and 10 plural"):
-        finish(homophones.number_probe_in_steps([example(0, number="plural")], tiny_model))
+        finish(number_probe.number_probe_in_steps([example(0, number="plural")], tiny_model))
 
 
 def test_the_probe_is_at_chance_where_number_means_nothing():
     """40 sentences of noise in 8 dimensions: 0.5 ± 0.08; a probe that saw its test items would be near 1."""
     random = np.random.default_rng(0)
     numbers = np.arange(40) % 2
-    hits = homophones._hits(random.normal(size=(40, 8)), numbers, np.arange(40))
+    hits = number_probe._hits(random.normal(size=(40, 8)), numbers, np.arange(40))
     assert 0.2 < hits.mean() < 0.8
     assert isinstance(sound(0), Clip)

@@ -187,9 +187,9 @@ def test_a_run_that_was_stopped_can_be_drawn(clip, tiny_model):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"properties": ("smell",)}, r"There is no property \['smell'\]"),
+        ({"properties": ("smell",)}, "no “smell” for “properties”"),
         ({"properties": ("F1",)}, "choose which"),
-        ({"properties": ()}, "There is no property"),
+        ({"properties": ()}, "No property was chosen"),
     ],
 )
 def test_what_cannot_be_done_is_said(clip, tiny_model, options, message):

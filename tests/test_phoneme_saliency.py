@@ -172,8 +172,13 @@ def test_sounds_are_the_explanation_and_the_rest(tiny, clip):
     ("options", "message"),
     [
         ({"segments": (Segment("a", 0.1, 0.2),)}, "1 phone(s) with times and ranking needs at least two"),
-        ({"instead": "music"}, "choose silence or mean"),
-        ({"method": "magic"}, "There is no gradient method 'magic'"),
+        ({"instead": "music"}, "There is no “music” for “instead”; choose one of silence, mean"),
+        ({"method": "magic"}, "There is no “magic” for “method”"),
+        ({"pooling": "median"}, "There is no “median” for “pooling”"),
+        ({"window": "door"}, "There is no “door” for “window”"),
+        ({"draws": -1}, "The option “draws” cannot be -1"),
+        ({"draws": 2.5}, "The option “draws” cannot be float 2.5; it is a whole number"),
+        ({"random_seeds": (0, -1)}, "The option “random_seeds” cannot be -1"),
         ({"kind": "class"}, "has no “class”"),
     ],
 )

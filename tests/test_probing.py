@@ -298,14 +298,14 @@ def test_other_recordings_without_these_classes_are_named_not_tested(corpus, tin
     ("options", "message"),
     [
         ({"target": "colour"}, "no target “colour”"),
-        ({"unit": "syllables"}, "no unit “syllables”; choose one of segments, centre, frames"),
-        ({"probe": "forest"}, "no probe “forest”; choose one of ridge, logistic"),
-        ({"groups": "frame"}, "no split “frame”; choose one of utterance, speaker"),
+        ({"unit": "syllables"}, "no “syllables” for “unit”; choose one of segments, centre, frames"),
+        ({"probe": "forest"}, "no “forest” for “probe”; choose one of ridge, logistic"),
+        ({"groups": "frame"}, "no “frame” for “groups”; choose one of utterance, speaker"),
         ({"groups": "speaker"}, r"give 1 group\(s\) to split by"),
-        ({"window": "half"}, "no window “half”"),
+        ({"window": "half"}, "no “half” for “window”"),
         ({"layers": (0, 7)}, "There is no layer 7; this model has layers 0 to 2"),
         ({"layers": ()}, r"no layer \(none was given\)"),
-        ({"transfer": "radio"}, "no bundled corpus “radio”"),
+        ({"transfer": "radio"}, "no “radio” for “transfer”"),
     ],
 )
 def test_what_cannot_be_asked_is_said_at_once(corpus, tiny_model, options, message):

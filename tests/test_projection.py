@@ -215,10 +215,10 @@ def test_rare_labels_are_thinned_least():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"unit": "syllables"}, "no unit “syllables”"),
-        ({"method": "sammon"}, "no method “sammon”"),
+        ({"unit": "syllables"}, "no “syllables” for “unit”"),
+        ({"method": "sammon"}, "no “sammon” for “method”"),
         ({"label": "mood"}, "no label “mood”"),
-        ({"most": 5}, "5 points are out of reach"),
+        ({"most": 5}, "“most” cannot be 5; give a number from 22 to 3000"),
     ],
 )
 def test_options_without_meaning_are_refused(corpus, tiny_model, options, message):

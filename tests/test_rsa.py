@@ -156,7 +156,9 @@ def test_pressed_cell_gives_both_sounds(corpus, result):
 def test_too_little_is_refused(tiny_model, corpus):
     with pytest.raises(UserError, match=r"has 3 words .* needs at least 10"):
         rsa.analyse(toy_corpus(), tiny_model)
-    with pytest.raises(UserError, match="no reference “colour”"):
+    with pytest.raises(UserError, match="No reference was chosen; choose some of string"):
+        rsa.analyse(corpus, tiny_model, references=())
+    with pytest.raises(UserError, match="no “colour” for “references”"):
         rsa.analyse(corpus, tiny_model, references=("colour",))
     with pytest.raises(UserError, match="the same in what you ask for"):
         rsa.analyse(corpus.only(["a"]).joined(corpus.only(["a"])), tiny_model, references=("speaker",))
@@ -165,11 +167,13 @@ def test_too_little_is_refused(tiny_model, corpus):
 @pytest.mark.weights
 def test_whisper_tiny_knows_phones_best_in_layer_3_and_syntax_late():
     """Measured order; the literature has strings and syntax rise with depth (Chrupała 2020, Shen 2023)."""
-    model, options = models.load_model("openai/whisper-tiny.en"), {"shuffles": 200, "random_seeds": (0,)}
-    words = rsa.analyse(bundled("prompts"), model, **options)
+    # Centred states as they are: the same order as with silence subtracted, for half the work.
+    options = {"shuffles": 200, "random_seeds": (0,), "subtract_silence": False}
+    model = models.load_model("openai/whisper-tiny.en")
+    words = rsa.analyse(bundled("prompts"), model, most=100, **options)
     strings = words.references.index("string")
     assert words.whole[strings].argmax() == 3 and words.whole_p[strings, 3] < 0.01
     assert words.whole[strings, 3] > words.random[0, 0, strings].max() + 0.1
     spoken = rsa.analyse(bundled("prompts"), model, unit="utterances", **options | {"random_seeds": ()})
     trees = spoken.references.index("tree")
-    assert spoken.partial[trees, 4] > spoken.partial[trees, 0] + 0.1 and spoken.partial_p[trees, 4] < 0.05
+    assert spoken.partial[trees, 3:].min() > spoken.partial[trees, :3].max() and spoken.partial_p[trees, 3] < 0.05

@@ -24,7 +24,7 @@ TEXT = {"transcript": "ab cd", "language": "en"}
 # Whisper by a tiny random one, CTC by hama. Everything that can be other than its default is.
 ASKED = {
     "attention": {**TEXT, "stacks": ("cross",), "random_seeds": (1,)},
-    "attention_norm": {**TEXT, "stacks": ("encoder",), "random_seeds": (1,)},
+    "attention_norm": {**TEXT, "stacks": ("cross",), "random_seeds": (1,)},
     "value_zeroing": {**TEXT, "stacks": ("cross",), "ablation": "mean", "random_seeds": (1,)},
     "context_mixing": {**TEXT, "stack": "cross", "random_seeds": (1,)},
     "head_roles": {**TEXT, "opened": (2, 1), "random_seeds": (1,)},
@@ -46,7 +46,8 @@ ASKED = {
                     "replacement": "pink noise", "steps": 7, "samples": 9, "seed": 2, "share": 0.2, "orders": 3,
                     "compared": ("occlusion",), "modes": ("cut",), "random_seeds": (1,), "time_limit": 100.0},
     "cue_contribution": {**TEXT, "cue": "ab", "target": "cd", "stacks": ("encoder",), "prompt": False, "draws": 3,
-                         "draw_seed": 1, "random_seeds": (1,), "cue_occurrence": 1, "target_occurrence": 1},
+                         "draw_seed": 1, "random_seeds": (1,), "cue_occurrence": 1, "target_occurrence": 1,
+                         "silenced": 1},
     "continuum": {"experiment": "morph", "first": 2, "second": 3, "count": 3, "a": "iy", "b": "ih",
                   "random_seeds": ()},
 }  # fmt: skip

@@ -278,7 +278,7 @@ def test_what_cannot_be_done_is_said(clip, tiny_model):
     silent = Clip(np.zeros(16_000, np.float32), "silence")
     with pytest.raises(UserError, match="This clip is silent"):
         spectrogram_occlusion.analyse(silent, tiny_model, **OPTIONS)
-    with pytest.raises(UserError, match="masks cannot be used: under 24"):
+    with pytest.raises(UserError, match="“masks” cannot be 3; give a number from 24"):
         spectrogram_occlusion.analyse(clip, tiny_model, masks=3)
     with pytest.raises(UserError, match="choose a Whisper model"):
         spectrogram_occlusion.analyse(clip, dataclasses.replace(tiny_model, decoding=None))
@@ -325,10 +325,10 @@ def test_a_word_rests_on_its_own_time():
     """“saved” is the last word of “Your message has been saved” (from 1.5 s on in its alignment)."""
     clip, model = load_clip("examples_audio/cc-by-sa-3.0/en_f_statement.wav"), load_model("openai/whisper-tiny.en")
     steps = spectrogram_occlusion.analyse_in_steps(
-        clip, model, masks=40, patches_per_second=(8.0,), random_seeds=(), points=1, random_maps=0
+        clip, model, masks=24, patches_per_second=(8.0,), random_seeds=(), points=1, random_maps=0
     )
     partial = None
-    while partial is None or len(partial.impacts) < 40:  # no further: the controls need nothing more of real weights
+    while partial is None or len(partial.impacts) < 24:  # no further: the controls need nothing more of real weights
         partial = next(steps).partial or partial
     over_time = partial.map("word", 4).mean(0)
     late = np.arange(len(over_time)) * 0.01 >= 1.45

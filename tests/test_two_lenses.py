@@ -2,6 +2,7 @@
 
 import difflib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ import transformers
 from tiny_wav2vec2 import tiny_config, tiny_network
 
 from methods import two_lenses
-from methods.core import alignment, ctc, models
+from methods.core import alignment, ctc, lens, models
 from methods.core.errors import UserError
+from methods.core.frames import AlignmentError
 from methods.core.models import load_model
 from page import two_lenses_tab
 from page.examples import EXAMPLES
+from page.session import Session
 
 TINY, HAMA = "openai/whisper-tiny.en", "hama-ctc"
 WEASELS = EXAMPLES["en_f_weasels"]
@@ -22,7 +25,10 @@ WEASELS = EXAMPLES["en_f_weasels"]
 @pytest.fixture(scope="module")
 def both():
     words = WEASELS.tiers()["words"]
-    return two_lenses.analyse(WEASELS.clip(), load_model(TINY), segments=words, random_seeds=(0,))
+    with pytest.MonkeyPatch.context() as patch:
+        # Layers that loop then end after twice the tokens of the transcript; all that is asked of them is to be wrong.
+        patch.setattr(two_lenses, "SHORTEST_CAP", 0)
+        return two_lenses.analyse(WEASELS.clip(), load_model(TINY), segments=words, random_seeds=(0,))
 
 
 def test_the_last_layer_writes_the_models_own_words_at_their_own_times(both):
@@ -77,6 +83,33 @@ def test_a_model_without_a_head_shows_words_alone(clip, tiny_model, segments):
     line = two_lenses_tab.status_line(result, {"shown": "symbols"})
     assert "words alone" in line
     assert two_lenses_tab.chosen(result, {"shown": "symbols"}) == ("words",)
+
+
+def test_words_without_a_place_count_as_errors_all_the_same(clip, tiny_model, monkeypatch):
+    options = {"language": "en", "random_seeds": ()}
+    # Its words have higher numbers than <|notimestamps|>, which in a real vocabulary only time stamps have.
+    model = replace(tiny_model, decoding=replace(tiny_model.decoding, no_timestamps=63))
+    tokens = models.transcribe(clip, model, text="ab cd").tokens
+    wrote = [lens.Written(tokens[:n], True) for n in (3, 3, len(tokens))]
+    monkeypatch.setattr(lens, "greedy", lambda *_: wrote)
+    placed = two_lenses.analyse(clip, model, **options)
+    assert placed.label.tolist() == ["ab", "ab", "ab", "cd"] and not placed.unplaced.any()
+
+    def too_many(*_):
+        raise AlignmentError("more words than frames")
+
+    monkeypatch.setattr(alignment, "words_of_pass", too_many)
+    lost = two_lenses.analyse(clip, model, **options)
+    np.testing.assert_array_equal(lost.word_errors, placed.word_errors)
+    np.testing.assert_array_equal(lost.unplaced, np.bincount(placed.layer, minlength=len(placed.layers)))
+    assert not len(lost.label)
+    assert "counted as errors, not drawn" in two_lenses_tab.status_line(lost, {"shown": "both"})
+
+
+def test_phones_that_are_not_there_are_asked_for(clip, tiny_model, segments):
+    session = Session(clip, None, words=segments)
+    with pytest.raises(UserError, match="no phones yet"):
+        two_lenses_tab._steps(session, tiny_model, "phones", {"unit": "phones"})
 
 
 def test_a_model_with_neither_is_refused(clip, tmp_path):

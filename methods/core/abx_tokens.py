@@ -1,5 +1,6 @@
 """From a corpus to ABX: which stretches are compared, by what features, and what comes out of it for one layer."""
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,14 @@ from methods.core.results import Step, Steps
 
 POOLINGS = ("mean", "centre", "dtw")
 REPRESENTATIONS = ("states", "posteriors", "units")
+SENSE = {
+    "modes": tuple(abx_scores.MODES),
+    "pooling": POOLINGS,
+    "metric": tuple(token_distances.METRICS),
+    "representation": REPRESENTATIONS,
+    "units": (2, math.inf),
+    "most": (2, math.inf),  # A and X are two tokens of one category
+}
 SAME, OTHER = "same", "other"
 
 
@@ -40,9 +49,6 @@ class Asked:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("pooling", POOLINGS), ("representation", REPRESENTATIONS)):
-            if getattr(self, name) not in known:
-                raise UserError(f"There is no {name} “{getattr(self, name)}”; choose one of {', '.join(known)}.")
         if self.metric == "kl" and self.representation != "posteriors":
             raise UserError("The divergence compares probabilities; choose the posteriors of a CTC model with it.")
         if self.metric == "identical" and self.representation != "units":

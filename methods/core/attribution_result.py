@@ -12,6 +12,8 @@ from methods.core.audio import Clip
 from methods.core.evidence import Evidence
 from methods.core.faithfulness import Verdict
 from methods.core.frames import Segment
+from methods.core.input_stability import Steadiness
+from methods.core.seed_agreement import SeedAgreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class Attribution:
     random_weights: np.ndarray  # (seeds, pieces) the same method asked of untrained networks
     repeats: np.ndarray  # (seeds, pieces) the same method with other random numbers; (0, pieces) if it draws none
     modes: Mapping[str, np.ndarray]  # replacement -> (pieces,) leave one out
+    steady: Steadiness | None  # the same method asked of the clip, slightly changed
+    heads: SeedAgreement | None  # several heads of our own, explained by several methods; on request
     mixing: np.ndarray | None  # (layers, pieces) the word's row of value zeroing, shares of its words; NaN in pauses
     played: Played | None
     refused: Mapping[str, str]  # method or control that could not be had -> why, a sentence
@@ -83,8 +87,8 @@ class Attribution:
         return np.array([faithfulness.spearman(self.own.scores, scores) for scores in self.repeats])
 
     def table(self) -> pd.DataFrame:
-        """One line per piece: its score, every rival's, and each control's."""
-        columns: dict[str, Any] = {"piece": self.labels, "start_s": self.starts, "end_s": self.ends}
+        """One line per piece: its score, every rival's, and each control's. Then the agreement between maps."""
+        columns: dict[str, Any] = {"part": "piece", "piece": self.labels, "start_s": self.starts, "end_s": self.ends}
         columns |= {"score": self.own.scores, **self.others}
         columns |= {f"leave one out, {mode}": values for mode, values in self.modes.items()}
         columns |= {f"random_weights_{seed}": values for seed, values in enumerate(self.random_weights)}
@@ -92,4 +96,11 @@ class Attribution:
         columns |= {f"random_map_{number}": values for number, values in enumerate(self.random_maps)}
         for layer, values in enumerate([] if self.mixing is None else self.mixing, start=1):
             columns[f"value_zeroing_layer_{layer}"] = values
-        return pd.DataFrame(columns)
+        if self.steady is not None:
+            columns |= {
+                f"score, {name}": row for name, row in zip(self.steady.variants, self.steady.scores, strict=True)
+            }
+        tables = [pd.DataFrame(columns)]
+        tables += [self.steady.table().assign(part="input stability")] if self.steady is not None else []
+        tables += [self.heads.table().assign(part="heads")] if self.heads is not None else []
+        return pd.concat(tables, ignore_index=True)

@@ -1,5 +1,7 @@
 """An attribution as pictures: map, bars, deletion and insertion curves, agreement. `ink` is the text colour."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,17 +9,21 @@ from matplotlib.figure import Figure
 from methods.core import draw
 from methods.core.attribution_result import Attribution
 from methods.core.draw import INK, QUIET, RANDOM, TRAINED
+from methods.core.seed_agreement import METHODS
 
 DIVERGING = "RdBu_r"  # red speaks for the target, blue against it, white says nothing
 AGAINST = "#b45309"  # the energy order
 MEL_STEP = 0.01  # s
+PALE = "#93c5fd"
+SIZES = ("#dbeafe", "#93c5fd", "#60a5fa", "#2563eb")  # from frames to words
 
 
 def figure(result: Attribution) -> Figure:
     """All panels that the result can fill."""
     panels = [panel for panel, there in (
         (map_panel, True), (bars_panel, True), (deletion_panel, result.verdict), (insertion_panel, result.verdict),
-        (agreement_panel, len(result.vectors) > 2), (modes_panel, result.modes),
+        (agreement_panel, len(result.vectors) > 2), (steady_panel, result.steady), (modes_panel, result.modes),
+        (heads_panel, result.heads),
     ) if there]  # fmt: skip
     rows = (len(panels) + 1) // 2
     made = draw.new_figure(13.0, 3.6 * rows)
@@ -99,9 +105,7 @@ def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> No
         )
     ax.plot(100 * verdict.own.share, getattr(verdict.own, name), color=TRAINED, marker="o", ms=3, label="this map")
     ax.set(xlabel=f"% of the clip's time {what}", ylabel=f"target ({result.unit})")
-    # Above the axes, where it can hide no curve.
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3,
-              columnspacing=1.0, handlelength=1.5)  # fmt: skip
+    _above(ax, ink, 3)
     measure = "comprehensiveness" if name == "deletion" else "sufficiency"
     z, beaten = text_of(verdict.z(measure)), f", {verdict.beaten(measure):.0%} beaten" if verdict.random else ""
     _quiet(ax, ink, f"{name.capitalize()}: z {z}{beaten}", pad=20.0)
@@ -124,6 +128,63 @@ def agreement_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
     ax.invert_yaxis()
     ax.tick_params(length=0)
     _quiet(ax, ink, "Agreement (rank correlation over the pieces)")
+
+
+def steady_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
+    """Agreement with the map of the same clip, slightly changed, beside loudness and random maps."""
+    steady = result.steady
+    places = np.arange(len(steady.variants))
+    ax.axhline(0, color=QUIET, lw=0.6)
+    for shift, values, colour, name in (
+        (-0.17, steady.spearman, TRAINED, "rank correlation"), (0.17, steady.pearson, PALE, "linear correlation")
+    ):  # fmt: skip
+        ax.bar(places + shift, np.nan_to_num(values), 0.32, color=colour, label=name)
+        _missing(ax, places + shift, values, ink)
+    ax.plot(places - 0.17, steady.loudness_spearman, ls="", marker="D", color=AGAINST, ms=5, label="loudness (ranks)")
+    if np.isfinite(steady.sure):
+        ax.axhline(steady.sure, color=QUIET, ls="--", lw=1, label="95 % of random maps lie below (ranks)")
+    ax.set_xticks(places, [name.replace(" dB", " dB\n").replace(" ms ", " ms\n") for name in steady.variants])
+    ax.set(ylim=(min(-0.05, *np.nan_to_num(steady.pearson), *np.nan_to_num(steady.spearman)) - 0.05, 1.08),
+           ylabel="agreement with the map")  # fmt: skip
+    _above(ax, ink)
+    _quiet(ax, ink, "The same map of the clip, slightly changed", pad=36.0)
+
+
+def heads_panel(ax: Axes, result: Attribution, ink: str = INK, methods: Sequence[str] = METHODS) -> None:
+    """Mean rank correlation between the maps of several heads, by method and size, with its controls."""
+    heads, rows = result.heads, [METHODS.index(method) for method in methods]
+    places, width = np.arange(len(rows)), 0.8 / len(heads.cuts)
+    ax.axhline(0, color=QUIET, lw=0.6)
+    marks = (  # number -> its name, marker, and colours that show on every bar and in both themes
+        ("given_loudness_and_length", "beyond loudness and length", {"marker": "o", "mfc": "white", "mec": "#111827"}),
+        ("shuffled_heads", "heads with shuffled labels", {"marker": "x", "color": RANDOM}),
+        ("random_maps_95", "95 % of random maps lie below", {"marker": "_", "color": AGAINST, "ms": 9, "mew": 2}),
+    )
+    for column, cut in enumerate(heads.cuts):
+        where, values = places - 0.4 + width * (column + 0.5), heads.numbers["spearman"][rows, column]
+        ax.bar(where, np.nan_to_num(values), 0.9 * width, color=SIZES[column], label=cut)
+        _missing(ax, where, values, ink)
+        for name, label, style in marks:
+            named = label if column == 0 else None
+            ax.plot(where, heads.numbers[name][rows, column], ls="", label=named, **{"ms": 5, **style})
+    ax.set_xticks(places, [name.replace(" ", "\n", 1) for name in methods])
+    shown = np.array([heads.numbers[name][rows] for name in ("spearman", *(mark[0] for mark in marks))])
+    lowest = min(-0.3, float(np.nan_to_num(shown).min()) - 0.05)
+    ax.set(ylabel="mean rank correlation of two heads", ylim=(lowest, 1.05))
+    _above(ax, ink, 3)
+    _quiet(ax, ink, f"{len(heads.scores)} heads: do their maps agree?", pad=46.0)
+
+
+def _missing(ax: Axes, places: np.ndarray, values: np.ndarray, ink: str) -> None:
+    """What is not known is named, lest it look like 0."""
+    for place in places[~np.isfinite(values)]:
+        ax.text(place, 0.02, "n/a", ha="center", va="bottom", fontsize=7, color=ink, rotation=90)
+
+
+def _above(ax: Axes, ink: str, columns: int = 2) -> None:
+    """The legend above the axes, where it can hide no curve."""
+    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns,
+              columnspacing=1.0, handlelength=1.5)  # fmt: skip
 
 
 def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:

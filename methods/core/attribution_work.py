@@ -2,26 +2,34 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from methods.core import evidence, faithfulness, mixing, perturb, shapley, zeroing
+from methods.core import (
+    ctc_words,
+    evidence,
+    faithfulness,
+    input_stability,
+    mixing,
+    perturb,
+    seed_agreement,
+    shapley,
+    zeroing,
+)
 from methods.core.alignment import words as timed_words
+from methods.core.attribution_options import Options, Pieces
 from methods.core.attribution_result import Attribution, Played
 from methods.core.audio import Clip
 from methods.core.cue import find_words, text_words
 from methods.core.errors import UserError
-from methods.core.evidence import TIME_LIMIT, Aggregate, Recipe, random_like, strongest
-from methods.core.faithfulness import RANDOM_ORDERS, Verdict
+from methods.core.evidence import random_like, strongest
+from methods.core.faithfulness import Verdict
 from methods.core.frames import Segment, without_overlap
-from methods.core.gradients import MOST_STEPS
-from methods.core.perturb import MODES, PAUSE, Game, Mode
+from methods.core.perturb import PAUSE, Game, Mode
 from methods.core.results import Step, Steps, provenance, read_only
-from methods.core.stages import Level, Window
 from methods.core.targets import Target
 
-Pieces = Literal["words", "phones", "windows"]
 SEEDED = ("LIME", "SmoothGrad")  # methods that always draw random numbers
 REPEATS = 3
 RANDOM_MAPS = 3
@@ -39,39 +47,6 @@ def segments_of(
     if pieces == "windows" and not goal.model.writes_text:
         return ()
     return without_overlap(timed_words(goal.clip, goal.model, transcript=transcript, language=language))
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an attribution is made and tested; see `attribution.analyse`."""
-
-    target: str | None = None
-    wanted: str | None = None
-    occurrence: int | None = None
-    against: str | None = None
-    transcript: str | None = None
-    language: str | None = None
-    window: Window = "full"
-    pieces: Pieces = "words"
-    method: str = "leave one out"
-    level: Level = "log-mel"
-    aggregate: Aggregate = "sum"
-    replacement: Mode = "silence"
-    steps: int = MOST_STEPS
-    samples: int | None = None
-    seed: int = 0
-    share: float = 0.1
-    checks: bool = True
-    orders: int = RANDOM_ORDERS
-    compared: tuple[str, ...] = ("leave one out", "occlusion", "LIME", "input x gradient")
-    modes: tuple[Mode, ...] = tuple(MODES)
-    random_seeds: tuple[int, ...] = (0, 1, 2)
-    time_limit: float = TIME_LIMIT
-
-    @property
-    def recipe(self) -> Recipe:
-        """What concerns the method alone."""
-        return Recipe(self.method, self.level, self.aggregate, self.steps, self.samples, seed=self.seed)
 
 
 @dataclass(eq=False)
@@ -110,6 +85,8 @@ class Work:
             random_weights=empty,
             repeats=empty,
             modes={},
+            steady=None,
+            heads=None,
             mixing=None,
             played=None,
             refused={},
@@ -217,19 +194,48 @@ class Work:
             shown = replace(result, repeats=_rows(found, result))
             steps = evidence.evidence(self.goal, self.game, recipe, self.options.time_limit)
             name = f"other random numbers, {number} of {REPEATS}"
-            found.append((yield from _part(steps, 0.92, 0.96, _once(shown), name)).scores)
+            found.append((yield from _part(steps, 0.92, 0.94, _once(shown), name)).scores)
         return replace(result, repeats=_rows(found, result))
+
+    def steadied(self, result: Attribution) -> Steps[Attribution]:
+        """The same method asked of the clip a little earlier and later, and with faint noise."""
+        if not self.options.variants:
+            return result
+        steps = input_stability.measure(
+            self.game, self.options.recipe, result.own, self.options.variants, self.options.time_limit
+        )
+        found, reasons = yield from _part(steps, 0.94, 0.97, _once(result), "the clip changed a little")
+        return replace(result, steady=found, refused={**result.refused, **reasons})
 
     def replaced(self, result: Attribution) -> Steps[Attribution]:
         """Leave one out with each replacement: how much of the map is the replacement's?"""
         found: dict[str, np.ndarray] = {}
         for number, mode in enumerate(self.options.modes):
-            low, high = (0.96 + 0.04 * (number + part) / len(self.options.modes) for part in (0, 1))
+            low, high = (0.97 + 0.03 * (number + part) / len(self.options.modes) for part in (0, 1))
             shown = replace(result, modes=dict(found))
             steps = shapley.leave_one_out(self.games[mode].value, len(self.game))
             scores = yield from _part(steps, low, high, _once(shown), f"leave one out, {mode}")
             found[mode] = read_only(scores.values)
         return replace(result, modes=found)
+
+    def headed(self, result: Attribution) -> Steps[Attribution]:
+        """Heads of our own on the same network, explained for the same clip, on request."""
+        given = [Segment(*each) for each in result.provenance["options"]["segments"]]
+        by_phones = self.options.pieces == "phones"
+        steps = seed_agreement.measure(
+            self.goal.clip,
+            self.goal.model,
+            self.options.heads,
+            words=() if by_phones else given,
+            phones=given if by_phones else self.options.phones or (),
+            seed=self.options.seed,
+        )
+        low = 1.0 if self.options.checks else 0.25
+        try:
+            found = yield from _part(steps, low, 1.0, lambda heads: heads and replace(result, heads=heads), "heads")
+        except UserError as reason:  # a model without heads of ours must not lose its map
+            return replace(result, refused={**result.refused, "heads": str(reason)})
+        return replace(result, heads=found)
 
     def _affordable_orders(self) -> int:
         """As many random orders as were asked for, or as the time limit allows; the result says how many there are."""
@@ -249,17 +255,22 @@ class Work:
         said = {"transcript": text.text, "transcript_given": text.given, "language": text.language} if text else {}
         spoken = [[segment.label, segment.start, segment.end] for segment in segments]
         seed = {"model_seed": self.goal.model.seed, "segments": spoken}
+        seed["phones"] = [[p.label, p.start, p.end] for p in self.options.phones or ()] or None
         return provenance("attribution", self.goal.clip, self.goal.model, **{**asdict(self.options), **said, **seed})
 
 
 def marked(goal: Target, segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """When the explained word is said; () if that is unclear.
 
-    By its place in the text where there are as many segments as words, since a model may spell a word in its own way;
-    by its label elsewhere.
+    By time for a CTC model, which may hear other words than these; by its place in the text where there are as many
+    segments as words, since a model may spell a word in its own way; by its label elsewhere.
     """
     if goal.word is None or not segments:
         return ()
+    if goal.kind in ("ctc", "contrast") and goal.transcript is None:
+        heard = [word for word in ctc_words.heard(goal.clip, goal.model) if word.label == goal.word]
+        place = (goal.occurrence or 1) - 1
+        return ctc_words.spoken_as(segments, heard[place]) if place < len(heard) else ()
     words = [word.label for word in text_words(goal.transcript)] if goal.transcript else []
     labels = words if len(words) == len(segments) else [segment.label for segment in segments]
     occurrence = goal.occurrence

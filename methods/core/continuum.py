@@ -6,6 +6,7 @@
 What is measured on such a series is in `methods/continuum.py`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ FEWEST, MOST = 2, 21  # steps
 MOST_CONTEXTS = 4
 LONGEST_SOUND = 1.0  # s; a morph is about a sound, not a sentence
 EDITS = {"F1": "first formant", "F2": "second formant", "F3": "third formant", "length": "length"}
+SENSE = {"first": (1, math.inf), "second": (1, math.inf), "amount": (0.25, 4), "count": (FEWEST, MOST)}
 SOUND_TIER = "sound"  # of a visitor's own steps: where in a recording the sound is
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from methods.core import layers_whisper, models, models_whisper, norms
+from methods.core import models, models_whisper, norms
 from methods.core.attention_timing import UNSPACED
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.layers import Site
+from methods.core.listener import Listener
 from methods.core.mixing import Passage
 from methods.core.network import SpeechModel, Transcript
 from methods.core.pronunciation import bare_word
@@ -243,26 +244,6 @@ def encoder_output(clip: Clip, model: SpeechModel) -> torch.Tensor:
         return models.family_of(model).encode(model, clip.samples, own).output
 
 
-@torch.inference_mode()
-def spelling_logprobs(
-    model: SpeechModel, output: torch.Tensor, before: Sequence[int], spelling: Sequence[int]
-) -> np.ndarray:
-    """(tokens,) natural log-probability of each token of a spelling after the ids `before`, teacher-forced."""
-    ids = (*before, *spelling)
-    with model.lock:
-        logits = layers_whisper.decoder_pass(model.network, output, ids, own=output.shape[1]).logits
-    rows = logits[len(before) - 1 : -1].log_softmax(-1)
-    return rows.gather(1, torch.tensor(spelling)[:, None])[:, 0].double().numpy()
-
-
-def spelled_at(
-    model: SpeechModel, output: torch.Tensor, before: Sequence[int], spelling: Sequence[int]
-) -> tuple[float, float]:
-    """Natural log-probability of a whole spelling, and the mean probability of its tokens."""
-    logs = spelling_logprobs(model, output, before, spelling)
-    return float(logs.sum()), float(np.exp(logs).mean())
-
-
 def with_cue(before: tuple[int, ...], place: CuePlace, tokens: Sequence[int]) -> tuple[int, ...]:
     """The ids before the target with other tokens in the cue's place."""
     return (*before[: place.cue_tokens.start], *tokens, *before[place.cue_tokens.stop :])
@@ -324,11 +305,11 @@ def score_homophones(clip: Clip, model: SpeechModel, transcript: str | None = No
     The text is the model's own unless given. Raises UserError for a model without a decoder.
     """
     heard = models.transcribe(clip, model, text=transcript, language="en" if model.decoding.languages else None)
-    output = models.encoder_states(clip, model).output
+    listener = Listener(model, models.encoder_states(clip, model).output)
     words, ends = heard.text.split(), (model.decoding.end,)
 
     def score(before: tuple[int, ...], ids: tuple[int, ...]) -> float:
-        return float(spelling_logprobs(model, output, before, ids).sum())
+        return float(listener.logprobs(before, ids).sum())
 
     scored = []
     for item in find_homophones(heard.text):

@@ -159,11 +159,16 @@ def _by_neighbours(
         return found.fit_transform(table) if np.ptp(start) > 0 else start
     few = pca(vectors, min(FIRST_PCA, *vectors.shape))[0]
     if method == "tsne":
-        close = min(perplexity, (len(few) - 1) / 3)
+        close = min(perplexity, most_perplexity(len(few)))
         return TSNE(2, perplexity=close, init="pca", learning_rate="auto", max_iter=1000, random_state=seed, n_jobs=1
                     ).fit_transform(few)  # fmt: skip
     count = min(neighbours, len(few) - 1)
     return umap_layout.umap(few, few[:, :2], neighbours=count, metric=metric, seed=seed)
+
+
+def most_perplexity(points: int) -> float:
+    """t-SNE looks at three times as many neighbours, and there are no more than the other points."""
+    return (points - 1) / 3
 
 
 # How far can a map be believed?

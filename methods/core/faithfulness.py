@@ -158,13 +158,23 @@ def verdict_in_steps(
 
 def spearman(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> float:
     """Rank correlation, -1 to 1, ties at their mean rank; NaN where one of them is constant or has under 3 values."""
-    ranks = [_ranks(np.asarray(values, float)) for values in (first, second)]
-    if len(ranks[0]) < 3 or any(np.ptp(rank) == 0 for rank in ranks):
+    both = [ranks(np.asarray(values, float)) for values in (first, second)]
+    if len(both[0]) < 3 or any(np.ptp(each) == 0 for each in both):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(*both)[0, 1])
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def pearson(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> float:
+    """Linear correlation, -1 to 1; NaN where one of them is constant (but for rounding) or has under 3 values."""
+    both = [np.asarray(values, float) for values in (first, second)]
+    if len(both[0]) < 3 or any(np.ptp(values) <= 1e-12 * np.abs(values).max() for values in both):
+        return float("nan")
+    # Scaled to 1 first: squares of scores of 1e-200 would be 0, and 0 / 0 no correlation.
+    return float(np.corrcoef(*(values / np.abs(values).max() for values in both))[0, 1])
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value, from 1; equal ones share their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[place.ravel()]

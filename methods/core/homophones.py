@@ -1,7 +1,6 @@
-"""Cue contribution over a whole set of examples: read them, run them (and go on after a stop), average, and probe.
+"""Cue contribution over a whole set of examples: run them, go on after a stop, and average.
 
-    examples = read_folder(folder)                       # an index.csv beside the recordings
-    examples = from_hub()                                # the published French set, where there is a network
+    examples = sentences.read_folder(folder)             # or from_hub(), bundled("french")
     found = finish(analyse_set_in_steps(examples, model, cue_contribution.analyse, journal=path))
     found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % bootstrap intervals
 
@@ -9,96 +8,27 @@ The set of Mohebbi et al. (EMNLP 2023) has 720 pairs of determiner and noun, 257
 with both; the latter are used twice (determiner → noun, determiner and noun → verb).
 """
 
-import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from methods.core import mixing, models, models_hub, ridge, scores
-from methods.core.audio import Clip, load_clip
-from methods.core.cue import SCORES, find_words
+from methods.core import scores
+from methods.core.audio import Clip
+from methods.core.cue import SCORES
 from methods.core.errors import UserError
-from methods.core.frames import Segment
 from methods.core.network import SpeechModel
-from methods.core.results import Step, Steps, read_only
-from methods.core.textgrid import read_textgrid
+from methods.core.results import Step, Steps, corpus_provenance, read_only
+from methods.core.sentences import Example
 
-HUB = "hosein-m/french_homophone_asr"
 PUBLISHED = {"det_noun": 720, "pronoun_verb": 257, "det_noun_verb": 23}  # examples of each template
-FILES = ["*.csv", "*.wav", "*.flac", "*.mp3", "*.ogg", "*.TextGrid"]
-NEEDED = ("file", "transcript", "cue", "target")
-NUMBERS = ("singular", "plural")
-FEWEST = 10  # examples of each number that a probe needs
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """One sentence in which a cue decides how a target is spelled."""
-
-    name: str
-    sound: Callable[[], Clip]  # read when it is needed: a set does not fit into memory
-    transcript: str
-    cue: str
-    target: str
-    group: str  # examples of one sentence share it: they are not independent
-    language: str | None = None
-    template: str = ""  # det_noun, pronoun_verb, …
-    number: str = ""  # of the target: "singular", "plural", or unknown
-    words: tuple[Segment, ...] | None = None  # with their times; None: ask the model
-
-
-def read_folder(folder: str | Path) -> tuple[Example, ...]:
-    """The examples that a folder's index.csv names: columns file, transcript, cue, target; and, as far as they are
-    there, second_target, language, template, number (singular or plural), group. Words come from a TextGrid of the
-    recording's name, where there is one. Raises UserError for an index that is missing or lacks a column.
-    """
-    folder = Path(folder)
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise UserError(
-            f"There is no index.csv in {folder.name}; make one that lists the recordings, with the columns "
-            f"{', '.join(NEEDED)}."
-        )
-    with index.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    missing = [name for name in NEEDED if rows and name not in rows[0]]
-    if missing or not rows:
-        raise UserError(f"index.csv lists no example or lacks the column(s) {', '.join(missing) or 'of a first row'}.")
-    return tuple(example for row in rows for example in _examples(folder, row))
-
-
-def from_hub(identifier: str = HUB) -> tuple[Example, ...]:
-    """The examples of a public data set in the same layout; fetched once. Raises UserError where that cannot be."""
-    return read_folder(models_hub.data_set(identifier, FILES))
-
-
-def _examples(folder: Path, row: dict[str, str]) -> Iterator[Example]:
-    path = folder / row["file"]
-    if not path.is_file():
-        raise UserError(f"index.csv names “{row['file']}”, which is not in the folder; add it or take the line out.")
-    grid = path.with_suffix(".TextGrid")
-    shared = {
-        "sound": lambda: load_clip(path),
-        "transcript": row["transcript"],
-        "group": row.get("group") or row["file"],
-        "language": row.get("language") or None,
-        "template": row.get("template") or "",
-        "words": dict(read_textgrid(grid.read_bytes())).get("words") if grid.is_file() else None,
-    }
-    number = (row.get("number") or "").strip().casefold()
-    known = {"s": "singular", "p": "plural", "number_sing": "singular", "number_plur": "plural"}
-    pair = {"cue": row["cue"], "target": row["target"], "number": known.get(number, number)}
-    yield Example(name=row["file"], **pair, **shared)
-    if row.get("second_target"):  # the first target is part of the second one's cue
-        second = {"cue": f"{row['cue']} {row['target']}", "target": row["second_target"], "number": ""}
-        yield Example(name=f"{row['file']}, second target", **second, **shared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,37 +41,54 @@ class SetResult:
     shares: dict[str, np.ndarray]  # stack -> (examples, 3 scores, layers) share of the target that comes from the cue
     random: dict[str, np.ndarray]  # stack -> (examples, 3, layers) mean over the random-weights seeds; {} without
     refused: tuple[tuple[str, str], ...]  # name, and why it could not be measured
+    stretches: dict[str, np.ndarray] = field(default_factory=dict)  # stack -> (examples, 3, layers) mean over random
+    #   stretches as long as the cue; NaN where there was no room
+    probabilities: np.ndarray | None = None  # (examples, conditions) of the target's tokens; None: no text is written
+    conditions: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
 
-    def mean(self, stack: str = "encoder", *, random: bool = False) -> np.ndarray:
-        """(3, layers) mean over the examples; NaN where no example has a share."""
-        return _mean((self.random if random else self.shares)[stack])
+    def mean(self, stack: str = "encoder", *, of: str = "shares") -> np.ndarray:
+        """(3, layers) mean over the examples of the shares, the "random" ones or the "stretches"; NaN: none."""
+        return _mean(getattr(self, of)[stack])
 
-    def interval(self, stack: str = "encoder", *, random: bool = False) -> np.ndarray:
-        """(3, layers, 2) 95 % interval of the mean, by resampling sentences."""
-        values = (self.random if random else self.shares)[stack]
+    def interval(self, stack: str = "encoder", *, of: str = "shares") -> np.ndarray:
+        """(3, layers, 2) 95 % interval of that mean, by resampling sentences."""
+        values = getattr(self, of)[stack]
         found = np.full((*values.shape[1:], 2), np.nan)
         for place in np.ndindex(values.shape[1:]):
-            column = values[(slice(None), *place)]
-            known = np.isfinite(column)
-            if known.any():
-                found[place] = scores.interval(column[known], np.array(self.groups)[known])
+            found[place] = self._interval(values[(slice(None), *place)])
         return found
+
+    def likely(self) -> np.ndarray:
+        """(conditions, 3) mean probability of the target's tokens, and the 95 % interval's ends."""
+        columns = [] if self.probabilities is None else self.probabilities.T
+        return np.array([(np.nanmean(column), *self._interval(column)) for column in columns]).reshape(-1, 3)
+
+    def _interval(self, values: np.ndarray) -> tuple[float, float]:
+        known = np.isfinite(values)
+        return scores.interval(values[known], np.array(self.groups)[known]) if known.any() else (np.nan, np.nan)
 
     def counts(self) -> Counter:
         """How many examples there are of each template."""
         return Counter(self.templates)
 
     def table(self) -> pd.DataFrame:
-        """One line per attention, score and layer: mean and interval, trained and random."""
-        lines = []
-        for stack in self.shares:
-            mean, ends = self.mean(stack), self.interval(stack)
-            control = self.mean(stack, random=True) if self.random else np.full(mean.shape, np.nan)
-            for (score, layer), value in np.ndenumerate(mean):
-                low, high = ends[score, layer]
-                lines.append((stack, SCORES[score], layer + 1, value, low, high, control[score, layer]))
-        names = ("attention", "score", "layer", "contribution", "low", "high", "random_contribution")
-        return pd.DataFrame(lines, columns=names).assign(examples=len(self.names))
+        """One line per attention, score and layer: mean and interval, trained and random; then one per condition."""
+        parts = [self._lines(stack) for stack in self.shares]
+        if self.probabilities is not None:
+            names = ("probability", "low", "high")
+            parts.append(pd.DataFrame(self.likely(), columns=names).assign(condition=self.conditions))
+        return pd.concat(parts, ignore_index=True).assign(examples=len(self.names))
+
+    def _lines(self, stack: str) -> pd.DataFrame:
+        score, layer = np.indices(self.shares[stack].shape[1:]).reshape(2, -1)
+        frame = pd.DataFrame({"attention": stack, "score": np.array(SCORES)[score], "layer": layer + 1})
+        for of, before in (("shares", ""), ("random", "random_"), ("stretches", "stretches_")):
+            if stack in getattr(self, of):
+                frame[f"{before}contribution"] = self.mean(stack, of=of).ravel()
+                for name, ends in zip(("low", "high"), np.moveaxis(self.interval(stack, of=of), -1, 0), strict=True):
+                    frame[f"{before}{name}"] = ends.ravel()
+        return frame
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -155,34 +102,43 @@ def analyse_set_in_steps(
     model: SpeechModel,
     measure: Callable[..., Any],
     *,
-    journal: str | Path | None = None,
+    journal: str | Path | MutableMapping[str, Any] | None = None,
     random_seeds: Sequence[int] = (0,),
+    name: str = "sentences",
     **options: Any,
 ) -> Steps[SetResult]:
     """Measure every example (`measure` is `cue_contribution.analyse`), one step each; partial results hold all so far.
 
-    `journal` is a file to which every example is added as one line of JSON as soon as it is done; what is in it for
-    the same sound, words, weights and options is not run again. An example that is refused (a word is not there) is
-    counted and named, and the others go on. Raises UserError for an empty set, or one in which none can be measured.
+    `journal` is a file to which every example is added as one line of JSON as soon as it is done, or a dictionary in
+    memory; what is in it for the same sound, words, weights and options is not run again. An example that is refused
+    (a word is not there) is counted and named, and the others go on. `name` is what the set is called in the results.
+    Raises UserError for an empty set, or one in which none can be measured.
     """
     if not examples:
         raise UserError("There is no example in this set; check the folder or the index.")
-    known = _journal(journal)
+    known = journal if isinstance(journal, MutableMapping) else _journal(journal)
     records: list[dict[str, Any]] = []
+    seconds, asked = 0.0, {**options, "random_seeds": list(random_seeds)}
+
+    def gathered() -> SetResult | None:
+        return _gathered(records, (name, model, seconds, asked)) if any("shares" in one for one in records) else None
+
     for number, example in enumerate(examples):
-        partial = _gathered(records) if any("shares" in record for record in records) else None
-        yield Step(number / len(examples), f"{example.name} ({number + 1} of {len(examples)})", partial=partial)
+        text = f"{example.name} ({number + 1} of {len(examples)})"
+        yield Step(number / len(examples), text, partial=gathered())
         clip = example.sound()
+        seconds += clip.seconds
         key = _key(example, clip, model, random_seeds, options)
         if key not in known:
             known[key] = {"key": key, **_measured(example, clip, model, measure, random_seeds, options)}
-            if journal is not None:
+            if isinstance(journal, str | Path):
                 with Path(journal).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(known[key]) + "\n")
         records.append(known[key])
-    if not any("shares" in record for record in records):
+    found = gathered()
+    if found is None:
         raise UserError(f"None of the {len(examples)} examples could be measured; the first: {records[0]['refused']}")
-    return _gathered(records)
+    return found
 
 
 def _journal(path: str | Path | None) -> dict[str, dict[str, Any]]:
@@ -232,6 +188,11 @@ def _measured(
     record["shares"] = {stack: _listed(result.contribution(stack)) for stack in stacks}
     if result.random:
         record["random"] = {stack: _listed(_mean(result.control(stack))) for stack in stacks}
+    nulls = {stack: np.moveaxis(getattr(result, f"{stack}_null"), -1, 0) for stack in stacks}
+    record["stretches"] = {stack: _listed(_mean(values)) for stack, values in nulls.items()}
+    if result.probabilities is not None:
+        record["conditions"] = list(result.conditions)
+        record["probabilities"] = result.probabilities[:, 0].tolist()
     return record
 
 
@@ -240,84 +201,30 @@ def _listed(values: np.ndarray) -> list[list[float | None]]:
     return [[float(value) if np.isfinite(value) else None for value in row] for row in values]
 
 
-def _gathered(records: Sequence[dict[str, Any]]) -> SetResult:
+def _gathered(records: Sequence[dict[str, Any]], origin: tuple[str, SpeechModel, float, dict[str, Any]]) -> SetResult:
     done = [record for record in records if "shares" in record]
+    kinds = {
+        of: {stack: read_only([record[of][stack] for record in done]) for stack in done[0][of]}
+        for of in ("shares", "random", "stretches")
+        if all(of in record for record in done)
+    }
+    conditions = tuple(done[0].get("conditions", ()))
     return SetResult(
         names=tuple(record["name"] for record in done),
         groups=tuple(record["group"] for record in done),
         templates=tuple(record["template"] for record in done),
-        shares={stack: read_only([record["shares"][stack] for record in done]) for stack in done[0]["shares"]},
-        random={stack: read_only([r["random"][stack] for r in done]) for stack in done[0].get("random", {})},
+        **{"random": {}, **kinds},
         refused=tuple((record["name"], record["refused"]) for record in records if "refused" in record),
+        probabilities=read_only([record["probabilities"] for record in done]) if conditions else None,
+        conditions=conditions,
+        provenance=_origin(records, *origin),
     )
 
 
-# The number probe: does the target's representation tell singular from plural, which sound the same?
-
-
-@dataclass(frozen=True, eq=False)
-class NumberProbe:
-    """How well a linear probe tells the target's number, layer by layer."""
-
-    layers: tuple[str, ...]
-    accuracy: np.ndarray  # (layers,) cross-validated by sentence, 0 to 1
-    interval: np.ndarray  # (layers, 2) 95 %, by resampling sentences
-    random: np.ndarray  # (seeds, layers) accuracy with random weights
-    majority: float  # accuracy of always saying the commoner number
-    examples: int
-
-
-def number_probe_in_steps(
-    examples: Sequence[Example], model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2)
-) -> Steps[NumberProbe]:
-    """Ridge probes on the mean of the target's frames. Raises UserError for under 10 examples of either number."""
-    usable = [example for example in examples if example.number in NUMBERS]
-    numbers = np.array([NUMBERS.index(example.number) for example in usable], int)
-    counts = np.bincount(numbers, minlength=2)
-    if counts.min() < FEWEST:
-        raise UserError(
-            f"A number probe needs {FEWEST} singular and {FEWEST} plural targets and this set has {counts[0]} and "
-            f"{counts[1]}; add examples, or fill the column “number”."
-        )
-    groups = np.unique([example.group for example in usable], return_inverse=True)[1]
-    hits, names = [], ()
-    networks = [model, *(models.random_twin(model, seed) for seed in random_seeds)]
-    for place, network in enumerate(networks):
-        states, names = yield from _target_states(usable, model, network, place / len(networks), 1 / len(networks))
-        hits.append(np.stack([_hits(layer, numbers, groups) for layer in np.moveaxis(states, 1, 0)]))
-    trained = hits[0]
-    return NumberProbe(
-        layers=names,
-        accuracy=read_only(trained.mean(1)),
-        interval=read_only([scores.interval(row.astype(float), groups) for row in trained]),
-        random=read_only([rows.mean(1) for rows in hits[1:]]),
-        majority=float(counts.max() / counts.sum()),
-        examples=len(usable),
-    )
-
-
-def _target_states(
-    examples: Sequence[Example], model: SpeechModel, network: SpeechModel, done: float, part: float
-) -> Steps[tuple[np.ndarray, tuple[str, ...]]]:
-    """(examples, layers, dim) the mean of the target's frames; words are placed by the trained model throughout."""
-    found, names = [], ()
-    for number, example in enumerate(examples):
-        yield Step(done + part * number / len(examples), f"{network.id}: {example.name}")
-        clip = example.sound()
-        said = {"transcript": example.transcript, "language": example.language} if model.writes_text else {}
-        passage = mixing.passage(clip, model, segments=example.words, stacks=("encoder",), **said)
-        labels = [segment.label for segment in passage.segments]
-        place = find_words(labels, example.target, "target", None)
-        frames = slice(passage.spans[place.start].start, passage.spans[place.stop - 1].stop)
-        encoding = models.encode(clip, network)
-        found.append(encoding.hidden[:, frames].mean(1))
-        names = encoding.layer_names
-    return np.stack(found), names
-
-
-def _hits(features: np.ndarray, numbers: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(examples,) bool: whether the probe that did not see an example's sentence tells its number."""
-    fold = ridge.group_folds(groups)
-    targets = ridge.one_hot(numbers, 2)
-    said = ridge.cross_validate(features, targets, fold, [slice(0, 2)], ridge.misread).predictions
-    return said.argmax(1) == numbers
+def _origin(
+    records: Sequence[dict[str, Any]], name: str, model: SpeechModel, seconds: float, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Where the numbers come from; the set's hash is that of its sounds, words, weights and options."""
+    digest = hashlib.sha256("".join(record["key"] for record in records).encode()).hexdigest()
+    whole = SimpleNamespace(name=name, sha256=digest, utterances=records, seconds=seconds)
+    return corpus_provenance("cue contribution of a set", whole, model, **options)

@@ -21,11 +21,28 @@ from methods.core.layers import Site, Stack
 from methods.core.network import SpeechModel, Transcript
 from methods.core.results import Step, Steps
 
+PASSAGE = ("segments", "transcript", "language")  # the options of every technique that `passage` takes
+LARGEST = 64 * 2**20  # numbers in one stack's maps: half a gigabyte
 STACK_TITLES: dict[Stack, str] = {
     "encoder": "Encoder self-attention",
     "decoder": "Decoder self-attention",
     "cross": "Cross-attention, text to sound",
 }
+STACKS: tuple[Stack, ...] = tuple(STACK_TITLES)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MixingResult:
+    """What every result of context mixing holds beside its maps: what its rows and columns are, and the control."""
+
+    random: tuple[Any, ...]  # the same result with random weights, one per seed
+    labels: tuple[str, ...]  # (segments,)
+    starts: np.ndarray  # (segments,) seconds
+    ends: np.ndarray  # (segments,) seconds
+    frames: np.ndarray  # (segments,) number of encoder frames in each segment
+    tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
+    prompt: int  # how many of the tokens are the prompt
+    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +101,35 @@ def single_frames(clip: Clip, model: SpeechModel) -> tuple[Segment, ...]:
     return tuple(Segment(*item) for item in zip(names, edges[:-1], edges[1:], strict=True))
 
 
+def asked(
+    clip: Clip, model: SpeechModel, options: dict[str, Any]
+) -> tuple[Passage, tuple[Stack, ...], tuple[int, ...] | None]:
+    """The passage, stacks and layers (from 1; None: all) that the options ask for, as far as the model has them."""
+    stacks, layers = possible_stacks(model, options.get("stacks") or STACKS), options.get("layers")
+    found = passage(clip, model, stacks=stacks, **{key: options.get(key) for key in PASSAGE})
+    if layers is not None:
+        most = max(len(found.sites(stack)) for stack in stacks)
+        layers = tuple(checked_layer(layer, most) for layer in layers)
+    return found, stacks, layers or None
+
+
 def possible_stacks(model: SpeechModel, stacks: Sequence[Stack]) -> tuple[Stack, ...]:
-    """The stacks asked for, as far as the model has them."""
-    return tuple(stack for stack in stacks if stack == "encoder" or model.writes_text)
+    """The stacks asked for, as far as the model has them. Raises UserError if it has none of them."""
+    found = tuple(stack for stack in stacks if stack == "encoder" or model.writes_text)
+    if not found:
+        raise UserError(
+            f"{model.id} has no decoder, so there is no {' or '.join(stacks)} map; choose the encoder's own attention."
+        )
+    return found
+
+
+def checked_size(layers: int, heads: int, rows: int, columns: int) -> None:
+    """Raises UserError for maps that do not fit into memory."""
+    if layers * heads * rows * columns > LARGEST:
+        raise UserError(
+            f"{layers} layers × {heads} heads × {rows} × {columns} cells do not fit in memory; choose one layer, or a "
+            "shorter clip."
+        )
 
 
 def with_controls(passage: Passage, seeds: Sequence[int], measure: Callable[[Passage], Any]) -> Steps[Any]:
@@ -123,7 +166,7 @@ def origin(technique: str, passage: Passage, options: dict[str, Any]) -> dict[st
 
 def required(result: Any, stack: Stack) -> np.ndarray:
     """A stack's map, or a sentence about why there is none."""
-    values = getattr(result, stack)
+    values = getattr(result, stack) if stack in STACKS else None
     if values is None:
         raise UserError(f"This result has no {stack} map: the model has no decoder, or the stack was not asked for.")
     return values
@@ -263,12 +306,12 @@ def _quiet_mean(values: np.ndarray) -> np.ndarray:
     return np.divide(np.nansum(values, -1), counted, out=np.full(len(values), np.nan), where=counted > 0)
 
 
-def checked_layer(layer: int | None, layers: int) -> int:
-    """The layer, counted from 1; the last one if none is named."""
-    layer = layers if layer is None else int(layer)
-    if not 1 <= layer <= layers:
-        raise UserError(f"This model has layers 1 to {layers}, so there is no layer {layer}; choose another.")
-    return layer
+def checked_layer(layer: int | None, layers: int, what: str = "layer") -> int:
+    """The layer (or the head), counted from 1; the last one if none is named."""
+    number, most = (layers if layer is None else layer), layers
+    if number not in range(1, most + 1):
+        raise UserError(f"This model has {what}s 1 to {most}, so there is no {what} {number}; choose another.")
+    return int(number)
 
 
 def table(result: Any, value: str) -> pd.DataFrame:

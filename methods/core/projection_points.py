@@ -14,6 +14,14 @@ from methods.core.items import Items
 
 UNITS = ("phones", "vowels", "words", "frames")
 MOST = 3000  # points
+SENSE = {
+    "unit": UNITS,
+    "method": tuple(embedding.METHODS),
+    "metric": ("euclidean", "cosine"),
+    "most": (embedding.FEWEST, MOST),
+    "perplexity": (1, MOST),
+    "neighbours": (2, MOST),
+}
 
 
 @dataclass(frozen=True)
@@ -32,14 +40,6 @@ class Asked:
     subtract_silence: bool = True
     random_seeds: Sequence[int] = (0, 1, 2)
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        known = {"unit": UNITS, "method": tuple(embedding.METHODS), "metric": ("euclidean", "cosine")}
-        for name, values in known.items():
-            if getattr(self, name) not in values:
-                raise UserError(f"There is no {name} “{getattr(self, name)}”; choose one of {', '.join(values)}.")
-        if not embedding.FEWEST <= self.most <= MOST:
-            raise UserError(f"{self.most} points are out of reach; choose {embedding.FEWEST} to {MOST}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +132,17 @@ def mapped(layer: np.ndarray, chosen: Points, asked: Asked) -> Mapped:
         perplexity=asked.perplexity, neighbours=int(asked.neighbours), seed=asked.seed,
     )  # fmt: skip
     return Mapped(made, embedding.quality(vectors[chosen.shown], made.points, chosen.label[chosen.shown]))
+
+
+def notes(chosen: Points, asked: Asked) -> tuple[str, ...]:
+    """Where there are too few points for the neighbourhood that was asked for, how large it could be instead."""
+    n = len(chosen.items)
+    if asked.method == "tsne" and asked.perplexity > embedding.most_perplexity(n):
+        most = embedding.most_perplexity(n)
+        return (f"perplexity {most:.1f}, for {asked.perplexity:g} is too much for {n} points",)
+    if asked.method == "umap" and asked.neighbours > n - 1:
+        return (f"{n - 1} neighbours, for there are no {asked.neighbours} beside each of {n} points",)
+    return ()
 
 
 def formants(corpus: Corpus, chosen: Points) -> np.ndarray:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def rollout(maps: np.ndarray, *, residual: bool) -> np.ndarray:
+def rollout(maps: np.ndarray, *, residual: bool, kept: float | np.ndarray = 0.5) -> np.ndarray:
     """(layers, n, n): after each layer, what share of row i comes from each of the positions that layer 1 reads?
 
     `maps` (layers, n, n) are non-negative scores, rows = readers, first layer first. With `residual` each row's shares
-    are averaged with the identity, because attention and its norms leave out the residual stream, which passes half of
-    every position on by convention; value zeroing and norms with the residual already hold it: `residual=False`.
+    are mixed with the identity, because attention and its norms leave out the residual stream: `kept` of each row goes
+    through it, by convention a half, or (layers, n) as measured. Value zeroing and norms with the residual already
+    hold it: `residual=False`.
     A row without shares (all 0, or NaN) has read nothing, so it is its own: the identity. Raises ValueError for maps
     that are not square or hold negative numbers.
     """
@@ -22,7 +23,7 @@ def rollout(maps: np.ndarray, *, residual: bool) -> np.ndarray:
         raise ValueError(f"Rollout needs (layers, n, n) maps, not {maps.shape}: cross-attention has none.")
     if (maps < 0).any():
         raise ValueError("Rollout needs scores of 0 or more; it is not defined for signed ones.")
-    shares = _kept_half(row_stochastic(maps)) if residual else row_stochastic(maps)
+    shares = _with_residual(row_stochastic(maps), kept) if residual else row_stochastic(maps)
     rolled = [shares[0]]
     for layer in shares[1:]:
         rolled.append(layer @ rolled[-1])
@@ -38,13 +39,21 @@ class BlockRollout:
 
 
 def block_rollout(
-    own: np.ndarray, cross: np.ndarray, encoder: np.ndarray, *, residual: bool, passed_on: float = 0.5
+    own: np.ndarray,
+    cross: np.ndarray,
+    encoder: np.ndarray,
+    *,
+    residual: bool,
+    passed_on: float | np.ndarray = 0.5,
+    kept: float | np.ndarray = 0.5,
+    kept_below: float | np.ndarray = 0.5,
 ) -> BlockRollout:
     """Rollout through a decoder that reads an encoder: [self | cross] in each block, the encoder's rollout below.
 
-    A block first mixes the text (`own`, (layers, tokens, tokens), with `residual` as in `rollout`), then adds what
-    cross-attention brings (`cross`, (layers, tokens, n)). Of each row `passed_on` goes through the residual stream
-    past the cross-attention, by convention a half, and the rest is cross-attention times the encoder's whole rollout:
+    A block first mixes the text (`own`, (layers, tokens, tokens), with `residual` and `kept` as in `rollout`), then
+    adds what cross-attention brings (`cross`, (layers, tokens, n)). Of each row `passed_on` (one number, or (layers,
+    tokens)) goes through the residual stream past the cross-attention, by convention a half, and the rest is
+    cross-attention times the encoder's whole rollout (with `kept_below`):
 
         T_l = p S_l T_{l-1},   Z_l = p S_l Z_{l-1} + (1 - p) X_l E,   T_0 = I, Z_0 = 0.
 
@@ -54,26 +63,32 @@ def block_rollout(
     layers, tokens = own.shape[:2]
     if cross.shape[:2] != (layers, tokens) or cross.shape[2:] != encoder.shape[1:2]:
         raise ValueError(f"Maps of shapes {own.shape}, {cross.shape} and {encoder.shape} are not of one model.")
-    if not 0 <= passed_on <= 1 or (cross < 0).any() or (own < 0).any():
+    if np.min(passed_on) < 0 or np.max(passed_on) > 1 or (cross < 0).any() or (own < 0).any():
         raise ValueError("Block rollout needs scores of 0 or more, and a share from 0 to 1 that is passed on.")
-    below = rollout(encoder, residual=residual)[-1]
+    below = rollout(encoder, residual=residual, kept=kept_below)[-1]
     total = cross.sum(-1, keepdims=True)
     found = total > 0  # NaN > 0 is False
     brought = np.divide(cross, total, out=np.zeros(cross.shape), where=found) @ below
-    kept = np.where(found, passed_on, 1.0)
-    selves = _kept_half(row_stochastic(own)) if residual else row_stochastic(own)
+    going_on = np.where(found, _by_row(passed_on), 1.0)
+    selves = _with_residual(row_stochastic(own), kept) if residual else row_stochastic(own)
     text, sound = np.eye(tokens), np.zeros((tokens, cross.shape[2]))
     texts, sounds = [], []
-    for mixed, share, heard in zip(selves, kept, brought, strict=True):
+    for mixed, share, heard in zip(selves, going_on, brought, strict=True):
         text, sound = share * (mixed @ text), share * (mixed @ sound) + (1 - share) * heard
         texts.append(text)
         sounds.append(sound)
     return BlockRollout(np.stack(texts), np.stack(sounds))
 
 
-def _kept_half(shares: np.ndarray) -> np.ndarray:
-    """Half of each row kept for itself: the residual stream, by convention."""
-    return (shares + np.eye(shares.shape[-1])) / 2
+def _with_residual(shares: np.ndarray, kept: float | np.ndarray) -> np.ndarray:
+    """Of each row `kept` for itself, the rest as its shares say."""
+    kept = _by_row(kept)
+    return (1 - kept) * shares + kept * np.eye(shares.shape[-1])
+
+
+def _by_row(shares: float | np.ndarray) -> np.ndarray:
+    """One number for all rows, or (layers, rows), ready to multiply (layers, rows, columns)."""
+    return np.asarray(shares, float)[..., None]
 
 
 def row_stochastic(maps: np.ndarray) -> np.ndarray:

@@ -1,0 +1,133 @@
+"""Options that a person gives: of their kind, among what there is, and within what makes sense.
+
+    SENSE = {"method": ("pearson", "spearman"), "most": (10, math.inf)}
+    check_options(analyse, {"method": "pearson", "most": 3}, SENSE)     # raises UserError
+
+The kinds are the annotations of `analyse`; what they cannot say is in `SENSE`, beside each technique. The page and the
+HTTP API allow less than this, never more.
+"""
+
+import inspect
+import math
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+from methods.core.errors import UserError
+
+Sense = Mapping[str, Collection[str] | tuple[float, float]]  # names that there are, or the least and the most
+
+SEEDS = (0, 2**32 - 1)  # what NumPy, PyTorch and scikit-learn all take
+FOR_95 = 20  # draws: with fewer, the ends of a 95 % interval are the extremes themselves
+EVERYWHERE: Sense = {
+    "seed": SEEDS,
+    "draw_seed": SEEDS,
+    "random_seeds": SEEDS,
+    "control_seeds": SEEDS,
+    "layers": (0, math.inf),
+    "window": ("clip", "full"),
+}
+
+
+def check_options(analyse: Callable, options: Mapping[str, Any], sense: Sense = types.MappingProxyType({})) -> None:
+    """Raise UserError for the first option that is not of its kind, not among what there is, or out of reach."""
+    parameters = inspect.signature(analyse).parameters
+    for name, value in options.items():
+        kind = parameters[name].annotation
+        if not fits(value, kind, any_name=True):
+            raise UserError(f"The option “{name}” cannot be {short(value)}; it is {described(kind)}.")
+        limit = literals(kind) or sense.get(name, EVERYWHERE.get(name))
+        if limit is None or value is None:
+            continue
+        parts = list(value) if is_list(value) else [value]
+        for part in parts:
+            _check_sense(name, part, limit)
+        if is_list(value):
+            _check_repeats(name, parts)
+
+
+def _check_sense(name: str, value: Any, limit: Collection[str] | tuple[float, float]) -> None:
+    if isinstance(value, str):
+        if value not in limit:
+            raise UserError(f"There is no “{value[:40]}” for “{name}”; choose one of {', '.join(limit)}.")
+    elif not limit[0] <= value <= limit[1]:
+        reach = f"of at least {limit[0]:g}" if limit[1] == math.inf else f"from {limit[0]:g} to {limit[1]:g}"
+        raise UserError(f"The option “{name}” cannot be {str(value)[:20]}; give a number {reach}.")
+
+
+def _check_repeats(name: str, parts: Sequence[Any]) -> None:
+    again = [part for place, part in enumerate(parts) if part in parts[:place]]
+    if again:
+        raise UserError(f"The option “{name}” names {again[0]} twice, which would count it twice; name each once.")
+
+
+def fits(value: Any, kind: Any, any_name: bool = False) -> bool:
+    """Whether a value is what an annotation says; a number must be finite, and no truth value.
+
+    `any_name` leaves it open whether a name is one of those that there are.
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, part, any_name) for part in parts)
+    if origin is tuple:
+        whole = isinstance(value, list | tuple) and len(value) == len(parts)
+        return whole and all(fits(*pair, any_name) for pair in zip(value, parts, strict=True))
+    if origin is Sequence:
+        return is_list(value) and all(fits(part, parts[0], any_name) for part in value)
+    return isinstance(value, str) and (any_name or value in parts) if origin is Literal else _fits_alone(value, kind)
+
+
+def _fits_alone(value: Any, kind: Any) -> bool:
+    if kind in (int, float):
+        return is_number(value) and (kind is float or isinstance(value, Integral)) and -math.inf < value < math.inf
+    return isinstance(value, bool | np.bool_) if kind is bool else isinstance(value, kind)
+
+
+def literals(kind: Any) -> tuple[str, ...]:
+    """The names that an annotation lists, alone, in a sequence, or beside None."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(name for part in get_args(kind) for name in literals(part))
+
+
+def is_list(value: Any) -> bool:
+    """Whether a value is several in a row, as a person may write it."""
+    return isinstance(value, list | tuple | range | np.ndarray)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, which a truth value is not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def short(value: Any) -> str:
+    """A value as a sentence can hold it."""
+    return "nothing" if value is None else f"{type(value).__name__} {repr(value)[:40]}"
+
+
+def described(kind: Any) -> str:
+    """What an annotation asks for, in words."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join(described(part) for part in parts)
+    if origin is Literal:
+        return "one of " + ", ".join(parts)
+    if origin is Sequence:
+        return f"a list, each {described(parts[0])}"
+    if origin is tuple:
+        return f"a list of {len(parts)}"
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
+    return names.get(kind, f"a {getattr(kind, '__name__', kind)}")
+
+
+def options_of(view: Callable) -> Callable[[Callable], Callable]:
+    """Mark a `plot` that hands its options on to `view`: `help(plot)` names them, with their defaults."""
+
+    def marked(plot: Callable) -> Callable:
+        plot.__signature__ = inspect.signature(view).replace(return_annotation=plot.__annotations__["return"])
+        return plot
+
+    return marked
