@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from methods.core.errors import UserError
+from methods.core.options import NAMES, described, is_number, short
 from page.clip_area import allowed_model
 
 MOST_SEEDS = 3  # random-weights twins that one call may ask for
@@ -17,6 +18,8 @@ LONGEST_TEXT = 20_000  # characters: bracketed parses; everything else is shorte
 LONGEST_LIST = 64  # members: the layers of the largest model
 LARGEST = 1e12  # of any number: NaN and infinity are not below it
 GIVEN = {"transcript", "segments", "phones"}  # come with the clip
+JSON_NAMES = NAMES | {str: f"text of up to {LONGEST_TEXT:,} characters", type(None): "null"}
+OTHERWISE = (f"a list of up to {LONGEST_LIST}", "nothing that can be given here")
 MODEL_NAMES = {"other"}  # a second model; on the public Space from the menu, like the first
 
 # Option, or technique.option where they differ -> least and most. Every number that `analyse` takes must be here.
@@ -91,13 +94,15 @@ def _named(options: Any, taken: dict[str, Any]) -> dict[str, Any]:
 
 def _allowed(technique: str, name: str, kind: Any, value: Any) -> Any:
     if not fits(value, kind):
-        raise UserError(f"The option “{name}” cannot be {_short(value)}; it is {_described(kind)}.")
+        raise UserError(
+            f"The option “{name}” cannot be {short(value)}; it is {described(kind, JSON_NAMES, *OTHERWISE)}."
+        )
     parts = value if isinstance(value, list) else [value]
     if name.endswith("seeds") and len(parts) > MOST_SEEDS:
         raise UserError(f"{len(parts)} seeds are too many for a shared machine; ask for at most {MOST_SEEDS}.")
     limits = limits_of(technique, name)
     for part in parts:
-        if _is_number(part) and limits and not limits[0] <= part <= limits[1]:
+        if is_number(part) and limits and not limits[0] <= part <= limits[1]:
             raise UserError(f"The option “{name}” must lie between {limits[0]:g} and {limits[1]:g}, not {part:g}.")
     if name in MODEL_NAMES and value is not None:
         allowed_model(value)
@@ -125,31 +130,7 @@ def _fits_alone(value: Any, kind: Any, names: tuple) -> bool:
     if get_origin(kind) is Literal:
         return isinstance(value, str) and value in names
     if kind in (int, float):
-        return _is_number(value) and isinstance(value, int | kind) and abs(value) < LARGEST
+        return is_number(value) and isinstance(value, int | kind) and abs(value) < LARGEST
     if kind is str:
         return isinstance(value, str) and len(value) <= LONGEST_TEXT
     return kind in (bool, type(None)) and isinstance(value, kind)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)[:40]
-    return f"{type(value).__name__} {text}" if value is not None else text
-
-
-def _described(kind: Any) -> str:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_described(part) for part in parts)
-    if origin is Literal:
-        return "one of " + ", ".join(parts)
-    if origin is Sequence:
-        return f"a list of up to {LONGEST_LIST}, each {_described(parts[0])}"
-    if origin is tuple:
-        return f"a list of {len(parts)}"
-    names = {int: "a whole number", float: "a number", str: f"text of up to {LONGEST_TEXT:,} characters",
-             bool: "true or false", type(None): "null"}  # fmt: skip
-    return names.get(kind, "nothing that can be given here")

@@ -110,8 +110,6 @@ def test_sentences(control, value, sentence):
 
 def test_the_tabs_ask_for_it():
     """A tab's values come through `checked`, for a run, another view and a download alike."""
-    if not hasattr(technique_tab, "checked"):
-        pytest.skip("page/technique_tab.py does not ask yet")
     parts = SimpleNamespace(controls={"it": gr.Slider(0, 5, label="Layer")})
     with pytest.raises(UserError, match="“Layer” is empty"):
         technique_tab._Parts.named(parts, [None])

@@ -21,6 +21,7 @@ from methods.core.errors import UserError
 Sense = Mapping[str, Collection[str] | tuple[float, float]]  # names that there are, or the least and the most
 
 SEEDS = (0, 2**32 - 1)  # what NumPy, PyTorch and scikit-learn all take
+NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
 FOR_95 = 20  # draws: with fewer, the ends of a 95 % interval are the extremes themselves
 EVERYWHERE: Sense = {
     "seed": SEEDS,
@@ -108,19 +109,18 @@ def short(value: Any) -> str:
     return "nothing" if value is None else f"{type(value).__name__} {repr(value)[:40]}"
 
 
-def described(kind: Any) -> str:
-    """What an annotation asks for, in words."""
+def described(kind: Any, names: Mapping[Any, str] = NAMES, several: str = "a list", other: str = "") -> str:
+    """What an annotation asks for, in words: `names` of kinds, `several` of them, any `other` kind by its own name."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return " or ".join(described(part) for part in parts)
+        return " or ".join(described(part, names, several, other) for part in parts)
     if origin is Literal:
         return "one of " + ", ".join(parts)
     if origin is Sequence:
-        return f"a list, each {described(parts[0])}"
+        return f"{several}, each {described(parts[0], names, several, other)}"
     if origin is tuple:
         return f"a list of {len(parts)}"
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
-    return names.get(kind, f"a {getattr(kind, '__name__', kind)}")
+    return names.get(kind) or other or f"a {getattr(kind, '__name__', kind)}"
 
 
 def options_of(view: Callable) -> Callable[[Callable], Callable]:
