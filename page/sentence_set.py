@@ -22,11 +22,11 @@ from methods.core.homophones import PUBLISHED, SetResult
 from methods.core.network import SpeechModel
 from methods.core.number_probe import NumberProbe
 from methods.core.results import Steps
-from page.clip_area import allowed_model
+from page.clip_area import allowed_model, bounded
 from page.downloads import download
 from page.errors import toast
 from page.pictures import inline_svg
-from page.technique_tab import BREATH, Shell, watched
+from page.technique_tab import BREATH, Shell, run_and_stop, watched
 
 MOST = 120  # examples: a quarter of an hour with the smallest model and one random twin
 OWN = "own"
@@ -105,7 +105,7 @@ def _connect(parts: _Parts, shell: Shell) -> None:
         api_visibility="private",
     )
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    event.failure(lambda: _busy(False), None, [parts.run, parts.stop], **quiet)
+    event.failure(lambda: run_and_stop(False), None, [parts.run, parts.stop], **quiet)
     # The sentence at work is finished first. A click on “Run” would be lost until then, so “Run” stays out of reach
     # until the run has really ended, which its failure says.
     parts.stop.click(lambda: gr.Button(visible=False), None, [parts.stop], cancels=[event], **quiet)
@@ -114,23 +114,19 @@ def _connect(parts: _Parts, shell: Shell) -> None:
     saved.success(None, [shell.saved], None, js="(file) => window.ism.save(file)")
 
 
-def _busy(busy: bool) -> tuple[gr.Button, gr.Button]:
-    return gr.Button(interactive=not busy), gr.Button(visible=busy)
-
-
 def work(model_id: str, *asked: Any, progress: Any = gr.Progress()) -> Generator:
     """The run, with a picture of all that is done so far whenever a sentence is done."""
     measure, chosen, seeds, path, journal = asked
     model, said = models.load_model(allowed_model(model_id)), -math.inf
     steps = set_steps(_examples(chosen, path), model, measure, chosen, int(seeds), journal)
-    for step, result in watched(steps):
+    for step, result in watched(bounded(steps)):
         progress(step.done, desc=step.text)
         if time.monotonic() - said < BREATH and step.done < 1:
             continue
         said = time.monotonic()
         shown = (gr.skip(),) * 4 if result is None else drawn(result)
         told = gr.skip() if result is None else status(result, step.done)
-        yield gr.skip() if result is None else result, journal, *shown, told, *_busy(step.done < 1)
+        yield gr.skip() if result is None else result, journal, *shown, told, *run_and_stop(step.done < 1)
 
 
 def _examples(chosen: str, path: str | None) -> tuple[sentences.Example, ...]:

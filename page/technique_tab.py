@@ -200,9 +200,13 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
             progress(step.done, desc=step.text)
             if result is None and time.monotonic() - said > BREATH:
                 said = time.monotonic()
-                yield (*nothing, *_busy(True))  # here a stopped run ends
+                yield (*nothing, *run_and_stop(True))  # here a stopped run ends
             elif result is not None:
-                yield (*parts.shown(result, session, named), *parts.updates(result, named), *_busy(step.done < 1))
+                yield (
+                    *parts.shown(result, session, named),
+                    *parts.updates(result, named),
+                    *run_and_stop(step.done < 1),
+                )
 
     event = run.click(
         toast(work),
@@ -216,7 +220,7 @@ def _connect_run(parts: _Parts, run: gr.Button, stop: gr.Button) -> None:
     )
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    event.failure(lambda: _busy(False), None, [run, stop], **quiet)
+    event.failure(lambda: run_and_stop(False), None, [run, stop], **quiet)
     stop.click(lambda: gr.Button(visible=False), None, [stop], cancels=[event], **quiet)  # the failure frees Run
 
 
@@ -231,7 +235,8 @@ def watched(steps: Steps) -> Generator[tuple[Step, Any], None, None]:
         yield step, step.partial
 
 
-def _busy(busy: bool) -> tuple[gr.Button, gr.Button]:
+def run_and_stop(busy: bool) -> tuple[gr.Button, gr.Button]:
+    """The two buttons while something runs, and while nothing does."""
     return gr.Button(interactive=not busy), gr.Button(visible=busy)
 
 

@@ -13,7 +13,7 @@ from methods.core.homophones import SetResult
 from methods.core.models import load_model
 from methods.core.results import finish
 from methods.core.sentences import Example
-from page import downloads, sentence_set
+from page import clip_area, downloads, sentence_set
 
 WORDS = (Segment("ab", 0.0, 0.4), Segment("cd", 0.4, 0.8), Segment("ef", 0.8, 1.3))
 
@@ -95,3 +95,14 @@ def test_what_cannot_run_is_a_sentence(examples, tiny_model):
     assert [len(sentence_set._examples(name, None)) for name in sentences.BUNDLED] == [5, 16]
     with pytest.raises(UserError, match="nothing to download"):
         sentence_set._save(type("Pressed", (), {"target": type("T", (), {"elem_id": "csv-set"})})(), None)
+
+
+def test_on_the_public_space_a_set_ends_too(examples, tiny_model, monkeypatch):
+    monkeypatch.setattr(clip_area, "longest_run", lambda: 0.0)
+    monkeypatch.setattr(sentence_set, "allowed_model", lambda name: name)
+    monkeypatch.setattr(sentence_set.models, "load_model", lambda _name: tiny_model)
+    monkeypatch.setattr(sentence_set, "_examples", lambda _chosen, _path: examples)
+    with pytest.raises(UserError, match="the limit of this shared machine"):
+        list(
+            sentence_set.work("openai/whisper-tiny.en", "shares", "own", "1", None, {}, progress=lambda *_, **__: None)
+        )
