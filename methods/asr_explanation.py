@@ -50,6 +50,7 @@ SENSE = {
 }
 RANDOM_RANKINGS = 3
 SFL, CAUSAL, LIME, ENERGY = "SFL", "causal", "LIME", "energy"
+PRUNED = (SFL, LIME, CAUSAL, ENERGY)  # in this order; the sets of these are cut down to what is needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class AsrExplanation:
     mutants: np.ndarray  # (mutants so far, frames) bool, True for kept
     similarity: np.ndarray  # (mutants so far,) 1 - error rate, 0 to 1
     counts: np.ndarray  # (4, frames) mutants: frame kept & passed, kept & failed, masked & passed, masked & failed
-    explanations: tuple[Explanation, ...]  # in the order in which they were made; controls come last
+    explanations: tuple[Explanation, ...]  # those that are there so far; controls come last
     settled: float  # share of the frames that the causal search had the time to look at singly; NaN before it
     asked: int  # versions of the clip that were heard
     provenance: dict[str, Any]
@@ -99,6 +100,12 @@ class AsrExplanation:
     def sound(self, kept: np.ndarray) -> Clip:
         """The clip with only these frames; all else is silent."""
         return Clip(_sound(self.clip, self.frames, kept), self.clip.name)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every ranking is there, and every set that is to be cut down has been."""
+        made = {each.name: each for each in self.explanations}
+        return all(name in made and made[name].minimal is not None for name in PRUNED)
 
     def named(self, name: str) -> Explanation | None:
         """The explanation with this name, if it is there."""
@@ -158,20 +165,21 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[As
     ears = _Ears(listener, frames)
     result = yield from _mutated(_empty(ears, options), ears)
     orders = {SFL: sufficient_frames.suspiciousness(result.counts, options["formula"])}
-    result = yield from _explained(result, ears, SFL, orders[SFL], 0.4)
-    linear = sufficient_frames.linear_scores(result.mutants.astype(float), result.similarity)
-    result = yield from _explained(result, ears, LIME, linear, 0.5)
+    orders[LIME] = sufficient_frames.linear_scores(result.mutants.astype(float), result.similarity)
+    orders[ENERGY] = result.energy
+    random = np.random.default_rng(options["seed"])
+    for number in range(1, RANDOM_RANKINGS + 1):
+        orders[f"random {number}"] = random.permutation(len(frames)).astype(float)
+    for number, (name, scores) in enumerate(orders.items()):
+        result = yield from _followed(result, ears, name, scores, 0.3 + 0.02 * number)
     search = sufficient_frames.responsibility_in_steps(
         ears.similarities, len(frames), result.threshold, budget=options["causal_budget"], seed=options["seed"]
     )
-    responsibility = yield from _between(search, 0.6, 0.75, result)
+    responsibility = yield from _between(search, 0.42, 0.55, result)
     result = replace(result, settled=responsibility.settled)
-    result = yield from _explained(result, ears, CAUSAL, responsibility.values, 0.75)
-    result = yield from _explained(result, ears, ENERGY, result.energy, 0.85)
-    random = np.random.default_rng(options["seed"])
-    for number in range(1, RANDOM_RANKINGS + 1):
-        scores = random.permutation(len(frames)).astype(float)
-        result = yield from _explained(result, ears, f"random {number}", scores, 0.9 + 0.03 * number, prune=False)
+    result = yield from _followed(result, ears, CAUSAL, responsibility.values, 0.55)
+    for number, name in enumerate(PRUNED):
+        result = yield from _pruned(result, ears, name, 0.57 + 0.1 * number)
     return result
 
 
@@ -252,13 +260,12 @@ def _between(steps: Steps[Any], low: float, high: float, partial: AsrExplanation
         yield Step(low + (high - low) * step.done, step.text, partial=partial)
 
 
-def _explained(
-    result: AsrExplanation, ears: _Ears, name: str, scores: np.ndarray, done: float, *, prune: bool = True
+def _followed(
+    result: AsrExplanation, ears: _Ears, name: str, scores: np.ndarray, done: float
 ) -> Steps[AsrExplanation]:
-    """The result with one more ranking followed to its set, which can be shown before it is pruned."""
-    yield Step(done, f"{name}: the smallest set", partial=result)
-    order, similarities, threshold = ranking(scores), ears.similarities, result.threshold
-    growth = sufficient_frames.grown(similarities, order, threshold)
+    """The result with one more ranking followed to the first set that passes."""
+    yield Step(done, f"{name}: frames are added until it passes", partial=result if result.explanations else None)
+    growth = sufficient_frames.grown(ears.similarities, ranking(scores), result.threshold)
     made = Explanation(
         name=name,
         scores=read_only(scores),
@@ -271,16 +278,28 @@ def _explained(
         heard_without=None,
         redundancy=float("nan"),
     )
-    first = replace(result, explanations=(*result.explanations, made), asked=len(ears.known))
-    if not prune:
-        return first
-    yield Step(done, f"{name}: frames that are not needed leave", partial=first)
-    redundancy = sufficient_frames.redundancy(similarities, growth.enough, threshold)
-    pruning = sufficient_frames.pruned_in_steps(similarities, growth.enough, order, threshold)
-    minimal = yield from _between(pruning, done, done, first)
+    found = sorted((*result.explanations, made), key=_place)
+    return replace(result, explanations=tuple(found), asked=len(ears.known))
+
+
+def _place(made: Explanation) -> int:
+    return PRUNED.index(made.name) if made.name in PRUNED else len(PRUNED)
+
+
+def _pruned(result: AsrExplanation, ears: _Ears, name: str, done: float) -> Steps[AsrExplanation]:
+    """The result with this ranking's set cut down to what is needed, and what the rest sounds like."""
+    yield Step(done, f"{name}: which frames could be missing", partial=result)
+    made, threshold = result.named(name), result.threshold
+    made = replace(made, redundancy=sufficient_frames.redundancy(ears.similarities, made.enough, threshold))
+    pruning = sufficient_frames.pruned_in_steps(ears.similarities, made.enough, ranking(made.scores), threshold)
+    minimal = yield from _between(pruning, done + 0.03, done + 0.1, _with(result, made))
     heard = {"heard_minimal": ears.text(minimal), "heard_without": ears.text(~minimal)}
-    made = replace(made, minimal=read_only(minimal, bool), redundancy=redundancy, **heard)
-    return replace(result, explanations=(*result.explanations, made), asked=len(ears.known))
+    return replace(_with(result, replace(made, minimal=read_only(minimal, bool), **heard)), asked=len(ears.known))
+
+
+def _with(result: AsrExplanation, made: Explanation) -> AsrExplanation:
+    """The result with an explanation in the place of the one of the same name."""
+    return replace(result, explanations=tuple(made if e.name == made.name else e for e in result.explanations))
 
 
 def plot(result: AsrExplanation, *, name: str | None = None) -> Figure:

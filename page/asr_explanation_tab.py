@@ -197,7 +197,5 @@ def status_line(result: AsrExplanation, values: Values) -> str:
         parts.append("no random version passed, so SFL says nothing: lower the share of right words")
     if np.isfinite(result.settled):
         parts.append(f"causal search: {result.settled:.0%} of the frames looked at singly")
-    done = any(each.name == "random 3" for each in result.explanations)
-    return " · ".join(
-        [*parts, f"{result.asked} versions heard"] if done else [*parts, "rankings are being followed …"]
-    )
+    parts.append(f"{result.asked} versions heard" if result.complete else "rankings are being followed …")
+    return " · ".join(parts)

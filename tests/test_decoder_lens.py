@@ -60,6 +60,18 @@ def test_every_layer_writes_what_generate_writes(clip, tiny_model):
         assert ours.tokens == generated(tiny_model, state, heard.prompt, 12)
 
 
+@pytest.mark.parametrize("right", [0, 3, 12])
+def test_a_guessed_text_does_not_change_what_is_written(clip, tiny_model, right):
+    """A guess that is right for so many tokens, alone and in a batch whose rows want different texts."""
+    heard = models.transcribe(clip, tiny_model, language="en")
+    states = lens.readable(tiny_model, lens.streams(clip, tiny_model))
+    plain = lens.greedy(tiny_model, states, heard.prompt, 12)
+    own = plain[-1].tokens
+    guess = (*own[:right], *((token + 1) % 50 for token in own[right:]))
+    assert lens.greedy(tiny_model, states, heard.prompt, 12, guess) == plain
+    assert lens.greedy(tiny_model, states[-1:], heard.prompt, 12, guess) == plain[-1:]
+
+
 def generated(model, state, prompt, longest):
     from transformers.modeling_outputs import BaseModelOutput
 

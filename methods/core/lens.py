@@ -90,6 +90,11 @@ class LayerReader:
         self.length += count
         return self.decoder.layer_norm(stream)
 
+    def forget(self, length: int) -> None:
+        """Go on as if only the first `length` tokens had been read."""
+        self.past = [(keys[:, :, :length], values[:, :, :length]) for keys, values in self.past]
+        self.length = length
+
     def keep(self, rows: list[int]) -> None:
         """Go on with these rows only."""
         self.states = self.states[rows]
@@ -145,23 +150,23 @@ class Written:
 
 
 @torch.inference_mode()
-def greedy(model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], longest: int) -> tuple[Written, ...]:
+def greedy(
+    model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], longest: int, guess: tuple[int, ...] = ()
+) -> tuple[Written, ...]:
     """Greedy decoding from all of `states` (layers, positions, dim) at once, at most `longest` tokens each.
 
     As in `models_whisper.greedy_ids`, suppressed tokens are never chosen. A layer that has ended leaves the batch.
+    `guess` is a text that may come out: it is read in one go, and writing goes on where a layer wants something else,
+    which gives what writing word by word gives (the greedy case of Leviathan et al. 2023, arXiv 2211.17192).
     """
-    decoding, reader = model.decoding, LayerReader(model.network, states)
-    written: list[list[int]] = [[] for _ in states]
-    complete = [False] * len(states)
-    running = list(range(len(states)))  # the layer behind each row of the batch
-    step = torch.tensor([prompt] * len(states))
-    for position in range(longest + 1):
-        scores = (model.network.proj_out.weight @ reader.read(step)[:, -1].T).T  # faster this way round for few rows
-        scores[:, list(decoding.suppressed)] = -torch.inf
-        if position == 0:
-            scores[:, list(decoding.suppressed_first)] = -torch.inf
-        best = scores.argmax(-1)
-        kept = [row for row, token in enumerate(best.tolist()) if token != decoding.end]
+    reader, guess = LayerReader(model.network, states), guess[:longest]
+    best = _choices(model, reader.read(torch.tensor([prompt + guess] * len(states)))[:, len(prompt) - 1 :])
+    agreed = _common_start(best, guess)
+    reader.forget(len(prompt) + agreed)
+    written, complete = [list(guess[:agreed]) for _ in states], [False] * len(states)
+    running, best = list(range(len(states))), best[:, agreed]  # the layer behind each row of the batch
+    for position in range(agreed, longest + 1):
+        kept = [row for row, token in enumerate(best.tolist()) if token != model.decoding.end]
         for row, layer in enumerate(running):
             complete[layer] = row not in kept
         if position == longest or not kept:
@@ -171,8 +176,24 @@ def greedy(model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], lo
             best, running = best[kept], [running[row] for row in kept]
         for layer, token in zip(running, best.tolist(), strict=True):
             written[layer].append(token)
-        step = best[:, None]
+        best = _choices(model, reader.read(best[:, None]), opening=False)[:, 0]
     return tuple(Written(tuple(tokens), ended) for tokens, ended in zip(written, complete, strict=True))
+
+
+def _choices(model: SpeechModel, read: torch.Tensor, opening: bool = True) -> torch.Tensor:
+    """(rows, tokens) the most probable token after each that was read; the first opens the text if `opening`."""
+    flat = read.flatten(0, 1)
+    scores = (model.network.proj_out.weight @ flat.T).T.view(*read.shape[:2], -1)  # faster this way round for few rows
+    scores[..., list(model.decoding.suppressed)] = -torch.inf
+    if opening:
+        scores[:, 0, list(model.decoding.suppressed_first)] = -torch.inf
+    return scores.argmax(-1)
+
+
+def _common_start(best: torch.Tensor, guess: tuple[int, ...]) -> int:
+    """How many tokens of a guess every row would have written by itself."""
+    same = (best[:, : len(guess)] == torch.tensor(guess, dtype=torch.long)).all(0)
+    return int(same.int().cumprod(0).sum())
 
 
 def spelled_out(model: SpeechModel, tokens: Sequence[int]) -> str:

@@ -29,7 +29,7 @@ from methods.core.stages import Window
 LONGER = 2  # a text that grows beyond twice its length is cut: by then every word is wrong anyway
 MARGIN = 300  # frames of 20 ms after the clip that the short window keeps
 SHORT = "clip + 6 s"  # what status lines and provenance call the short window
-BATCH: dict[Window, int] = {"clip": 8, "full": 2}  # more at once gains nothing: the encoder computes, it does not wait
+BATCH: dict[Window, int] = {"clip": 8, "full": 2}  # versions between two looks at Stop; the decoder reads them at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +72,19 @@ class Rereader:
 
     @torch.inference_mode()
     def states(self, mels: torch.Tensor) -> torch.Tensor:
-        """(n, positions, dim) what the decoder reads of (n, mels, 2 · own) changed features."""
-        network = self.model.network
+        """(n, positions, dim) what the decoder reads of (n, mels, 2 · own) changed features.
+
+        One by one: in batches the encoder's work no longer fits the processor's cache (8 at once: a fifth slower).
+        """
         with self.model.lock:
-            if self.window == "clip":
-                frames = min(self.own + MARGIN, WHISPER_FRAMES)
-                return short_window.states(network, self._whole(mels, 2 * frames), frames)[:, -1]
-            return network.model.encoder(self._whole(mels, 2 * WHISPER_FRAMES)).last_hidden_state
+            return torch.cat([self._state(mel[None]) for mel in mels])
+
+    def _state(self, mel: torch.Tensor) -> torch.Tensor:
+        network = self.model.network
+        if self.window == "clip":
+            frames = min(self.own + MARGIN, WHISPER_FRAMES)
+            return short_window.states(network, self._whole(mel, 2 * frames), frames)[:, -1]
+        return network.model.encoder(self._whole(mel, 2 * WHISPER_FRAMES)).last_hidden_state
 
     def _whole(self, mels: torch.Tensor, length: int) -> torch.Tensor:
         """(n, mels, length) the changed features with the padding that follows the clip."""
@@ -98,7 +104,9 @@ class Rereader:
         """What the decoder writes by itself, cut at twice the length of the text (and never under 16 tokens)."""
         longest = min(max(16, LONGER * len(self.transcript.tokens)), models_whisper.LONGEST_TRANSCRIPT)
         with self.model.lock:
-            written = lens.greedy(self.model, states, self.transcript.prompt, longest)
+            # Of several versions one differs soon, so that reading the unchanged text first would only cost time.
+            guess = self.transcript.tokens if len(states) == 1 else ()
+            written = lens.greedy(self.model, states, self.transcript.prompt, longest, guess)
         return [lens.spelled_out(self.model, each.tokens) for each in written]
 
 

@@ -4,6 +4,7 @@ A frame is a short stretch of sound, kept or silenced. All works on two question
 the transcript when only some frames are kept (0 to 1), and is that similar enough. (Wu, Bell & Rajan 2023.)
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -188,20 +189,12 @@ def _first(order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return rank < np.asarray(sizes)[:, None]
 
 
-def removable(similarities: Similarities, kept: np.ndarray, threshold: float) -> np.ndarray:
-    """(frames,) bool: the kept frames of which each, alone, could go without failing."""
-    members = np.flatnonzero(kept)
-    without = np.tile(kept, (len(members), 1))
-    without[np.arange(len(members)), members] = False
-    found = np.zeros(len(kept), bool)
-    if len(members):
-        found[members] = similarities(without) >= threshold
-    return found
-
-
 def redundancy(similarities: Similarities, enough: np.ndarray, threshold: float) -> float:
     """Share of the kept frames of which each, alone, could go without failing; NaN if none is kept."""
-    return float(removable(similarities, enough, threshold)[enough].mean()) if enough.any() else float("nan")
+    members = np.flatnonzero(enough)
+    without = np.tile(enough, (len(members), 1))
+    without[np.arange(len(members)), members] = False
+    return float((similarities(without) >= threshold).mean()) if len(members) else float("nan")
 
 
 def pruned_in_steps(
@@ -209,14 +202,16 @@ def pruned_in_steps(
 ) -> Steps[np.ndarray]:
     """(frames,) bool: frames leave one by one, the last of the order first, whenever it still passes without them.
 
-    Rounds are repeated until none can leave, so that every frame that stays is needed.
+    The frames take turns until as many in a row as are left have to stay, so that every one of them is needed.
     """
-    kept = enough.copy()
-    while (loose := removable(similarities, kept, threshold)).any():
-        for frame in order[::-1]:
-            if loose[frame]:
-                yield Step(0.0, f"{kept.sum()} frames are left")
-                kept[frame] = float(similarities((kept & (np.arange(len(kept)) != frame))[None])[0]) < threshold
+    kept, turns, in_vain = enough.copy(), deque(frame for frame in order[::-1] if enough[frame]), 0
+    while in_vain < len(turns):
+        yield Step(0.0, f"{len(turns)} frames are left")
+        frame = turns.popleft()
+        kept[frame] = float(similarities((kept & (np.arange(len(kept)) != frame))[None])[0]) < threshold
+        in_vain = in_vain + 1 if kept[frame] else 0
+        if kept[frame]:
+            turns.append(frame)
     return kept
 
 
