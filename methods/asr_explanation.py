@@ -36,7 +36,7 @@ from methods.core.frames import Segment
 from methods.core.hearing import Listener
 from methods.core.network import SpeechModel
 from methods.core.options import check_options
-from methods.core.results import Step, Steps, finish, provenance, read_only
+from methods.core.results import Step, Steps, finish, provenance, read_only, within
 from methods.core.stages import Window
 from methods.core.sufficient_frames import Formula
 
@@ -175,7 +175,7 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[As
     search = sufficient_frames.responsibility_in_steps(
         ears.similarities, len(frames), result.threshold, budget=options["causal_budget"], seed=options["seed"]
     )
-    responsibility = yield from _between(search, 0.42, 0.55, result)
+    responsibility = yield from within(search, 0.42, 0.55, result)
     result = replace(result, settled=responsibility.settled)
     result = yield from _followed(result, ears, CAUSAL, responsibility.values, 0.55)
     for number, name in enumerate(PRUNED):
@@ -250,16 +250,6 @@ def _mutated(empty: AsrExplanation, ears: _Ears) -> Steps[AsrExplanation]:
     return result
 
 
-def _between(steps: Steps[Any], low: float, high: float, partial: AsrExplanation) -> Steps[Any]:
-    """The steps of a part of the work as steps of the whole."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        yield Step(low + (high - low) * step.done, step.text, partial=partial)
-
-
 def _followed(
     result: AsrExplanation, ears: _Ears, name: str, scores: np.ndarray, done: float
 ) -> Steps[AsrExplanation]:
@@ -292,7 +282,7 @@ def _pruned(result: AsrExplanation, ears: _Ears, name: str, done: float) -> Step
     made, threshold = result.named(name), result.threshold
     made = replace(made, redundancy=sufficient_frames.redundancy(ears.similarities, made.enough, threshold))
     pruning = sufficient_frames.pruned_in_steps(ears.similarities, made.enough, ranking(made.scores), threshold)
-    minimal = yield from _between(pruning, done + 0.03, done + 0.1, _with(result, made))
+    minimal = yield from within(pruning, done + 0.03, done + 0.1, _with(result, made))
     heard = {"heard_minimal": ears.text(minimal), "heard_without": ears.text(~minimal)}
     return replace(_with(result, replace(made, minimal=read_only(minimal, bool), **heard)), asked=len(ears.known))
 

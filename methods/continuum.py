@@ -40,7 +40,7 @@ from methods.core.items import Items
 from methods.core.lens import Curve
 from methods.core.network import SpeechModel
 from methods.core.options import check_options
-from methods.core.results import Step, Steps, corpus_provenance, finish, provenance, read_only
+from methods.core.results import Step, Steps, corpus_provenance, finish, provenance, read_only, within
 
 Measure = Literal["lens", "tuned", "probe", "nearness"]
 MEASURES: dict[Measure, str] = {
@@ -155,22 +155,11 @@ def analyse_in_steps(
     yield Step(0.0, "making the steps")
     asked = {**analyse.__kwdefaults__, **options, "random_seeds": list(random_seeds)}
     task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)
-    result, twins = (yield from _scaled(_measured(task, model), 0.0, part)), []
+    result, twins = (yield from within(_measured(task, model), 0.0, part)), []
     for number, seed in enumerate(random_seeds, start=1):
         twin = _measured(task, models.random_twin(model, seed))
-        twins.append((yield from _scaled(twin, number * part, part, result)))
+        twins.append((yield from within(twin, number * part, (number + 1) * part, result)))
     return replace(result, random=tuple(twins))
-
-
-def _scaled(steps: Steps[Any], start: float, length: float, partial: Continuum | None = None) -> Steps[Any]:
-    """The same steps as a part of something longer. What can be shown comes with the first: drawing takes a while."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        yield Step(start + length * step.done, step.text, partial=partial)
-        partial = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +205,7 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
     yield Step(0.6, f"{who}: training the probe")
     probe = None
     if task.learnt is not None:
-        probe = yield from _scaled(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 0.4)
+        probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
     return Continuum(
         **found,
         probe=None if probe is None else _arranged(list(probe.share.T), shape),

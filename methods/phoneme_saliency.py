@@ -39,7 +39,7 @@ from methods.core.gradients import GradientMap, GradientMethod
 from methods.core.network import SpeechModel
 from methods.core.options import check_options
 from methods.core.phone_cells import Instead, Pooling, Scene
-from methods.core.results import Step, Steps, finish, provenance, read_only
+from methods.core.results import Step, Steps, finish, provenance, read_only, within
 from methods.core.stages import Window
 from methods.core.targets import Kind, Target
 
@@ -204,13 +204,8 @@ def _target(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> Target:
 def _saliency(scene: Scene, method: str, start: float) -> Steps[np.ndarray]:
     """(bins, own) the size of each cell's attribution."""
     steps: Any = gradients.gradient_map(scene.target, scene.level, method)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            found: GradientMap = end.value
-            return np.abs(found.values[:, : scene.own])  # noqa: PD011  its field, not pandas
-        yield Step(start + 0.1 * step.done, step.text)
+    found: GradientMap = yield from within(steps, start, start + 0.1)
+    return np.abs(found.values[:, : scene.own])  # noqa: PD011  its field, not pandas
 
 
 def _empty(

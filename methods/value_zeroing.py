@@ -37,7 +37,7 @@ from methods.core.layers import Stack
 from methods.core.mixing import STACKS, MixingResult, Passage
 from methods.core.network import SpeechModel
 from methods.core.options import check_options, options_of
-from methods.core.results import Step, Steps, finish, read_only
+from methods.core.results import Step, Steps, finish, read_only, within
 from methods.core.zeroing import site_distances_in_steps
 
 Per = Literal["segment", "frame"]
@@ -126,7 +126,7 @@ def _measured(
     for number, stack in enumerate(stacks):
         steps = _stack_map(passage, stack, options["layers"], options["ablation"])
         low, high = (part[0] + (part[1] - part[0]) * edge / len(stacks) for edge in (number, number + 1))
-        found = yield from _within(steps, low, high, f"{name}, {stack}", partial)
+        found = yield from within(steps, low, high, partial, f"{name}, {stack}")
         maps[stack] = read_only(found)
     return ValueZeroing(
         **{stack: maps.get(stack) for stack in STACKS},
@@ -134,16 +134,6 @@ def _measured(
         **mixing.labels(passage),
         provenance=mixing.origin("value zeroing", passage, options),
     )
-
-
-def _within(steps: Steps[Any], low: float, high: float, name: str, partial: ValueZeroing | None) -> Steps[Any]:
-    """The steps of a part of the work as steps of the whole."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        yield Step(low + (high - low) * step.done, f"{name}: {step.text}", partial=partial)
 
 
 @torch.inference_mode()
@@ -156,7 +146,7 @@ def _stack_map(passage: Passage, stack: Stack, layers: Sequence[int] | None, abl
         judged = site if ablation == "zero" else AgainstTheMean(**vars(site))
         steps = site_distances_in_steps(judged, rows, columns)
         low, high = number / len(chosen), (number + 1) / len(chosen)
-        result[site.layer] = yield from _within(steps, low, high, f"layer {site.layer + 1}", None)
+        result[site.layer] = yield from within(steps, low, high, name=f"layer {site.layer + 1}")
     return result
 
 

@@ -65,11 +65,25 @@ def _flat(name: str, value: Any) -> dict[str, np.ndarray]:
         parts = value
     elif isinstance(value, tuple | list) and not value:
         return {name: np.array([], dtype=str)}  # of names or parts; NumPy would call them numbers
+    elif isinstance(value, tuple | list) and all(dataclasses.is_dataclass(each) for each in value):
+        return _lined_up(name, [_flat("", each) for each in value])
     elif isinstance(value, tuple | list) and not _is_even(value):
         parts = dict(enumerate(value))
     else:
         return {name: np.asarray(value)}
     return {key: array for part, inner in parts.items() for key, array in _flat(f"{name}_{part}", inner).items()}
+
+
+def _lined_up(name: str, alike: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Parts of one kind (segments, rankings): (parts, …) for what has one shape in all, else each with its number."""
+    found: dict[str, np.ndarray] = {}
+    for part in dict.fromkeys(part for each in alike for part in each):
+        shapes = {each[part].shape if part in each else None for each in alike}
+        if len(shapes) == 1:
+            found[f"{name}{part}"] = np.stack([each[part] for each in alike])
+        else:
+            found |= {f"{name}_{number}{part}": each[part] for number, each in enumerate(alike) if part in each}
+    return found
 
 
 def _is_even(values: tuple | list) -> bool:

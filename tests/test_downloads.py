@@ -74,3 +74,11 @@ def test_uneven_twins_come_seed_by_seed():
 @pytest.mark.parametrize("found", [(), ("a",)])
 def test_names_stay_names_where_there_are_none(found):
     assert saved(result(0, found))["found"].dtype.kind == "U"
+
+
+def test_parts_of_one_kind_come_as_one_array_where_they_can():
+    parts = (Part(read_only([1.0, 2.0]), ("a",)), Part(read_only([3.0, 4.0]), ("b", "c")))
+    kept = saved(replace(result(0), part=parts))
+    np.testing.assert_array_equal(kept["part_share"], [[1, 2], [3, 4]])
+    assert kept["part_0_names"].tolist() == ["a"] and kept["part_1_names"].tolist() == ["b", "c"]
+    assert "part_names" not in kept

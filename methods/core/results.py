@@ -76,14 +76,18 @@ def _in_time(step: Step, end: float, seconds: float) -> None:
         )
 
 
-def within(steps: Steps[T], begin: float, end: float) -> Steps[T]:
-    """A piece of work as a part of a larger one: its steps run from `begin` to `end`."""
+def within(steps: Steps[T], begin: float, end: float, partial: Any = None, name: str = "") -> Steps[T]:
+    """A piece of work as a part of a larger one: its steps run from `begin` to `end`, under the part's name.
+
+    What can be shown of the whole, `partial`, comes with the first of them only: drawing takes a while.
+    """
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
             return stop.value
-        yield Step(begin + (end - begin) * step.done, step.text)
+        yield Step(begin + (end - begin) * step.done, f"{name}: {step.text}" if name else step.text, partial)
+        partial = None
 
 
 def read_only(values: Any, dtype: Any = np.float64) -> np.ndarray:
