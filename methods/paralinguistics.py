@@ -224,8 +224,9 @@ def analyse_in_steps(
     total = len(sounds) * (1 + len(random_seeds))
     for number, samples in enumerate(sounds):
         name, degree = result.properties[number], result.degrees[number]
-        done = number > 0 and result.properties[number - 1] != name
-        yield Step(number / total, f"{name} {degree:g}", partial=result if done else None)
+        # The first property is shown point by point, another when it is whole: drawing takes a while.
+        shown = number > 0 and (name == result.properties[0] or name != result.properties[number - 1])
+        yield Step(number / total, f"{name} {degree:g}", partial=result if shown else None)
         found, answer = panel.heard(samples)
         scores, answers = np.array(result.scores), list(result.answers)
         scores[number], answers[number] = found, answer

@@ -253,16 +253,14 @@ def chosen_target(labels: Sequence[str], wanted: str | None) -> int:
 
 
 def _remove(result: WordEvidence, panel: Panel, mode: int, done: float, part: float) -> Steps[WordEvidence]:
-    scores, said = [], []
+    without, answers = np.array(result.without), [list(said) for said in result.answers]
     for number, word in enumerate(result.words):
-        shown = result if mode and not number else None
+        # The first replacement is shown word by word, another as a whole: drawing takes a while.
+        shown = result if bool(mode) != bool(number) else None
         yield Step(done + part * number / len(result.words), f"without “{word}” ({result.modes[mode]})", partial=shown)
-        found, answer = panel.heard(result.sound(number, result.modes[mode]).samples)
-        scores.append(found)
-        said.append(answer)
-    without, answers = np.array(result.without), list(result.answers)
-    without[mode], answers[mode] = scores, tuple(said)
-    return replace(result, without=read_only(without), answers=tuple(answers))
+        without[mode, number], answers[mode][number] = panel.heard(result.sound(number, result.modes[mode]).samples)
+        result = replace(result, without=read_only(without), answers=tuple(map(tuple, answers)))
+    return result
 
 
 def _add_twin(result: WordEvidence, twin: Panel) -> WordEvidence:

@@ -30,6 +30,7 @@ WINDOWS = [(f"{SHORT} of silence (quick)", "clip"), ("30 s, as in training (slow
 NARROWEST, WIDEST = 20, 70  # ms
 FEWEST, MOST = 100, 1000
 COLUMNS = 900  # of the envelope
+FEW = 0.1  # of the random versions: with fewer that pass, statistics of them say little
 
 
 def asr_explanation_tab(shell: Shell) -> Tab:
@@ -193,8 +194,9 @@ def status_line(result: AsrExplanation, values: Values) -> str:
     if result.provenance["family"] == "whisper":
         window = "30 s" if options["window"] == "full" else f"{SHORT} of silence, not the exact 30 s"
         parts.append(f"window: {window}")
-    if len(result.mutants) == options["mutants"] and not passed:
-        parts.append("no random version passed, so SFL says nothing: lower the share of right words")
+    if len(result.mutants) == options["mutants"] and passed < FEW:
+        found = "no random version passed: SFL says nothing" if not passed else "few passed: SFL has little to go on"
+        parts.append(f"{found}; more do with a lower share of right words")
     if np.isfinite(result.settled):
         parts.append(f"causal search: {result.settled:.0%} of the frames looked at singly")
     parts.append(f"{result.asked} versions heard" if result.complete else "rankings are being followed …")
