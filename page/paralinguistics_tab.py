@@ -145,7 +145,8 @@ def _options(values: Values) -> Values:
 def drawn(result: Paralinguistics, values: Values) -> tuple[str, str, str]:
     """A value for each output."""
     point = int(values["listen"]) - 1
-    sound = edited_sounds.player(result.sound(point), _named(result, point), result.answers[point])
+    said = result.answers[point] if np.isfinite(result.scores[point, 0]) else "…"
+    sound = edited_sounds.player(result.sound(point), _named(result, point), said)
     return _curves(result, values), sound, answers(result, int(values["target"]))
 
 
@@ -162,7 +163,8 @@ def _pair(result: Paralinguistics, name: str, options: Values) -> str:
     """The change of the answer over the degrees of a property, and what stays of the answer."""
     points, label = result.points(name), PROPERTIES[name].label
     changes, kept = result.changes(options["unit"])[:, options["target"]], result.kept()
-    told = [", ".join(f"{result.degrees[p]:g}: {row[p]:.2f}" for p in points) for row in (changes, kept)]
+    known = [point for point in points if np.isfinite(changes[point])]
+    told = [", ".join(f"{result.degrees[p]:g}: {row[p]:.2f}" for p in known) for row in (changes, kept)]
     response = inline_svg(
         lambda ax, ink: paralinguistics.response_curve(ax, result, name, **options, ink=ink),
         f"Change of {result.targets[options['target']]} by {label}: {told[0]}.",

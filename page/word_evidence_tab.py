@@ -102,10 +102,15 @@ def ranges(result: WordEvidence, values: Values) -> dict[str, Any]:
 def drawn(result: WordEvidence, values: Values) -> tuple[Values, str, str, str, str]:
     """A value for each output."""
     word = int(values["listen"]) - 1
-    said = result.answers[0][word]
+    said = result.answers[0][word] if asked(result)[0, word] else "…"
     caption = f"Without “{result.words[word]}” ({result.modes[0]})"
     sound = edited_sounds.player(result.sound(word), caption, said)
     return maps(result, values), sound, answers(result), _curves(result), _agreement(result)
+
+
+def asked(result: WordEvidence) -> np.ndarray:
+    """(modes, words) bool: whether the model has been asked without this word."""
+    return np.isfinite(result.without).all(-1)
 
 
 def maps(result: WordEvidence, values: Values) -> Values:
@@ -127,8 +132,8 @@ def maps(result: WordEvidence, values: Values) -> Values:
 
 
 def summary(result: WordEvidence) -> str:
-    """For each answer the word that it needs most."""
-    effects = result.effects()
+    """For each answer the word that it needs most, of those that have been taken away so far."""
+    effects = np.where(asked(result)[0][:, None], result.effects(), -np.inf)
     best = effects.argmax(0)
     parts = [
         f"{target} needs “{result.words[word]}” most ({effects[word, number]:.1f} nats)"
@@ -139,7 +144,8 @@ def summary(result: WordEvidence) -> str:
 
 def answers(result: WordEvidence) -> str:
     """What the model says without each word, by replacement; a reader may compare them word by word."""
-    done = [number for number, rows in enumerate(result.without) if np.isfinite(rows).all()]
+    known = asked(result)
+    done = [number for number, words in enumerate(known) if number == 0 or words.all()]
     rows = [
         [
             html.escape(word),
@@ -148,6 +154,7 @@ def answers(result: WordEvidence) -> str:
             *(edited_sounds.compared(result.heard, result.answers[mode][number]) for mode in done),
         ]
         for number, word in enumerate(result.words)
+        if known[0, number]
     ]
     heads = ["without", f"loss of {result.targets[result.main]}, nats", "WER", *(result.modes[mode] for mode in done)]
     caption = f"The model hears “{result.heard}” in the unchanged clip; without each word it hears:"

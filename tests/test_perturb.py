@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from methods.core import perturb
-from methods.core.audio import SAMPLE_RATE
+from methods.core import perturb, targets
+from methods.core.audio import SAMPLE_RATE, load_clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
+from methods.core.models import load_model
 from methods.core.perturb import PAUSE, Game, filling, only, partition, replaced, windows
 
 RATE = SAMPLE_RATE
@@ -185,3 +186,18 @@ def test_no_choice_is_run_twice():
 def test_a_silent_clip_has_nothing_to_take_away():
     with pytest.raises(UserError, match="This clip is silent"):
         Game(Counting(), np.zeros(RATE, np.float32), windows(1.0))
+
+
+def test_a_ctc_model_hears_silence_after_a_cut_sound():
+    """What is left, by hand followed by zeros, gives the same number; cutting all is digital silence, not -inf."""
+    clip, model = load_clip("examples_audio/cc-by-sa-3.0/en_f_weasels.wav"), load_model("hama-ctc")
+    pieces = tuple(Segment(f"{i}", 0.5 * i, min(0.5 * (i + 1), clip.seconds)) for i in range(6))
+    for wanted in (None, "f oʊ n"):
+        target = targets.build(clip, model, "ctc", wanted=wanted)
+        game = perturb.Game(target, clip.samples, pieces, "cut")
+        kept = np.array([False, True, False, False, False, False])
+        left = replaced(clip.samples, [p for p, k in zip(pieces, kept, strict=True) if not k], "cut")
+        by_hand = np.concatenate((left, np.zeros(len(clip.samples) - len(left), np.float32)))
+        assert game.value(kept) == pytest.approx(target.score(by_hand), abs=1e-4)
+        nothing = game.value(np.zeros(6, bool))
+        assert nothing == pytest.approx(target.score(np.zeros_like(clip.samples)), abs=1e-4) and np.isfinite(nothing)

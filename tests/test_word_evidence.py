@@ -191,7 +191,10 @@ def test_a_run_that_was_stopped_can_be_drawn(clip, tiny_model, segments):
         word_evidence.plot(partial)
         fitted = word_evidence_tab.fitted(partial, values)
         assert fitted["listen"] == "4"
-        word_evidence_tab.drawn(partial, fitted)
+        shown = word_evidence_tab.drawn(partial, fitted)
+        finished = int(np.isfinite(partial.without[0]).all(-1).sum())
+        assert shown[2].count("<tr>") == 1 + finished and "nan" not in shown[2]  # a heading, and the words so far
+        assert "nan" not in word_evidence_tab.summary(partial)
         assert "being" in word_evidence_tab.status_line(partial, fitted)
 
 

@@ -41,12 +41,18 @@ def stages(clip: Clip, model: SpeechModel, *, window: Window = "full", renormali
             "log-mel": lambda mel: _whisper_stem(network.model.encoder, mel),
             "embedding": lambda stem: _whisper_blocks(network.model.encoder, stem),
         }
+    length = len(clip.samples)
     if model.family == "hama":
-        return {"waveform": network.log_mel, "log-mel": network.stem_output, "embedding": partial(_hama, network)}
+        return {
+            "waveform": lambda samples: network.log_mel(_filled_up(samples, length)),
+            "log-mel": network.stem_output,
+            "embedding": partial(_hama, network),
+        }
     normalise = _normalisation(clip, model, renormalise)
     conv = network.base_model.feature_extractor
+    least = length if hasattr(network, "lm_head") else 0
     return {
-        "waveform": lambda samples: conv(normalise(samples)).transpose(1, 2),
+        "waveform": lambda samples: conv(normalise(_filled_up(samples, least))).transpose(1, 2),
         "embedding": lambda frames: _after_convolutions(network, conv, frames),
     }
 
@@ -84,6 +90,11 @@ def _whisper_blocks(encoder: Any, stem: torch.Tensor) -> torch.Tensor:
         out = block(stream, attention_mask=None)
         stream = out if isinstance(out, torch.Tensor) else out[0]
     return encoder.layer_norm(stream)
+
+
+def _filled_up(samples: torch.Tensor, least: int) -> torch.Tensor:
+    """(1, ≥ least) the samples, with silence after them where they are fewer."""
+    return F.pad(samples, (0, max(0, least - samples.shape[-1])))
 
 
 def _hama(network: Any, stem: torch.Tensor) -> torch.Tensor:
