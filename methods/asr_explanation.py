@@ -7,8 +7,10 @@ silenced a part first becomes decisive, refined step by step) and **LIME** (a li
 each ranking frames are added until the transcript passes; then every frame that is not needed leaves again. What
 remains can be heard.
 
-*How to read it.* A small set means that the ranking has found what the model lives on. Compare its **size** with that
-of random rankings and of the loudest frames first, which is a strong rival in speech; and the sets with each other.
+*How to read it.* A ranking has found what the model lives on if its first set that passes is **smaller** than those
+of random rankings and of the loudest frames first, a strong rival in speech. The minimal set is small after any
+ranking, a random one too: it tells how little the model can do with, and whose it is says little. *Halves agree* is
+the rank correlation of the scores from one half of the versions with those from the other: near 0 they are chance.
 Redundancy is the share of frames that could each be missing: high where the sound says everything twice.
 
 *What it cannot show.* There are many smallest sets, and this is one of them. Speech chopped by silence is nothing that
@@ -31,7 +33,7 @@ from matplotlib.figure import Figure
 from methods.core import draw, explanation_figure, perturb, sufficient_frames
 from methods.core.audio import Clip
 from methods.core.errors import UserError
-from methods.core.faithfulness import ranking
+from methods.core.faithfulness import ranking, spearman
 from methods.core.frames import Segment
 from methods.core.hearing import Listener
 from methods.core.network import SpeechModel
@@ -50,7 +52,9 @@ SENSE = {
 }
 RANDOM_RANKINGS = 3
 SFL, CAUSAL, LIME, ENERGY = "SFL", "causal", "LIME", "energy"
-PRUNED = (SFL, LIME, CAUSAL, ENERGY)  # in this order; the sets of these are cut down to what is needed
+CHANCE = "random 1"
+PRUNED = (SFL, CHANCE, LIME, CAUSAL, ENERGY)  # in this order; the sets of these are cut down to what is needed
+PLACES = (SFL, LIME, CAUSAL, ENERGY)  # then the random rankings
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,7 @@ class Explanation:
     heard_minimal: str | None
     heard_without: str | None  # in all the rest: the clip without the minimal set
     redundancy: float  # share of `enough` of which each frame alone could go; NaN where it was not asked
+    halves: float  # Spearman, -1 to 1, of the scores from two halves of the versions; NaN where they make no scores
 
     @property
     def size(self) -> float:
@@ -162,10 +167,9 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[As
     frames = perturb.windows(clip.seconds, min(options["frame"], clip.seconds))
     if len(frames) < 4:
         raise UserError(f"This clip has {len(frames)} frame(s) of {options['frame']:g} s; choose narrower ones.")
-    ears = _Ears(listener, frames)
+    ears = _Ears(listener, frames, options["threshold"])
     result = yield from _mutated(_empty(ears, options), ears)
-    orders = {SFL: sufficient_frames.suspiciousness(result.counts, options["formula"])}
-    orders[LIME] = sufficient_frames.linear_scores(result.mutants.astype(float), result.similarity)
+    orders = _scores(result)
     orders[ENERGY] = result.energy
     random = np.random.default_rng(options["seed"])
     for number in range(1, RANDOM_RANKINGS + 1):
@@ -173,13 +177,13 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[As
     for number, (name, scores) in enumerate(orders.items()):
         result = yield from _followed(result, ears, name, scores, 0.3 + 0.02 * number)
     search = sufficient_frames.responsibility_in_steps(
-        ears.similarities, len(frames), result.threshold, budget=options["causal_budget"], seed=options["seed"]
+        ears.passes, len(frames), result.threshold, budget=options["causal_budget"], seed=options["seed"]
     )
     responsibility = yield from within(search, 0.42, 0.55, result)
     result = replace(result, settled=responsibility.settled)
     result = yield from _followed(result, ears, CAUSAL, responsibility.values, 0.55)
     for number, name in enumerate(PRUNED):
-        result = yield from _pruned(result, ears, name, 0.57 + 0.1 * number)
+        result = yield from _pruned(result, ears, name, 0.57 + 0.086 * number)
     return result
 
 
@@ -194,20 +198,38 @@ class _Ears:
 
     listener: Listener
     frames: tuple[Segment, ...]
+    threshold: float
 
     def __post_init__(self) -> None:
         self.known: dict[bytes, tuple[float, str]] = {}
+        self.judged: dict[bytes, bool] = {}  # those of which only that is known
 
     def _hear(self, kept: np.ndarray) -> list[tuple[float, str]]:
         new = {row.tobytes(): row for row in kept if row.tobytes() not in self.known}
-        sounds = [_sound(self.listener.clip, self.frames, row) for row in new.values()]
-        for key, said in zip(new, self.listener.heard(sounds), strict=True):
+        for key, said in zip(new, self.listener.heard(self._sounds(new)), strict=True):
             self.known[key] = self.listener.likeness(said), " ".join(said)
         return [self.known[row.tobytes()] for row in kept]
+
+    def _sounds(self, rows: dict[bytes, np.ndarray]) -> list[np.ndarray]:
+        return [_sound(self.listener.clip, self.frames, row) for row in rows.values()]
 
     def similarities(self, kept: np.ndarray) -> np.ndarray:
         """(n,) 0 to 1 for (n, frames) bool."""
         return np.array([similar for similar, _ in self._hear(np.asarray(kept, bool))])
+
+    def passes(self, kept: np.ndarray) -> np.ndarray:
+        """(n,) 1 for versions that pass, else 0: quicker, as a text that cannot pass is not heard to its end."""
+        rows = {row.tobytes(): row for row in np.asarray(kept, bool)}
+        new = {key: row for key, row in rows.items() if key not in self.known and key not in self.judged}
+        self.judged |= zip(new, self.listener.passing(self._sounds(new), self.threshold), strict=True)
+        judged = [self.judged[key] if key in self.judged else self.known[key][0] >= self.threshold
+                  for key in (row.tobytes() for row in np.asarray(kept, bool))]  # fmt: skip
+        return np.array(judged, float)
+
+    @property
+    def asked(self) -> int:
+        """How many versions were heard."""
+        return len(self.known.keys() | self.judged.keys())
 
     def text(self, kept: np.ndarray) -> str:
         """What is heard when these frames are kept."""
@@ -246,8 +268,27 @@ def _mutated(empty: AsrExplanation, ears: _Ears) -> Steps[AsrExplanation]:
         similar = ears.similarities(done)
         counts = sufficient_frames.counts(done, similar >= empty.threshold)
         result = replace(empty, mutants=read_only(done, bool), similarity=read_only(similar),
-                         counts=read_only(counts), asked=len(ears.known))  # fmt: skip
+                         counts=read_only(counts), asked=ears.asked)  # fmt: skip
     return result
+
+
+def _scores(result: AsrExplanation, part: slice = slice(None)) -> dict[str, np.ndarray]:
+    """The rankings by SFL and LIME, from all random versions or some of them."""
+    kept, similar = result.mutants[part], result.similarity[part]
+    counts = sufficient_frames.counts(kept, similar >= result.threshold)
+    formula = result.provenance["options"]["formula"]
+    return {
+        SFL: sufficient_frames.suspiciousness(counts, formula),
+        LIME: sufficient_frames.linear_scores(kept.astype(float), similar),
+    }
+
+
+def _halves(result: AsrExplanation, name: str) -> float:
+    """How far two halves of the versions agree on a ranking; NaN for one that they do not make."""
+    if name not in (SFL, LIME):
+        return float("nan")
+    middle = len(result.mutants) // 2
+    return spearman(*(_scores(result, part)[name] for part in (slice(middle), slice(middle, None))))
 
 
 def _followed(
@@ -267,24 +308,25 @@ def _followed(
         heard_minimal=None,
         heard_without=None,
         redundancy=float("nan"),
+        halves=_halves(result, name),
     )
     found = sorted((*result.explanations, made), key=_place)
-    return replace(result, explanations=tuple(found), asked=len(ears.known))
+    return replace(result, explanations=tuple(found), asked=ears.asked)
 
 
 def _place(made: Explanation) -> int:
-    return PRUNED.index(made.name) if made.name in PRUNED else len(PRUNED)
+    return PLACES.index(made.name) if made.name in PLACES else len(PLACES)
 
 
 def _pruned(result: AsrExplanation, ears: _Ears, name: str, done: float) -> Steps[AsrExplanation]:
     """The result with this ranking's set cut down to what is needed, and what the rest sounds like."""
     yield Step(done, f"{name}: which frames could be missing", partial=result)
     made, threshold = result.named(name), result.threshold
-    made = replace(made, redundancy=sufficient_frames.redundancy(ears.similarities, made.enough, threshold))
-    pruning = sufficient_frames.pruned_in_steps(ears.similarities, made.enough, ranking(made.scores), threshold)
-    minimal = yield from within(pruning, done + 0.03, done + 0.1, _with(result, made))
+    made = replace(made, redundancy=sufficient_frames.redundancy(ears.passes, made.enough, threshold))
+    pruning = sufficient_frames.pruned_in_steps(ears.passes, made.enough, ranking(made.scores), threshold)
+    minimal = yield from within(pruning, done + 0.03, done + 0.086, _with(result, made))
     heard = {"heard_minimal": ears.text(minimal), "heard_without": ears.text(~minimal)}
-    return replace(_with(result, replace(made, minimal=read_only(minimal, bool), **heard)), asked=len(ears.known))
+    return replace(_with(result, replace(made, minimal=read_only(minimal, bool), **heard)), asked=ears.asked)
 
 
 def _with(result: AsrExplanation, made: Explanation) -> AsrExplanation:

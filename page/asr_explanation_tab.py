@@ -165,11 +165,14 @@ def sizes_table(result: AsrExplanation) -> str:
     for each in result.explanations:
         if not each.name.startswith("random"):
             cells = [_share(each.size), _share(each.minimal_size), _share(each.redundancy), _overlap(result, each)]
-            lines.append((each.name, cells))
-    random = [each.size for each in result.explanations if each.name.startswith("random")]
+            lines.append((each.name, [*cells, f"{each.halves:.2f}" if np.isfinite(each.halves) else ""]))
+    random = [each for each in result.explanations if each.name.startswith("random")]
     if random:
-        lines.append((f"random order ({len(random)})", [f"{np.mean(random):.0%}", "", "", ""]))
-    head = ("ranking", "until it passes", "minimal", "redundancy", "overlap with SFL")
+        sizes = [each.size for each in random]
+        pruned = next((each for each in random if each.minimal is not None), random[0])
+        cells = [f"{np.mean(sizes):.0%}", _share(pruned.minimal_size), _share(pruned.redundancy), "", ""]
+        lines.append((f"random order ({len(random)}; the first one pruned)", cells))
+    head = ("ranking", "until it passes", "minimal", "redundancy", "overlap with SFL", "halves agree")
     table = edited_sounds.table(head, [(html.escape(name), *cells) for name, cells in lines], "Share of the frames")
     return f"<div style='overflow-x:auto'>{table}</div>"
 

@@ -64,9 +64,16 @@ class Listener:
 
     def heard(self, sounds: Sequence[np.ndarray]) -> list[tuple[str, ...]]:
         """The words or phones of each version, all as long as the clip."""
+        return self._in_batches(sounds, None)
+
+    def passing(self, sounds: Sequence[np.ndarray], least: float) -> list[bool]:
+        """Whether each version's likeness is at least this (0 to 1); it is not heard to its end where it cannot be."""
+        return [self.likeness(said) >= least for said in self._in_batches(sounds, least)]
+
+    def _in_batches(self, sounds: Sequence[np.ndarray], least: float | None) -> list[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []
         for start in range(0, len(sounds), self.batch):
-            found += self._batch(sounds[start : start + self.batch])
+            found += self._batch(sounds[start : start + self.batch], least)
         return found
 
     def likeness(self, said: Sequence[str]) -> float:
@@ -78,11 +85,17 @@ class Listener:
         return Rereader(self.clip, self.model, self.transcript, self.window)
 
     @torch.inference_mode()
-    def _batch(self, sounds: Sequence[np.ndarray]) -> list[tuple[str, ...]]:
-        if self.model.writes_text:
-            texts = self._reader.texts(self._reader.states(self._reader.mels(sounds)))
-            return [lens.plain_words(text) for text in texts]
-        return [self._symbols(sound) for sound in sounds]
+    def _batch(self, sounds: Sequence[np.ndarray], least: float | None) -> list[tuple[str, ...]]:
+        """What is heard; only a beginning of it where that cannot be `least` like the unchanged clip's any more."""
+        if not self.model.writes_text:
+            return [self._symbols(sound) for sound in sounds]
+
+        def hopeless(text: str) -> bool:
+            begun = lens.plain_words(text)[:-1]  # the last word may go on
+            return 1 - lens.fewest_errors(self.own, begun) / len(self.own) < least
+
+        states = self._reader.states(self._reader.mels(sounds))
+        return [lens.plain_words(text) for text in self._reader.texts(states, None if least is None else hopeless)]
 
     def _symbols(self, sound: np.ndarray) -> tuple[str, ...]:
         vocabulary, steps = models.ctc_vocabulary(self.model), stages.stages(self.clip, self.model)

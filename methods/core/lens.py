@@ -7,7 +7,7 @@ aligned with what should have been said.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, Literal
@@ -151,13 +151,19 @@ class Written:
 
 @torch.inference_mode()
 def greedy(
-    model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], longest: int, guess: tuple[int, ...] = ()
+    model: SpeechModel,
+    states: torch.Tensor,
+    prompt: tuple[int, ...],
+    longest: int,
+    guess: tuple[int, ...] = (),
+    hopeless: Callable[[Sequence[int]], bool] = lambda tokens: False,
 ) -> tuple[Written, ...]:
     """Greedy decoding from all of `states` (layers, positions, dim) at once, at most `longest` tokens each.
 
     As in `models_whisper.greedy_ids`, suppressed tokens are never chosen. A layer that has ended leaves the batch.
     `guess` is a text that may come out: it is read in one go, and writing goes on where a layer wants something else,
     which gives what writing word by word gives (the greedy case of Leviathan et al. 2023, arXiv 2211.17192).
+    A layer whose beginning is `hopeless` is not written to its end.
     """
     reader, guess = LayerReader(model.network, states), guess[:longest]
     best = _choices(model, reader.read(torch.tensor([prompt + guess] * len(states)))[:, len(prompt) - 1 :])
@@ -166,9 +172,10 @@ def greedy(
     written, complete = [list(guess[:agreed]) for _ in states], [False] * len(states)
     running, best = list(range(len(states))), best[:, agreed]  # the layer behind each row of the batch
     for position in range(agreed, longest + 1):
-        kept = [row for row, token in enumerate(best.tolist()) if token != model.decoding.end]
-        for row, layer in enumerate(running):
-            complete[layer] = row not in kept
+        ended = (best == model.decoding.end).tolist()
+        for layer, end in zip(running, ended, strict=True):
+            complete[layer] = end
+        kept = [row for row, end in enumerate(ended) if not end and not hopeless(written[running[row]])]
         if position == longest or not kept:
             break
         if len(kept) < len(running):
@@ -177,7 +184,7 @@ def greedy(
         for layer, token in zip(running, best.tolist(), strict=True):
             written[layer].append(token)
         best = _choices(model, reader.read(best[:, None]), opening=False)[:, 0]
-    return tuple(Written(tuple(tokens), ended) for tokens, ended in zip(written, complete, strict=True))
+    return tuple(Written(tuple(tokens), end) for tokens, end in zip(written, complete, strict=True))
 
 
 def _choices(model: SpeechModel, read: torch.Tensor, opening: bool = True) -> torch.Tensor:
@@ -282,6 +289,16 @@ def _trace_back(cost: np.ndarray, meant: Sequence[str], said: Sequence[str]) -> 
 def error_rate(meant: Sequence[str], said: Sequence[str]) -> float:
     """Edits per symbol meant: 0 is perfect, and over 1 is possible. Nothing meant counts as one symbol."""
     return sum(edit.kind != "correct" for edit in edits(meant, said)) / max(len(meant), 1)
+
+
+def fewest_errors(meant: Sequence[str], beginning: Sequence[str]) -> int:
+    """The edits that no text with this beginning can avoid: the least of the last row of Levenshtein's table."""
+    row = list(range(len(meant) + 1))
+    for said in beginning:
+        before, row = row, [row[0] + 1]
+        for place, symbol in enumerate(meant):
+            row.append(min(before[place] + (symbol != said), before[place + 1] + 1, row[-1] + 1))
+    return min(row)
 
 
 def plain_words(text: str) -> tuple[str, ...]:

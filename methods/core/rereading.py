@@ -12,9 +12,10 @@ silence Whisper does not notice that a clip has ended and writes its sentence tw
 versions of two bundled clips, tiny.en did so in 25 % with 2 s, 3 % with 4 s and none with 6 s (nor with 30 s, of 16).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,13 +101,18 @@ class Rereader:
             for last in read[:, len(self.transcript.prompt) - 1 :]:  # one by one: all at once would be a large table
                 yield self.model.network.proj_out(last).log_softmax(-1)
 
-    def texts(self, states: torch.Tensor) -> list[str]:
-        """What the decoder writes by itself, cut at twice the length of the text (and never under 16 tokens)."""
+    def texts(self, states: torch.Tensor, hopeless: Callable[[str], bool] | None = None) -> list[str]:
+        """What the decoder writes by itself, cut at twice the length of the text (and never under 16 tokens).
+
+        A text whose beginning is `hopeless` may be left at that.
+        """
         longest = min(max(16, LONGER * len(self.transcript.tokens)), models_whisper.LONGEST_TRANSCRIPT)
+        # Of several versions one differs soon, so that reading the unchanged text first would only cost time.
+        asked: dict[str, Any] = {"guess": self.transcript.tokens} if len(states) == 1 else {}
+        if hopeless is not None:
+            asked["hopeless"] = lambda tokens: hopeless(lens.spelled_out(self.model, tokens))
         with self.model.lock:
-            # Of several versions one differs soon, so that reading the unchanged text first would only cost time.
-            guess = self.transcript.tokens if len(states) == 1 else ()
-            written = lens.greedy(self.model, states, self.transcript.prompt, longest, guess)
+            written = lens.greedy(self.model, states, self.transcript.prompt, longest, **asked)
         return [lens.spelled_out(self.model, each.tokens) for each in written]
 
 
