@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from tiny_wav2vec2 import tiny_config, tiny_network
 
 from methods import attention, attention_norm, context_mixing, value_zeroing
+from methods.core import zeroing
 from methods.core.ablation import mean_distances
 from methods.core.comparison import rank_correlation
 from methods.core.errors import UserError
@@ -241,7 +242,10 @@ def oracle(stack, calls: list[Call], name: str, columns: list[range], rows: list
     return found
 
 
-def test_mean_ablation_equals_the_library_with_averaged_values():
+@pytest.mark.parametrize("folding", [False, True])
+def test_mean_ablation_equals_the_library_with_averaged_values(folding, monkeypatch):
+    """Whether or not the feed-forward's first product is folded into what is taken away, which changes no number."""
+    monkeypatch.setattr(zeroing._PreNormZeroing, "_folding_pays", lambda *_: folding)
     network, features = tiny_whisper(seed=5, layers=3, heads=4, dim=32, double=True), tiny_features(1, double=True)
     tokens = [range(i, i + 1) for i in range(len(IDS))]
     with torch.no_grad():

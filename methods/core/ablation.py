@@ -22,9 +22,8 @@ class AgainstTheMean(Site):
     weight × (contribution - mean contribution): the values of the zeroed keys become the mean.
     """
 
-    def contributions(self, keys: torch.Tensor | slice = slice(None)) -> torch.Tensor:
-        mean = self.value[:, : self.own_keys].mean(1, keepdim=True)
-        return (self.value[:, keys] - mean) @ self.out
+    def taken(self, keys: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        return self.value[:, keys] - self.value[:, : self.own_keys].mean(1, keepdim=True)
 
 
 def mean_distances(site: Site, rows: Sequence[range], columns: Sequence[range]) -> np.ndarray:

@@ -140,9 +140,13 @@ class Site:
             scores = scores.masked_fill(torch.arange(self.key.shape[1]) > positions, -torch.inf)
         return scores.softmax(-1)
 
+    def taken(self, keys: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        """(heads, keys, head_dim) what an ablation of these keys takes out of their values: all of it."""
+        return self.value[:, keys]
+
     def contributions(self, keys: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         """(heads, keys, dim) what each key's value adds to a row per unit of attention: value times output matrix."""
-        return self.value[:, keys] @ self.out
+        return self.taken(keys) @ self.out
 
     def output(self, weights: torch.Tensor | None = None) -> torch.Tensor:
         """(rows, dim) the attention module's output; pass `weights()` if you have it already."""

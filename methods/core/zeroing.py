@@ -46,7 +46,8 @@ class _Zeroing:
         self.stream = (site.residual + site.output(weights))[rows]  # (rows, dim)
         # Contributions are made once, for the span of keys that is ever zeroed.
         self.first_key = min(keys.start for keys in columns)
-        self.contributions = site.contributions(slice(self.first_key, max(keys.stop for keys in columns)))
+        self.span = slice(self.first_key, max(keys.stop for keys in columns))
+        self.contributions = site.contributions(self.span)
 
     def removed(self, keys: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
         """(rows, width) minus what the keys contribute to each row, by one matrix product over heads × keys."""
@@ -127,9 +128,9 @@ class _PreNormZeroing(_Zeroing):
         self.output = self.stream + forward.outward(self.hidden)
         self.dim = self.contributions.shape[-1]
         if self._folding_pays(site, len(rows), columns):
-            values = site.value[:, self.first_key : self.first_key + self.contributions.shape[1]]
             # Through the head's own width: values × (output matrix × C), not contributions × C.
-            self.contributions = torch.cat([self.contributions, values @ (site.out @ self.centred)], -1)
+            folded = site.taken(self.span) @ (site.out @ self.centred)
+            self.contributions = torch.cat([self.contributions, folded], -1)
 
     def _folding_pays(self, site: Site, rows: int, columns: Sequence[range]) -> bool:
         """Whether folding costs fewer multiply-adds (per hidden unit) than one product for each group."""
