@@ -184,7 +184,7 @@ def draw_heads(ax: Axes, result: ContextMixing, *, layer: int, ink: str = draw.I
     if result.attention_reach is None:
         raise UserError(NO_DISTANCE)
     comparison.draw_heads(ax, result.attention_reach, result.random[0].attention_reach if result.random else None)
-    unit = "ms" if result.stack == "encoder" else "tokens"
+    unit = "ms" if result.stack == "encoder" else "tokens, prompt included"
     comparison.finish_axes(ax, result.layers, layer, f"Mixing distance of heads, {unit}", ink, (0, None))
 
 

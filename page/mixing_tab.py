@@ -176,7 +176,9 @@ def status_line(result: Any, values: Values) -> str:
         of_layer = padding[layer - 1]
         single = of_layer.ndim == 2 and values["head"] != MEAN  # attention keeps it for each head
         chosen = of_layer[int(values["head"]) - 1] if single else of_layer
-        parts.append(f"padding mass {chosen.mean():.0%} (what falls on the silence after the clip)")
+        shown = mixing.first_writer(result.prompt) if stack == "cross" and values["prompt"] != "yes" else 0
+        share = chosen[..., shown:].mean()
+        parts.append(f"padding mass {share:.0%} (what falls on the silence after the clip)")
     if not result.random:
         parts.append("the random-weights control is being computed …")
     if stack != "encoder":

@@ -6,6 +6,7 @@ import torch
 
 from methods import attention
 from methods.core.errors import UserError
+from methods.core.frames import Segment
 from methods.core.mixing import single_frames
 from methods.core.models import frame_grid, transcribe
 from reference import attention_maps
@@ -106,3 +107,12 @@ def test_published_alignment_heads_follow_the_speech():
     listed = np.mean([follow[pair] for pair in model.decoding.alignment_heads])
     others = np.nanmean([value for pair, value in follow.items() if pair not in model.decoding.alignment_heads])
     assert listed > 0.9 > 0.7 > others
+
+
+def test_overlapping_segments_are_parted_so_that_rows_add_up(clip, tiny_model):
+    """0 to 0.8 s and 0.4 to 1.3 s meet at 0.6 s; segments and padding then hold all mass (sums of float32 numbers)."""
+    given = (Segment("b", 0.4, 1.3), Segment("a", 0.0, 0.8))
+    result = attention.analyse(clip, tiny_model, segments=given, stacks=("encoder",), random_seeds=())
+    assert result.labels == ("a", "b")
+    np.testing.assert_allclose([result.starts, result.ends], [[0.0, 0.6], [0.6, 1.3]])
+    np.testing.assert_allclose(result.encoder.sum(-1) + result.encoder_padding, 1.0, rtol=1e-5)

@@ -87,8 +87,7 @@ def passage(
     """
     wants_text = model.writes_text and any(stack != "encoder" for stack in stacks)
     text = models.transcribe(clip, model, text=transcript, language=language) if wants_text else None
-    if segments is None:
-        segments = words(clip, model, transcript=transcript, language=language)
+    segments = words(clip, model, transcript=transcript, language=language) if segments is None else segments
     segments = results.enough_segments(segments)
     return Passage(clip, model, segments, tuple(models.frame_grid(clip, model).spans(segments)), text)
 
@@ -97,8 +96,8 @@ def single_frames(clip: Clip, model: SpeechModel) -> tuple[Segment, ...]:
     """One segment per frame of the model, named by the time of its centre."""
     grid = models.frame_grid(clip, model)
     edges = np.clip(np.append(grid.times - grid.step / 2, np.inf), 0.0, clip.seconds).tolist()
-    names = [f"{time:.2f} s" for time in grid.times]
-    return tuple(Segment(*item) for item in zip(names, edges[:-1], edges[1:], strict=True))
+    times = zip(grid.times, edges[:-1], edges[1:], strict=True)
+    return tuple(Segment(f"{time:.2f} s", start, end) for time, start, end in times)
 
 
 def asked(
@@ -230,13 +229,18 @@ def places(
     if stack == "cross":  # the state that reads the sound at one token writes the next one: name both
         tokens = tuple(f"{this} → {following}" for this, following in zip(tokens, (*tokens[1:], "end"), strict=True))
     text = [Place(token) for token in tokens]
-    first = 0 if prompt else result.prompt
+    first = 0 if prompt else first_writer(result.prompt) if stack == "cross" else result.prompt
     rows, row_index = (
         (sound, np.arange(len(sound))) if stack == "encoder" else (text[first:], np.arange(first, len(text)))
     )
     in_text = stack == "decoder"
     columns, column_index = (text[first:], np.arange(first, len(text))) if in_text else (sound, np.arange(len(sound)))
     return tuple(rows), tuple(columns), row_index, column_index
+
+
+def first_writer(prompt: int) -> int:
+    """The first row of a decoder that writes a token of the text, and reads the sound for it: the prompt's last."""
+    return max(prompt - 1, 0)
 
 
 def build_view(

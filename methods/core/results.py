@@ -14,7 +14,7 @@ import numpy as np
 
 from methods.core.audio import Clip
 from methods.core.errors import UserError
-from methods.core.frames import Segment
+from methods.core.frames import Segment, without_overlap
 from methods.core.network import SpeechModel
 
 T = TypeVar("T")
@@ -137,10 +137,13 @@ def _versions() -> dict[str, str]:
 
 
 def enough_segments(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """The segments, refused if there is nothing to relate."""
+    """The segments in order of time, overlaps split at their middle, lest a frame count twice.
+
+    Raises UserError if there is nothing to relate.
+    """
     if len(segments) < 2:
         raise UserError(
             f"This clip has {len(segments)} word(s) or segment(s) and the map needs at least two; "
             "choose a longer clip, correct the transcript, or upload a TextGrid."
         )
-    return tuple(segments)
+    return without_overlap(segments)

@@ -71,14 +71,19 @@ class ContextMixing(MixingResult):
         return len(self.attention)
 
     def shares(self, score: Score, *, per: Per = "published", prompt: bool = True) -> np.ndarray:
-        """(layers, rows, columns) each row divided by its sum; without the prompt, over the text's own tokens."""
+        """(layers, rows, columns) each row divided by its sum; without the prompt, over the text's own tokens.
+
+        Cross-attention keeps the prompt's last row, the state that writes the text's first token.
+        """
         rows, columns = self._kept(prompt)
         return mixing.row_shares(self.maps(score, per)[:, rows, columns])
 
     def _kept(self, prompt: bool) -> tuple[slice, slice]:
-        text = slice(None if prompt else self.prompt, None)
         everything = slice(None)
-        return {"encoder": (everything, everything), "decoder": (text, text), "cross": (text, everything)}[self.stack]
+        text = everything if prompt else slice(self.prompt, None)
+        writers = everything if prompt else slice(mixing.first_writer(self.prompt), None)
+        kept = {"encoder": (everything, everything), "decoder": (text, text), "cross": (writers, everything)}
+        return kept[self.stack]
 
     def rollout(self, score: Score, *, per: Per = "published", kept: Kept = 0.5) -> np.ndarray:
         """(layers, n, n) the layers multiplied up to each one; `kept` of each row kept except for value zeroing."""
@@ -86,9 +91,19 @@ class ContextMixing(MixingResult):
             raise UserError(NO_ROLLOUT)
         return rollout(self.maps(score, per), residual=LEAVES_OUT_RESIDUAL[score], kept=kept_share(kept, self.ratio))
 
-    def entropy(self, score: Score, *, rolled: bool = True, per: Per = "published", kept: Kept = 0.5) -> np.ndarray:
+    def entropy(
+        self,
+        score: Score,
+        *,
+        rolled: bool = True,
+        per: Per = "published",
+        kept: Kept = 0.5,
+        prompt: bool = False,
+    ) -> np.ndarray:
         """(layers,) mean entropy of the rows in bits, of the rollout or of each layer by itself."""
-        return row_entropy(self.rollout(score, per=per, kept=kept) if rolled else self.maps(score, per))
+        maps = self.rollout(score, per=per, kept=kept) if rolled else self.maps(score, per)
+        rows, columns = self._kept(prompt)
+        return row_entropy(maps[:, rows, columns])
 
     def agreement(self, *, per: Per = "published", prompt: bool = False) -> dict[tuple[Score, Score], np.ndarray]:
         """Pair of scores -> (layers,) Spearman rank correlation of their shares.

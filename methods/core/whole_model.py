@@ -81,7 +81,7 @@ class WholeModel(MixingResult):
     @property
     def writers(self) -> slice:
         """The rows that write the text: from the prompt's last token on."""
-        return slice(max(self.prompt - 1, 0), None)
+        return slice(mixing.first_writer(self.prompt), None)
 
     def curves(self, what: str, *, per: Per = "published", kept: Kept = 0.5) -> dict[str, np.ndarray]:
         """Name -> (layers,) of one of `PANELS`, over the rows that write the text."""
