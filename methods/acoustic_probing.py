@@ -11,7 +11,8 @@ usually plainest in low layers and fade towards the output, which no longer need
 
 *What it cannot show.* The bundled movements are synthetic: VocalTractLab's model vocal tract speaking random
 syllables, not people. They show the method and its controls. For people, bring EMA files of your own; a probe trained
-on the synthetic set does not carry over to them (r of .2 to .4). F0, formants and intensity are Praat's estimates.
+on the synthetic set does not carry over to them (r of .2 to .4). F0, formants and intensity are Praat's estimates;
+a frame without a voice has no F0, and digital silence no intensity.
 
 *Source.* Cho, Wu, Mohamed & Anumanchipalli, ICASSP 2023 (arXiv 2210.11723) for articulation; Birkholz 2013
 (doi 10.1371/journal.pone.0060603) for VocalTractLab; Boersma & Weenink, Praat.
@@ -116,7 +117,8 @@ def analyse(
     """From which layer can F0, formants, intensity, duration or articulation be read?
 
     `target` is one of `regression.TARGETS`; "articulation" needs an `Articulation` for a corpus. `window` and
-    `subtract_silence`: see `features.of_model`. Raises UserError if there is too little to measure or to split.
+    `subtract_silence`: see `features.of_model`. Raises UserError if there is too little to measure or to split, or
+    if it is the same everywhere.
     """
     options = {"target": target, "window": window, "subtract_silence": subtract_silence, "seed": seed}
     return finish(analyse_in_steps(corpus, model, random_seeds=random_seeds, **options))

@@ -8,13 +8,15 @@ spectrogram or each unit of the convolutions' output changed a little; integrate
 from silence to the clip. Such maps often disagree with each other and with the model, so each comes with its test.
 
 *How to read it.* Positive scores speak for the target, negative ones against it, in the target's own unit. First look
-at the strip below the map: does the answer go when the best pieces are taken away, faster than in random order and
-faster than by taking the loudest first? z counts standard deviations better than chance; with few pieces it cannot
-grow large, so see also how many of the random orders are beaten. Then look at the agreement of methods, at the same
-map of the clip 20 ms later, 20 ms earlier and in noise that can hardly be heard (a map that does not survive what no
-listener minds is worth nothing, and random maps stay below the dashed line), and at random weights: a map that does
-not change when the network forgets all it has learnt shows the sound and not the model. Then listen to the top 10 %,
-and to what is left without it.
+at the strip below the map: does the answer go when the best pieces are taken away, faster than in random order, and
+faster than by taking the loudest or the longest first? z counts standard deviations better than chance, for the area
+under a curve over time: counted by pieces instead, whatever takes the longest first does well. With few pieces z
+cannot grow large, so see also how many of the random orders are beaten. What stands in for the sound favours the map
+that was made with it, so the order is judged a second time with something else instead. Then look at the agreement of
+methods, at the same map of the clip 20 ms later, 20 ms earlier and in noise that can hardly be heard (a map that does
+not survive what no listener minds is worth nothing, and random maps stay below the dashed line), and at random
+weights: a map that does not change when the network forgets all it has learnt shows the sound and not the model. Then
+listen to the top 10 %, to what is left without it, and to as much of what is loudest.
 
 *Heads of our own.* A published map is that of one training run. On request, five linear heads learn to tell vowels
 from consonants by this model's states, each from another half of the bundled recordings; with Whisper tiny.en all are
@@ -24,7 +26,9 @@ counts only where it lies above that of random maps and of heads with shuffled l
 length are taken out.
 
 *What it cannot show.* Speech has no natural “absent”: silence, noise and a cut give different answers, and all of them
-make sounds that the model has never met. Pieces that stand in for each other get no score from leave one out.
+make sounds that the model has never met. Pieces that stand in for each other get no score from leave one out. LIME and
+sampled Shapley values are guesses from random choices; three other draws show how far they wander, and no interval is
+given.
 Whisper's log-mel is clamped relative to the clip's loudest cell, so that taking away the loudest word moves the floor
 everywhere, and gradients to the waveform are zero below it. The clip-only window is another input than the 30 s that
 Whisper was trained on: about ten times quicker, and not the same. Heads on one frozen network agree more readily than
@@ -63,6 +67,7 @@ def analyse(
     against: str | None = None,
     transcript: str | None = None,
     language: str | None = None,
+    head: str | None = None,
     window: Literal["full", "clip"] = "full",
     pieces: Literal["words", "phones", "windows"] = "words",
     method: str = "leave one out",
@@ -85,13 +90,15 @@ def analyse(
 ) -> Attribution:
     """What in the sound speaks for a target?
 
-    `target`, `wanted`, `occurrence`, `against`, `transcript`, `language`, `window`: see `targets.build`; None is the
-    first kind that the model has. `segments` are words (or phones) with their times, found by alignment if None; with
-    `pieces="windows"` the clip is cut every 70 ms instead. `replacement` stands in for what is taken away, and
-    integrated gradients start there. `steps` and `samples` belong to the method. The strongest `share` of the clip is
-    played alone. `checks=False` leaves the tests out: `orders` random orders, the `compared` methods, untrained
-    networks with these `random_seeds`, the clip changed in these `variants` (20 ms later or earlier, faint noise), and
-    leave one out with each of the `modes`. With `heads`, so many small classifiers are trained on the model's states
+    `target`, `wanted`, `occurrence`, `against`, `transcript`, `language`, `head`, `window`: see `targets.build`; None
+    is the first kind that the model has. `segments` are words (or phones) with their times, found by alignment if
+    None; with `pieces="windows"` the clip is cut every 70 ms instead. `replacement` stands in for what is taken away,
+    also in the tests of a gradient's map, and integrated gradients start there, or from silence where it is a cut.
+    `steps` and `samples` belong to the method. The strongest `share` of the clip is played alone, and the loudest.
+    `checks=False` leaves the tests out: `orders` random orders, the `compared` methods, untrained networks with these
+    `random_seeds`, the clip changed in these `variants` (20 ms later or earlier, faint noise), the method (or leave
+    one out, where it takes nothing away or is too slow) with each of the `modes`, and the order judged once more with
+    another replacement. With `heads`, so many small classifiers are trained on the model's states
     and explained as well (`core.seed_agreement`; `phones` are one of the sizes at which their maps are compared).
     Raises UserError where one attribution would take longer than `time_limit` seconds, and for options that mean
     nothing.
@@ -121,12 +128,14 @@ def analyse_in_steps(
         against=asked.against,
         transcript=asked.transcript,
         language=asked.language,
+        head=asked.head,
         window=asked.window,
     )
     work = Work(goal, asked)
     result = yield from work.first(segments_of(goal, segments, asked.pieces, asked.transcript, asked.language))
     checks = (
-        work.played, work.judged, work.rivals, work.mixed, work.untrained, work.repeated, work.steadied, work.replaced
+        work.played, work.judged, work.rivals, work.mixed, work.untrained, work.repeated, work.steadied, work.replaced,
+        work.crossed,
     )  # fmt: skip
     for part in (*(checks if asked.checks else ()), *((work.headed,) if asked.heads else ())):
         result = yield from part(result)

@@ -8,7 +8,8 @@ of the smaller space it accounts for; SVCCA first drops the 1 % of least varianc
 *How to read it.* Fitted and scored on the same items, CCA is near 1 for noise unless items outnumber dimensions many
 times: the dotted line (in sample) and the same for shuffled pairs show how much of it is an illusion. The full line is
 scored on recordings that were not fitted, with a ridge chosen on others, three times; on shuffled pairs it is about 0.
-Random weights say what the architecture keeps of the sound by itself; acoustic features are a level of their own.
+Random weights say what the architecture keeps of the sound by itself; acoustic features are a level of their own,
+drawn where they have no fewer dimensions than what is looked for (with fewer the score would flatter them).
 
 *What it cannot show.* Words of the bundled prompts are few and repeat: CCA-word is a rough figure here. Held-out
 values are lower bounds that grow with data, so compare layers, not corpora. One number hides the spectrum below it.
@@ -302,7 +303,11 @@ def _put(array: np.ndarray, number: int, layer: int, value: Any) -> np.ndarray:
 
 
 def _with_baselines(result: Cca, corpus: Corpus, model: SpeechModel, found: list[_View]) -> Cca:
-    """What MFCC and log-mel energies have in common with each view (but themselves)."""
+    """What MFCC and log-mel energies have in common with each view (but themselves).
+
+    NaN for one with fewer dimensions than the view: it would be scored on fewer correlations, only the highest, and
+    stand above layers that hold all that it holds (39 MFCCs: .66 of the mel bands; 351 columns that contain them: .57).
+    """
     scores = np.full((len(found), len(BASELINES)), np.nan)
     for column, kind in enumerate(BASELINES):
         sound = features.acoustic(corpus, model, kind)
@@ -310,6 +315,8 @@ def _with_baselines(result: Cca, corpus: Corpus, model: SpeechModel, found: list
             if view.target is None or VIEWS[view.name][1] == kind:
                 continue
             x = view.layers(sound)[0]
+            if x.shape[1] < view.target.shape[1]:
+                continue
             if result.scoring == "held-out" or len(x) > x.shape[1] + view.target.shape[1]:
                 scores[row, column] = view.scored(x, view.target).score
     return replace(result, baselines=tuple(BASELINES.values()), baseline=read_only(scores))

@@ -7,9 +7,12 @@ has its quantiser brings units of its own.
 *How to read it.* Mutual information says how many bits a frame's unit tells of its phone; PNMI divides by all there
 is to tell. *Phone purity* is the share of frames that a unit's commonest phone gets right, *cluster purity* the share
 that a phone's commonest unit catches: more units raise the first and lower the second, so compare layers, never
-numbers of units. With many units and few frames all of these rise by themselves; the shuffled line is the same count
-with shuffled phones, and only what lies above it counts. The tree joins phones that use the same units (square root of
-the Jensen-Shannon divergence, average linkage). Above it, the units run under the clip: press one to hear it.
+numbers of units. With many units and few phones all of these rise by themselves, and only what lies above the
+shuffled line counts: the same count with the labels of whole phones dealt out anew, the mean of 20 (of single frames
+it would be too low, for a phone's frames share a unit because both last). Chance tops the highest of the 20, the
+band's upper edge, once in 21 times. Random weights, MFCC and log-mel have shuffled lines of their own, in the CSV. The
+tree joins phones that use the same units (square root of the Jensen-Shannon divergence, average linkage). Above it,
+the units run under the clip: press one to hear it.
 
 *What it cannot show.* Units are no phonemes: one phone usually takes several, and sounds that vary take more. Frames
 near a boundary belong to one phone by the label alone. Labels are automatic (about ±20 ms). Two numbers of bits from
@@ -40,7 +43,8 @@ from methods.core.unit_counts import Counted, Split
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 QUANTISER = "quantiser"  # what the model's own units are called
 SCORES = ("mutual information", "PNMI", "phone purity", "cluster purity")
-ENOUGH = 300  # evaluation frames for each unit; below that chance alone makes a visible part of the score
+VISIBLE = 0.02  # PNMI; where chance alone gives more, a score must not be read from zero
+SHUFFLED = "shuffled phones"
 SENSE = {"units": (2, 500)}
 
 
@@ -52,7 +56,8 @@ class DiscreteUnits:
     layers: tuple[str, ...]  # the last one may be QUANTISER
     phones: tuple[str, ...]
     scores: np.ndarray  # (layers, 4) the numbers of SCORES: bits, and three shares
-    shuffled: np.ndarray  # (layers, 4) the same with shuffled phones, mean of five
+    shuffled: np.ndarray  # (layers, 4) the same with the labels of whole phones shuffled, mean of 20
+    shuffled_range: np.ndarray  # (layers, 2, 4) lowest and highest of these 20
     entropy: float  # bits of the phones: the most that mutual information can be
     counts: np.ndarray  # (layers, phones, most units) int: evaluation frames of each phone in each unit
     unit_entropy: np.ndarray  # (layers, phones) bits: over how many units a phone is spread
@@ -61,7 +66,9 @@ class DiscreteUnits:
     frames: int  # that were counted
     baselines: tuple[str, ...]
     baseline_scores: np.ndarray  # (baselines, 4)
+    baseline_shuffled: np.ndarray  # (baselines, 4) mean of 20
     random: np.ndarray  # (random seeds so far, layers, 4); the quantiser has none: NaN
+    random_shuffled: np.ndarray  # (random seeds so far, layers, 4) mean of 20
     clip_units: np.ndarray  # (layers, clip frames) int, units of the clip; (layers, 0) without a clip
     clip_times: np.ndarray  # (clip frames,) s, their centres
     clip_step: float  # s between them
@@ -73,26 +80,26 @@ class DiscreteUnits:
         """The layer with the highest PNMI above shuffled phones."""
         return int((self.scores[:, 1] - self.shuffled[:, 1]).argmax())
 
-    @property
-    def few(self) -> bool:
-        """Whether there are fewer frames per unit than the scores need."""
-        return self.frames < ENOUGH * self.units
+    def few(self, layer: int) -> bool:
+        """Whether there are so few phones for so many units that chance alone makes a visible part of the score."""
+        return bool(self.shuffled[layer, 1] > VISIBLE)
 
     def table(self) -> pd.DataFrame:
         """One row per layer, control and score; then counts of frames by phone and unit."""
+        lowest, highest = self.shuffled_range[:, 0], self.shuffled_range[:, 1]
+        kinds = {"model": self.scores, SHUFFLED: self.shuffled,
+                 f"{SHUFFLED}, lowest": lowest, f"{SHUFFLED}, highest": highest}  # fmt: skip
+        for seed, (found, null) in enumerate(zip(self.random, self.random_shuffled, strict=True)):
+            kinds |= {f"random weights {seed}": found, f"random weights {seed}, {SHUFFLED}": null}
         rows = [
             (kind, layer, name, "", "", values[n, s])
-            for kind, values in (("model", self.scores), ("shuffled phones", self.shuffled))
+            for kind, values in kinds.items()
             for n, layer in enumerate(self.layers)
             for s, name in enumerate(SCORES)
+            if not (kind.startswith("random") and np.isnan(values[n, s]))
         ]
-        rows += [
-            (f"random weights {seed}", self.layers[n], SCORES[s], "", "", value)
-            for seed, values in enumerate(self.random)
-            for (n, s), value in np.ndenumerate(values)
-            if not np.isnan(value)
-        ]
-        rows += [(self.baselines[n], "", SCORES[s], "", "", v) for (n, s), v in np.ndenumerate(self.baseline_scores)]
+        for suffix, values in (("", self.baseline_scores), (f", {SHUFFLED}", self.baseline_shuffled)):
+            rows += [(self.baselines[n] + suffix, "", SCORES[s], "", "", v) for (n, s), v in np.ndenumerate(values)]
         rows += [
             ("model", self.layers[n], "frames", self.phones[p], str(unit), value)
             for (n, p, unit), value in np.ndenumerate(self.counts)
@@ -114,9 +121,9 @@ def analyse(
 ) -> DiscreteUnits:
     """What do the k-means units of each layer, and the model's own if it has a quantiser, tell of phones?
 
-    `units` clusters are learnt from every other recording and counted on the rest. `clip`, if given, is written in
-    units as well. `window` and `subtract_silence`: see `features.of_model`. Raises UserError with fewer than two
-    recordings, fewer frames than units, or no phones.
+    `units` clusters are learnt from half of each speaker's recordings, drawn with `seed`, and counted on the rest.
+    `clip`, if given, is written in units as well. `window` and `subtract_silence`: see `features.of_model`. Raises
+    UserError with fewer than two recordings, fewer frames than units, or no phones.
     """
     options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
     return finish(analyse_in_steps(corpus, model, **options))
@@ -127,7 +134,7 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
     check_options(analyse, options, SENSE)
     asked = _Asked(**options)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
-    split = unit_counts.split(corpus, states)
+    split = unit_counts.split(corpus, states, asked.seed)
     heard = (yield from _of_clip(corpus, model, asked)) if asked.clip is not None else None
     found = yield from within(_counted(states, heard, split, asked, "trained"), 0.3, 0.5)
     own = _quantised(corpus, model, asked, split)
@@ -199,14 +206,17 @@ def _first(
     return DiscreteUnits(
         units=asked.units, layers=names, phones=split.phones,
         scores=read_only([counted.scores for counted in found]),
-        shuffled=read_only([counted.shuffled for counted in found]),
+        shuffled=read_only([counted.shuffled.mean(0) for counted in found]),
+        shuffled_range=read_only([(counted.shuffled.min(0), counted.shuffled.max(0)) for counted in found]),
         entropy=information.entropy(np.bincount(split.codes[split.test])),
         counts=read_only(counts, np.int64),
         unit_entropy=read_only([information.spread(table) for table in counts]),
         divergence=read_only([information.divergences(table) for table in counts]),
         train_frames=int(split.train.sum()), frames=int(split.test.sum()),
         baselines=(), baseline_scores=read_only(np.zeros((0, len(SCORES)))),
+        baseline_shuffled=read_only(np.zeros((0, len(SCORES)))),
         random=read_only(np.zeros((0, len(names), len(SCORES)))),
+        random_shuffled=read_only(np.zeros((0, len(names), len(SCORES)))),
         clip_units=read_only([counted.also for counted in found], np.int64),
         clip_times=read_only([] if heard is None else heard.times),
         clip_step=states.grids[0].step, done=False,
@@ -217,17 +227,27 @@ def _first(
 def _with_baselines(
     result: DiscreteUnits, corpus: Corpus, model: SpeechModel, split: Split, asked: _Asked
 ) -> DiscreteUnits:
-    scores = [
-        unit_counts.by_k_means(features.acoustic(corpus, model, kind).layers[0], split, asked.units, asked.seed).scores
+    found = [
+        unit_counts.by_k_means(features.acoustic(corpus, model, kind).layers[0], split, asked.units, asked.seed)
         for kind in BASELINES
     ]
-    return replace(result, baselines=tuple(BASELINES.values()), baseline_scores=read_only(scores))
+    return replace(
+        result,
+        baselines=tuple(BASELINES.values()),
+        baseline_scores=read_only([counted.scores for counted in found]),
+        baseline_shuffled=read_only([counted.shuffled.mean(0) for counted in found]),
+    )
 
 
 def _with_random(result: DiscreteUnits, found: list[Counted]) -> DiscreteUnits:
-    lines = np.full((1, len(result.layers), len(SCORES)), np.nan)
-    lines[0, : len(found)] = [counted.scores for counted in found]
-    return replace(result, random=read_only(np.concatenate([result.random, lines])))
+    lines = np.full((2, 1, len(result.layers), len(SCORES)), np.nan)
+    lines[0, 0, : len(found)] = [counted.scores for counted in found]
+    lines[1, 0, : len(found)] = [counted.shuffled.mean(0) for counted in found]
+    return replace(
+        result,
+        random=read_only(np.concatenate([result.random, lines[0]])),
+        random_shuffled=read_only(np.concatenate([result.random_shuffled, lines[1]])),
+    )
 
 
 def plot(result: DiscreteUnits, *, score: int = 1, layer: int | None = None) -> Figure:

@@ -6,7 +6,8 @@ probabilities of one layer. The lowest tier, MFCC, is a probe of the sound itsel
 
 *How to read it.* Play the clip and watch where the tiers agree with the phones above them. The tables give how often
 each probe was right on recordings that it was not trained on, on other speakers, and with random weights; where this
-clip has phones of its own, how often it is right here. Phones take shape over the layers; F0 and loudness fade.
+clip has phones of its own, how often it is right here, silent frames included; the dotted line is what always saying
+the most frequent class (of numbers: the mean) would get. Phones take shape over the layers; F0 and loudness fade.
 
 *What it cannot show.* The probes were trained on three minutes of English, most of it one woman: with other voices,
 languages or noise they err. Probabilities of one frame are not those of a listener, and what can be read off a layer
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core import acoustics, draw, lens, live_probe_set, models, phonology, praat
@@ -60,7 +62,7 @@ class LiveProbes:
     f0: np.ndarray  # (layers, frames) semitones re 100 Hz
     intensity: np.ndarray  # (layers, frames) dB re full scale
     measured_f0: np.ndarray  # (frames,) Praat's, NaN where there is no voice
-    measured_intensity: np.ndarray  # (frames,) Praat's, NaN at the ends
+    measured_intensity: np.ndarray  # (frames,) Praat's, NaN at the ends and in digital silence
     random_phone: np.ndarray  # (layers, frames, phones) an untrained twin's states read by probes trained on them
     labels: tuple[str, ...]  # (frames,) the clip's own phones in lower case, "sil" between them; empty: none known
     card: dict[str, Any]  # scores from the training of the probes
@@ -76,15 +78,32 @@ class LiveProbes:
 
     def right(self, target: str) -> np.ndarray | None:
         """(layers,) share of the labelled frames whose most likely class is the clip's own; None without labels."""
-        truth = np.array([_class_of(label, target) for label in self.labels])
-        known = np.isin(truth, self.classes(target))
+        truth, known = self._truth(target)
         if not known.any():
             return None
         said = np.array(self.classes(target))[self.best(target)]
         return (said[:, known] == truth[known]).mean(1)
 
+    def counted(self, target: str) -> tuple[int, int]:
+        """How many frames of the clip have a label, and how many of these are silence."""
+        truth, known = self._truth(target)
+        return int(known.sum()), int((truth[known] == SILENCE).sum())
+
+    def majority(self, target: str) -> tuple[str, float] | None:
+        """The most frequent class among the labelled frames, silence included, and its share; None without labels."""
+        truth, known = self._truth(target)
+        if not known.any():
+            return None
+        names, counts = np.unique(truth[known], return_counts=True)
+        return str(names[counts.argmax()]), float(counts.max() / counts.sum())
+
+    def _truth(self, target: str) -> tuple[np.ndarray, np.ndarray]:
+        """(frames,) the clip's own class of each frame, and whether the probes know that class."""
+        truth = np.array([_class_of(label, target) for label in self.labels], dtype=str)
+        return truth, np.isin(truth, self.classes(target))
+
     def table(self) -> pd.DataFrame:
-        """One row per target, layer, frame and class (or number)."""
+        """One row per target, layer, frame and class (or number); then the shares of frames right, without a time."""
         parts = [self._classified(target) for target in CLASSIFIED]
         for target in MEASURED:
             lines = [*zip(self.layers, getattr(self, target), strict=True)]
@@ -93,7 +112,16 @@ class LiveProbes:
                 pd.DataFrame({"target": target, "layer": name, "time": self.times, "class": "", "value": values})
                 for name, values in lines
             ]
+        parts += [self._shares(target) for target in CLASSIFIED if self.right(target) is not None]
         return pd.concat(parts, ignore_index=True)
+
+    def _shares(self, target: str) -> pd.DataFrame:
+        """The share of labelled frames that each layer gets right, and that of the most frequent class."""
+        name, share = self.majority(target)
+        scored = zip(self.layers, self.right(target), strict=True)
+        rows = [(target, layer, np.nan, "(right)", value) for layer, value in scored]
+        rows.append((target, "most frequent class", np.nan, name, share))
+        return pd.DataFrame(rows, columns=["target", "layer", "time", "class", "value"])
 
     def _classified(self, target: str) -> pd.DataFrame:
         values, names = getattr(self, target), self.classes(target)
@@ -197,6 +225,22 @@ def curves(result: LiveProbes, target: str) -> list[Curve]:
     return lines
 
 
+def draw_curves(ax: Axes, result: LiveProbes, target: str, names: Sequence[str], ink: str = draw.INK) -> None:
+    """The scores over the layers, and dotted what knowing nothing gets, where that is known."""
+    lens.layer_curves(ax, names, curves(result, target), unit(target), ink)
+    chance = result.majority(target) if target in CLASSIFIED else ("the mean", 0.0)
+    if chance is not None:
+        said = f"always {chance[0]}" + (", this clip" if target in CLASSIFIED else "")
+        ax.axhline(chance[1], color=draw.QUIET, ls=":", label=said)
+        draw.plain_axes(ax, ink)
+    ax.set_ylim(min(0, ax.get_ylim()[0]), 1)
+
+
+def unit(target: str) -> str:
+    """What the scores of a target's probes are counted in."""
+    return "R²" if target in MEASURED else "share of frames right"
+
+
 def plot(result: LiveProbes, *, target: str = "phone", layer: int = -1) -> Figure:
     """The probabilities (or numbers) of one layer over time, and the probes' scores layer by layer."""
     figure = draw.new_figure(11.0, 4.5 if target in MEASURED else 7.0)
@@ -219,8 +263,5 @@ def plot(result: LiveProbes, *, target: str = "phone", layer: int = -1) -> Figur
         left.set_title(f"layer {result.layers[layer]}", fontsize=9)
         figure.colorbar(mesh, ax=left, label="probability", shrink=0.8)
     left.set_xlabel("seconds")
-    lens.layer_curves(
-        right, result.layers, curves(result, target), "R²" if target in MEASURED else "share of frames right"
-    )
-    right.set_ylim(min(0, right.get_ylim()[0]), 1)
+    draw_curves(right, result, target, result.layers)
     return figure

@@ -3,7 +3,8 @@
 For each phone, the gradient of its log-probability, read off a layer at the phone's own frames, is followed back to
 the spectrogram. Focus is the share of that gradient which lies inside the phone's own interval; the rest lies in its
 neighbours, by their distance, or further away. Speakers, accents or any other groups of recordings are compared layer
-by layer, on the same phones.
+by layer, on the same phones; accents and groups are those that a column of that name in your own corpus's `index.csv`
+tells.
 
 *How to read it.* At the convolutions nearly all must lie in the phone itself: they hear no further than some tens of
 milliseconds. Higher up, a falling focus means that context is used. Dotted is an even spread over the recording, which
@@ -47,7 +48,8 @@ STEP = 0.01  # s between frames of the spectrogram
 REACH = 3  # neighbours on either side that are told apart
 COLOURS = ("#2563eb", "#059669", "#7c3aed", "#db2777", "#0891b2", "#65a30d")
 MARKS = "os^Dvx"
-SENSE = {"group_by": ("speaker", "sex", "language"), "most": (1, math.inf)}
+OWN_GROUPS = ("accent", "group")  # columns of one's own tables, which the bundled corpora lack
+SENSE = {"group_by": ("speaker", "sex", "language", *OWN_GROUPS), "most": (1, math.inf)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +118,10 @@ def analyse(
 ) -> PhoneFocus:
     """Where does the gradient of each phone lie, for each group of recordings and each layer?
 
-    `group_by` is a column of the corpus: "speaker", "sex" or "language"; `most` phones of each group are drawn with
-    `seed`. `matched` takes each kind of phone equally often from every group, lest groups differ by what they say.
-    Whisper is fed the clip's own frames only. Raises UserError for a model without a phone head, or where there are no
-    phones.
+    `group_by` is a column of the corpus: "speaker", "sex", "language" or, where its tables have them, "accent" and
+    "group"; `most` phones of each group are drawn with `seed`. `matched` takes each kind of phone equally often from
+    every group, lest groups differ by what they say. Whisper is fed the clip's own frames only. Raises UserError for a
+    model without a phone head, where there are no phones, and for a column that these recordings lack.
     """
     options = {"group_by": group_by, "most": most, "matched": matched, "seed": seed}
     return finish(analyse_in_steps(corpus, model, random_seeds=random_seeds, **options))
@@ -167,6 +169,11 @@ def chosen_items(
         raise UserError(
             "These recordings have no phones with times that this model knows (ARPAbet, such as “iy”); choose a "
             "bundled corpus, or align the clip first."
+        )
+    if group_by not in items.columns:
+        raise UserError(
+            f"These recordings have no “{group_by}”; write it into a column of that name in the index.csv or "
+            "segments.csv of a corpus of your own, or compare by speaker, sex or language."
         )
     groups = items.columns[group_by]
     random, names = np.random.default_rng(seed), np.unique(groups)

@@ -6,8 +6,9 @@ over its frames) unless you choose the centre frame or every frame.
 
 *How to read it.* Compare the line with its controls, never with 100 %. MFCC and log-mel energies are what a probe can
 do without a model; random weights are the same architecture untrained; the dotted line always says the most frequent
-class. On the control task each word-position has an arbitrary label, so accuracy there is memory, and *selectivity*
-(accuracy less control accuracy) is what is left. Bands are 95 % intervals over recordings.
+class. On the control task each place in a word (or phone with its neighbour; none if nothing finer than the classes is
+known) has an arbitrary label: accuracy there is memory, and *selectivity* (accuracy less control accuracy) is what is
+left. Bands are 95 % intervals over recordings. Sex and language are split by speaker if there are enough of them.
 
 *What it cannot show.* That something can be read off does not mean that the model uses it. The bundled prompts are one
 speaker, share words, and have automatic labels (about ±20 ms): the line for other speakers shows how little of the
@@ -41,10 +42,9 @@ FEWEST_OF_A_SPEAKER = 60  # items, for the matrix of speakers
 SENSE = {
     "unit": diagnostic.UNITS,
     "probe": diagnostic.KINDS,
-    "groups": ("utterance", "speaker"),
+    "groups": ("auto", "utterance", "speaker"),
     "transfer": tuple(corpora.CORPORA),
 }
-OF_THE_SPEAKER = ("speaker", "sex", "language")  # targets that make no sense from one speaker to another
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ class Probing:
     balanced: np.ndarray  # (layers,) mean recall over the classes
     macro_f1: np.ndarray  # (layers,)
     confusion: np.ndarray  # (layers, classes, classes) int, rows: what it was, columns: what the probe said
-    control: np.ndarray  # (control seeds, layers) accuracy on control tasks
+    control: np.ndarray  # (control seeds, layers) accuracy on control tasks; (0, layers) if no finer type is known
+    control_types: str  # what control tasks give a label each, or why there is no control task
     shuffled: np.ndarray  # (layers,) accuracy on shuffled labels
     majority: float  # share of the most frequent class, among frames if those were asked about
     baselines: tuple[str, ...]  # acoustic features
@@ -141,7 +142,7 @@ def analyse(
     target: str = "phone",
     unit: str = "segments",
     probe: str = "ridge",
-    groups: str = "utterance",
+    groups: str = "auto",
     transfer: str | None = None,
     layers: Sequence[int] | None = None,
     window: str = "clip",
@@ -154,9 +155,9 @@ def analyse(
 
     `target` is one of `probe_targets.TARGETS` or "tier:NAME"; `unit` is "segments" (mean over the frames), "centre"
     or "frames"; `probe` is "ridge" (closed form) or "logistic"; folds are dealt by `groups`, "utterance" or
-    "speaker", so that no recording (speaker) is on both sides. `transfer` names a bundled corpus of other speakers.
-    `window` and `subtract_silence`: see `features.of_model`.
-    Raises UserError if there is too little to train, choose and test on.
+    "speaker", so that no recording (speaker) is on both sides; "auto": by speaker for sex and language if there are
+    enough of each. `transfer` names a bundled corpus of other speakers. `window`, `subtract_silence`: see
+    `features.of_model`. Raises UserError if there is too little to train, choose and test on.
     """
     options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
     return finish(analyse_in_steps(corpus, model, **options))
@@ -167,11 +168,14 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
     check_options(analyse, options, SENSE)
     asked = _Asked(**options)
     task = probe_targets.task(corpus, asked.target)
-    plan = diagnostic.plan(task, asked.unit, asked.probe, asked.groups, asked.control_seeds, asked.seed)
+    by, caution = probe_targets.split(task, asked.target, asked.groups, asked.seed)
+    controls = asked.control_seeds if task.types is not None else ()
+    plan = diagnostic.plan(task, asked.unit, asked.probe, by, controls, asked.seed)
     others, lack = _others(corpus, task.classes, asked)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     yield Step(0.3, "training probes on every layer")
-    result = _first(corpus, model, states, plan, asked, lack)
+    notes = {"split": by, "split_note": caution, "transfer_note": lack, "features_note": states.note}
+    result = _first(corpus, model, states, plan, vars(asked) | notes)
     yield Step(0.35, "training probes on acoustic features", result)
     result = _with_baselines(result, corpus, model, plan)
     yield Step(0.4, "random weights", result)
@@ -192,7 +196,7 @@ class _Asked:
     target: str = "phone"
     unit: str = "segments"
     probe: str = "ridge"
-    groups: str = "utterance"
+    groups: str = "auto"
     transfer: str | None = None
     layers: Sequence[int] | None = None
     window: str = "clip"
@@ -204,7 +208,7 @@ class _Asked:
 
 def _others(corpus: Corpus, classes: tuple[str, ...], asked: _Asked) -> tuple[Corpus | None, str]:
     """The recordings of other speakers to test on, or why there are none."""
-    if asked.transfer is None or asked.target in OF_THE_SPEAKER:
+    if asked.transfer is None or asked.target in probe_targets.OF_THE_SPEAKER:
         return None, ""
     others = corpora.bundled(asked.transfer)
     if others.sound_sha256 == corpus.sound_sha256:
@@ -227,16 +231,17 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features
     return features.only_layers(states, tuple(asked.layers))
 
 
-def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, asked: _Asked, lack: str) -> Probing:
+def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, options: dict[str, Any]) -> Probing:
     measured, task = diagnostic.measure(states, plan), plan.task
-    options = vars(asked) | {"penalties": measured.penalty.tolist(), "features_note": states.note}
+    options = options | {"penalties": measured.penalty.tolist()}
     return Probing(
-        target=asked.target,
+        target=options["target"],
         classes=task.classes,
         dropped=task.dropped,
         items=len(task.items),
         layers=states.names,
         **{name: read_only(getattr(measured, name)) for name in (*SCORES, "low", "high", "control", "shuffled")},
+        control_types=task.types_are,
         confusion=read_only(measured.confusion, np.int64),
         majority=float(measured.confusion[0].sum(1).max() / measured.confusion[0].sum()),
         baselines=(),
@@ -249,7 +254,7 @@ def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, ask
         by_speaker=read_only(np.zeros((0, 0))),
         weights=read_only(_weights(states, plan, measured)),
         done=False,
-        provenance=corpus_provenance("probing", corpus, model, **options, transfer_note=lack),
+        provenance=corpus_provenance("probing", corpus, model, **options),
     )
 
 
@@ -302,7 +307,7 @@ def _with_speakers(
     result: Probing, corpus: Corpus, model: SpeechModel, states: Features, others: Corpus | None, asked: _Asked
 ) -> Probing:
     """Trained on this corpus, tested on other speakers; and every speaker against every other."""
-    if asked.target in OF_THE_SPEAKER:
+    if asked.target in probe_targets.OF_THE_SPEAKER:
         return replace(result, done=True)
     joint = corpus
     if others is not None:
@@ -341,5 +346,5 @@ def plot(result: Probing, *, score: str = "accuracy", layer: int | None = None) 
         probe_figures.draw_matrix(axes[1, 1], result.by_speaker, result.speakers, ("tested on", "trained on"))
     probe_figures.draw_confusion(axes[2, 0], result, layer)
     for ax in (axes[0, 1], axes[1, 0], axes[1, 1], axes[2, 1]):
-        ax.set_visible(ax.has_data())
+        ax.set_visible(bool(ax.has_data() or ax.texts))
     return figure

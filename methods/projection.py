@@ -6,8 +6,11 @@ turned towards the one before, because only distances mean anything, not where u
 
 *How to read it.* Look at the numbers beside the map before believing it. *Trustworthiness* tells whether points that
 are neighbours on the map are neighbours in the full space (1: all). *Neighbours* is the share of a point's ten nearest
-that have its label, in the plane and in the full space, against chance, MFCC and random weights. LDA has seen the
-labels: it shows only recordings that it has not learnt from, and its accuracy stands beside that on shuffled labels.
+that have its label, in the plane and in the full space, against chance, MFCC and random weights. A phone's frames are
+each other's neighbours because it lasts: for frames, chance is what the labels of whole phones dealt out anew would
+give, in each space. LDA has seen the labels: it learns from half of the recordings (of each label, where a recording
+has only one; else of each speaker) and shows the others, and its accuracy, on labels that it has learnt, stands beside
+that of an LDA of shuffled labels.
 For vowels, arrows show where F1 (opener mouth) and F2 (tongue further forward) rise, with how much of them the plane
 explains.
 
@@ -48,17 +51,19 @@ class Projection:
     layers: tuple[str, ...]
     points: np.ndarray  # (layers, n, 2) unit-less, mean square radius 1, turned towards the layer before
     quality: np.ndarray  # (layers, 5) the numbers of QUALITY, shares; NaN where a label is alone
-    chance: float  # neighbours with the same label if they were drawn at random
+    chance: np.ndarray  # (layers, 2) neighbours with the same label by chance, in 2-D and in full
     explained: np.ndarray  # (layers,) share of the variance on the plane (PCA, classical MDS), else NaN
     stress: np.ndarray  # (layers,) stress-1 of MDS, else NaN
-    accuracy: np.ndarray  # (layers, 2) of LDA on held-out recordings, and with shuffled training labels, else NaN
+    accuracy: np.ndarray  # (layers, 2) of LDA on learnt labels, held out, and with shuffled training labels, else NaN
     formants: np.ndarray  # (n, 2) Hz, F1 and F2 of vowels; NaN for everything else
     directions: np.ndarray  # (layers, 2, 3) for F1 and F2: unit vector on the map, and R²; NaN where there is none
     baselines: tuple[str, ...]
     baseline_points: np.ndarray  # (baselines, n, 2)
     baseline_quality: np.ndarray  # (baselines, 5)
+    baseline_chance: np.ndarray  # (baselines, 2)
     random_points: np.ndarray  # (random seeds so far, layers, n, 2)
     random_quality: np.ndarray  # (random seeds so far, layers, 5)
+    random_chance: np.ndarray  # (random seeds so far, layers, 2)
     label: tuple[str, ...]  # (n,)
     name: tuple[str, ...]  # (n,) what each point is, such as the phone
     speaker: tuple[str, ...]  # (n,)
@@ -120,8 +125,9 @@ def analyse(
     `method` is one of `embedding.METHODS`; `unit` "phones", "vowels", "words" or "frames"; `label` "own" (the phone or
     word), a phonological class ("manner", "place", "voicing", "height", "backness"), or a column such as "speaker".
     At most `most` points, fewer of frequent labels. `standardise` brings every dimension to unit variance. `metric`
-    is for MDS and UMAP, `perplexity` for t-SNE, `neighbours` for UMAP. `window` and `subtract_silence`: see
-    `features.of_model`. Raises UserError if there are too few points, or LDA has nothing to learn from.
+    is for MDS and UMAP, `perplexity` for t-SNE, `neighbours` for UMAP. `seed` draws the points, and the recordings
+    that LDA learns from. `window` and `subtract_silence`: see `features.of_model`. Raises UserError if there are too
+    few points, or LDA has nothing to learn from.
     """
     options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
     return finish(analyse_in_steps(corpus, model, **options))
@@ -167,15 +173,16 @@ def _first(
     return Projection(
         method=asked.method, layers=states.names, points=read_only(points),
         quality=read_only([found.quality for found in maps]),
-        chance=embedding.agreement_by_chance(chosen.label[shown]),
+        chance=read_only([found.chance for found in maps]),
         explained=read_only([found.made.explained.sum() for found in maps]),
         stress=read_only([found.made.stress for found in maps]),
         accuracy=read_only([(found.made.accuracy, found.made.shuffled) for found in maps]),
         formants=read_only(formants), directions=read_only(projection_points.directions(points, formants)),
         baselines=(), baseline_points=read_only(np.zeros((0, count, 2))),
-        baseline_quality=read_only(np.zeros((0, len(QUALITY)))),
+        baseline_quality=read_only(np.zeros((0, len(QUALITY)))), baseline_chance=read_only(np.zeros((0, 2))),
         random_points=read_only(np.zeros((0, len(maps), count, 2))),
         random_quality=read_only(np.zeros((0, len(maps), len(QUALITY)))),
+        random_chance=read_only(np.zeros((0, len(maps), 2))),
         label=tuple(map(str, chosen.label[shown])), name=tuple(map(str, chosen.items.label[shown])),
         speaker=tuple(map(str, chosen.items.columns["speaker"][shown])),
         utterance=read_only(chosen.items.utterance[shown], np.int64),
@@ -197,16 +204,18 @@ def _with_baselines(
         baselines=tuple(BASELINES.values()),
         baseline_points=read_only(towards),
         baseline_quality=read_only([found.quality for found in maps]),
+        baseline_chance=read_only([found.chance for found in maps]),
     )
 
 
 def _with_random(result: Projection, maps: list[Mapped]) -> Projection:
     towards = [embedding.aligned([own, found.made.points])[1] for own, found in zip(result.points, maps, strict=True)]
-    scores = [found.quality for found in maps]
+    scores, chance = [found.quality for found in maps], [found.chance for found in maps]
     return replace(
         result,
         random_points=read_only(np.concatenate([result.random_points, [towards]])),
         random_quality=read_only(np.concatenate([result.random_quality, [scores]])),
+        random_chance=read_only(np.concatenate([result.random_chance, [chance]])),
     )
 
 

@@ -8,7 +8,12 @@ nats) is the harm that this mask did. A cell's relevance for a token is the mean
 *How to read it.* Relevance is in standard deviations of the harm: 0 is an average cell, red is above it.
 Look first at the **split-half correlation**: two maps made from half of the masks each must agree far
 better than maps of chance, or the picture is noise and wants more masks. The curves say whether the map is true: take
-its best cells away and the text should break sooner than with random cells or with the loudest ones.
+its best cells away and the text should break sooner than with random cells or with the loudest ones. **Random
+weights**: a map that correlates as much with an untrained network's map shows the sound rather than the model.
+**Size** is the share of the picture that is relevant: smaller than chance's is sharp, whether or not it is true.
+
+*What you hear.* A masked spectrogram is no sound. The players turn the hidden cells of the clip down to silence and
+keep its own phase: a sound that no mask of the test had, so the model is asked again what it hears in exactly that.
 
 *What it cannot show.* Painting over makes spectrograms that no microphone records, and the neutral value is a choice
 (nothing in speech is absent; 0 is not neutral for Whisper). With few masks only coarse patches can be trusted. By
@@ -19,6 +24,8 @@ same input; the exact window can be chosen.
 al., SLIC, IEEE TPAMI 2012.
 """
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -28,13 +35,13 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from methods.core import draw, models, occlusion_figure, spectrogram_masks
+from methods.core import draw, masked_sound, models, occlusion_figure, spectrogram_masks
 from methods.core.audio import Clip
 from methods.core.cue import text_words
 from methods.core.errors import UserError
 from methods.core.faithfulness import Verdict
 from methods.core.frames import Segment
-from methods.core.map_trials import MapTrial, map_trial
+from methods.core.map_trials import MapTrial, best_cells, map_trial
 from methods.core.network import SpeechModel
 from methods.core.options import check_options
 from methods.core.perturb import check_audible
@@ -43,6 +50,8 @@ from methods.core.results import Step, Steps, finish, provenance, read_only
 from methods.core.spectrogram_masks import Masks
 from methods.core.stages import Window
 from methods.core.superpixels import superpixels
+from methods.core.time_needed import TIME_LIMIT, check_time
+from methods.core.token_divergence import divergence, hidden_text
 
 Neutral = Literal["mean", "padding"]
 Level = Literal["token", "word", "sentence"]
@@ -54,7 +63,9 @@ SENSE = {
     "share": (0.01, 0.99),
     "points": (1, 100),
     "random_maps": (0, 100),
+    "time_limit": (0, math.inf),
 }
+SHUFFLES = 20  # maps of chance whose size is known; they run no model
 BETWEEN_PICTURES = 24  # masks from one partial result to the next
 
 
@@ -83,6 +94,9 @@ class SpectrogramOcclusion:
     random: tuple[Twin, ...]  # random-weights controls
     spoken: tuple[Segment, ...]  # words with their times, for the eye alone; () if they are not known
     trials: tuple[MapTrial, ...]  # deletion and insertion by the sentence map, by loudness, and by maps of chance
+    heard_sounds: tuple[tuple[str, str], ...]  # (points + 1,) what the model writes of `sounds` at each step
+    samples: np.ndarray  # (n,) float32, the clip
+    filters: np.ndarray  # (bins, mels) of the model's log-mel
     provenance: dict[str, Any]
 
     def relevance(self, token: int) -> np.ndarray:
@@ -123,6 +137,15 @@ class SpectrogramOcclusion:
         own = self.map()
         maps = (_map(self.masks, twin.impacts, self.tokens_of("sentence", 0)) for twin in self.random)
         return np.array([spectrogram_masks.correlation(own, other) for other in maps])
+
+    def size(self, level: Level = "sentence", number: int = 0) -> tuple[float, np.ndarray]:
+        """Share of cells that are relevant (`spectrogram_masks.compactness`), and (SHUFFLES,) the same by chance."""
+        return spectrogram_masks.size_and_chance(self.masks, self.scores(level, number), SHUFFLES)
+
+    def sounds(self, step: int) -> tuple[Clip, Clip]:
+        """The clip without the cells that go first in the deletion curve, up to a step, and with nothing else."""
+        best = best_cells(self.map(), int(self.trials[0].trial.taken[step]))
+        return masked_sound.parted(self.samples, self.filters, best, self.provenance["clip"])
 
     @property
     def verdict(self) -> Verdict | None:
@@ -166,13 +189,15 @@ def analyse(
     points: int = 10,
     random_maps: int = 5,
     random_seeds: Sequence[int] = (0, 1, 2),
+    time_limit: float = TIME_LIMIT,
 ) -> SpectrogramOcclusion:
     """Where in the spectrogram is what each token rests on?
 
     `masks` are shared among the patch sizes; each hides every patch with probability `share` behind the clip's mean
     value or the one that digital silence has. `points` steps make up the deletion and insertion curves, for
-    `random_maps` maps of chance too. Random weights get a third of the masks each. Raises UserError for a model
-    without a decoder, a silent clip, or too few masks. `segments` are words with their times, which are only shown.
+    `random_maps` maps of chance too. Random weights get a third of the masks each. `segments` are words with their
+    times, which are only shown. Raises UserError for a model without a decoder, a silent clip, too few masks, and
+    where it would take longer than `time_limit` seconds.
     """
     options = {
         "segments": segments,
@@ -183,13 +208,13 @@ def analyse(
         "neutral": neutral,
     }
     options |= {"patches_per_second": list(patches_per_second), "window": window, "seed": seed, "points": points}
-    options |= {"random_maps": random_maps, "random_seeds": list(random_seeds)}
+    options |= {"random_maps": random_maps, "random_seeds": list(random_seeds), "time_limit": time_limit}
     return finish(analyse_in_steps(clip, model, **options))
 
 
 def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[SpectrogramOcclusion]:
     """`analyse`, with a partial result every few masks, for a page that shows progress and can stop."""
-    options = {name: options.get(name, default) for name, default in _defaults().items()}
+    options = {name: options.get(name, default) for name, default in analyse.__kwdefaults__.items()}
     check_options(analyse, options, SENSE)
     _check(clip, model, options)
     yield Step(0.0, f"{model.id} reads the clip")
@@ -197,8 +222,9 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[Sp
     if not text.tokens:
         raise UserError(f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.")
     reader = Rereader(clip, model, text, options["window"])
-    result = yield from _masked(_empty(reader, options), reader)
-    result = replace(result, text_impacts=_hidden_text(reader))
+    heard = _first_reading(reader, options)
+    result = yield from _masked(_empty(reader, heard, options), reader)
+    result = replace(result, text_impacts=hidden_text(reader))
     for number, seed in enumerate(options["random_seeds"]):
         yield Step(0.6 + 0.1 * number / len(options["random_seeds"]), f"random weights, seed {seed}", partial=result)
         twin = Rereader(clip, models.random_twin(model, seed), text, options["window"])
@@ -206,10 +232,6 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[Sp
         impacts = np.concatenate(list(_impacts(twin, third, result.neutral)))
         result = replace(result, random=(*result.random, Twin(seed, read_only(impacts))))
     return (yield from _judged(result, reader))
-
-
-def _defaults() -> dict[str, Any]:
-    return {**analyse.__kwdefaults__}
 
 
 def _check(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> None:
@@ -220,7 +242,22 @@ def _check(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> None:
         raise UserError("No size of patches was chosen, so there is nothing to hide; give at least one.")
 
 
-def _empty(reader: Rereader, options: dict[str, Any]) -> SpectrogramOcclusion:
+def _first_reading(reader: Rereader, options: dict[str, Any]) -> str:
+    """What the model writes of the unchanged clip. How long that takes tells whether all the rest can be done."""
+    start = time.perf_counter()
+    states = reader.states(reader.mel[None])
+    read = time.perf_counter() - start
+    heard = reader.texts(states)[0]
+    written = time.perf_counter() - start - read
+    masks = options["masks"] + len(options["random_seeds"]) * max(FEWEST_MASKS, options["masks"] // 3)
+    judged = 2 * (options["points"] + 1) * (3 + options["random_maps"])
+    way = "ask for fewer masks or maps of chance, or choose the quick window, a smaller model or a shorter clip"
+    what = f"{options['masks']} masks and all checks"
+    check_time(masks * read + judged * (read + written), options["time_limit"], what, way)
+    return heard
+
+
+def _empty(reader: Rereader, heard: str, options: dict[str, Any]) -> SpectrogramOcclusion:
     """The result before the first mask: the masks that are to come are drawn here."""
     text, mel = reader.transcript, reader.mel.numpy()
     counts = [max(FEWEST_PATCHES, round(each * reader.clip.seconds)) for each in options["patches_per_second"]]
@@ -233,7 +270,7 @@ def _empty(reader: Rereader, options: dict[str, Any]) -> SpectrogramOcclusion:
     said["segments"] = [[segment.label, segment.start, segment.end] for segment in spoken]
     return SpectrogramOcclusion(
         text=text.text,
-        heard=reader.texts(reader.states(reader.mel[None]))[0],
+        heard=heard,
         tokens=(*(piece.strip() or "·" for piece in text.token_texts), "(end)"),
         words=tuple(word.label for word in words),
         word_tokens=tuple(range(word.tokens.start - first, word.tokens.stop - first) for word in words),
@@ -245,6 +282,9 @@ def _empty(reader: Rereader, options: dict[str, Any]) -> SpectrogramOcclusion:
         random=(),
         spoken=spoken,
         trials=(),
+        heard_sounds=(),
+        samples=read_only(reader.clip.samples, np.float32),
+        filters=read_only(reader.model.front_end.mel_filters, np.float32),
         provenance=provenance("spectrogram occlusion", reader.clip, reader.model, seed_of_model=reader.model.seed,
                               patches=[int(layout.max()) + 1 for layout in patches], **{**options, **said}),
     )  # fmt: skip
@@ -272,33 +312,7 @@ def _impacts(reader: Rereader, masks: Masks, neutral: float) -> Iterable[np.ndar
         numbers = range(start, min(start + reader.batch, len(masks)))
         hidden = torch.from_numpy(np.stack([masks.cells(number) for number in numbers]))
         states = reader.states(reader.mel.masked_fill(hidden, neutral))
-        yield np.stack([_divergence(whole, table) for table in reader.log_probabilities(states)])
-
-
-def _divergence(whole: torch.Tensor, masked: torch.Tensor) -> np.ndarray:
-    """(tokens,) Kullback-Leibler divergence of `masked` from `whole`, natural logarithms; not below 0 by rounding."""
-    return (whole.exp() * (whole - masked.double())).sum(-1).clamp_min(0.0).numpy()
-
-
-@torch.inference_mode()
-def _hidden_text(reader: Rereader) -> np.ndarray:
-    """(tokens + 1, tokens) divergence of each token's distribution when one earlier token's embedding is zero."""
-    text, decoder = reader.transcript, reader.model.network.model.decoder
-    ids, first = torch.tensor([text.prompt + text.tokens]), len(text.prompt)
-    states, found = reader.states(reader.mel[None]), np.full((len(text.tokens) + 1, len(text.tokens)), np.nan)
-    with reader.model.lock:
-
-        def tables(hidden: int | None) -> torch.Tensor:
-            embedded = decoder.embed_tokens(ids).clone()
-            if hidden is not None:
-                embedded[0, first + hidden] = 0.0
-            read = decoder(inputs_embeds=embedded, encoder_hidden_states=states, use_cache=False).last_hidden_state
-            return reader.model.network.proj_out(read[0, first - 1 :]).log_softmax(-1).double()
-
-        whole = tables(None)
-        for token in range(len(text.tokens)):
-            found[token + 1 :, token] = _divergence(whole, tables(token))[token + 1 :]
-    return read_only(found)
+        yield np.stack([divergence(whole, table) for table in reader.log_probabilities(states)])
 
 
 # Is the map true?
@@ -315,7 +329,10 @@ def _judged(result: SpectrogramOcclusion, reader: Rereader) -> Steps[Spectrogram
         yield Step(0.7 + 0.3 * number / len(maps), f"deletion and insertion: {name}", partial=result)
         found.append(map_trial(reader, values, result.heard, result.neutral, options["points"]))
         result = replace(result, trials=tuple(found))
-    return result
+    yield Step(0.99, "what the model writes of the sounds that can be played", partial=result)
+    pairs = [result.sounds(step) for step in range(options["points"] + 1)]
+    texts = [reader.texts(reader.states(reader.mels([sound.samples for sound in pair]))) for pair in pairs]
+    return replace(result, heard_sounds=tuple(tuple(text.strip() for text in pair) for pair in texts))
 
 
 def plot(result: SpectrogramOcclusion, *, level: Level = "sentence", number: int = 0) -> Figure:

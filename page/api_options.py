@@ -63,7 +63,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "masks": (24, 1000),
     "patches_per_second": (1, 100),
     "points": (2, 20),
-    "random_maps": (1, 10),
+    "random_maps": (1, 20),
     "mutants": (20, 1000),
     "causal_budget": (0, 1000),
     "frame": (0.02, 0.07),  # s

@@ -9,11 +9,22 @@ import numpy as np
 from methods.core import attribution_view
 from methods.core.attribution_result import Attribution, Played
 from methods.core.audio import Clip, to_wav
+from methods.core.shapley import REMOVAL_METHODS
 from page import attribution_heads, sound_plot
 from page.pictures import inline_svg
 from page.technique_tab import Values
 
 UNTESTED = "<p class='quiet'>Not run: choose “with all tests”.</p>"
+MEASURED = {  # measure -> what the table calls it
+    "deletion_area": "deletion, mean over time (low is good)",
+    "insertion_area": "insertion, mean over time (high is good)",
+    "comprehensiveness": "comprehensiveness, by number of pieces (high is good)",
+    "sufficiency": "sufficiency, by number of pieces (low is good)",
+}
+BY_COUNT = (
+    "<p class='quiet'>The last two count pieces, and long pieces and short pauses count alike: they favour whatever "
+    "takes the longest pieces first. Judge by the first two.</p>"
+)
 CLEAREST = 0.995  # quantile of the map's magnitudes at which its colours end
 
 
@@ -28,7 +39,7 @@ def drawn(result: Attribution, _values: Values) -> tuple[Any, ...]:
         verdict_table(result) if judged else untested,
         _agreement(result) if result.others else untested,
         _steadiness(result) if result.steady else "",
-        inline_svg(_panel(attribution_view.modes_panel, result), _modes_told(result)) if result.modes else untested,
+        _modes(result) if result.modes else untested,
         attribution_heads.shown(result),
     )
 
@@ -78,10 +89,16 @@ def _side_by_side(result: Attribution, vectors: dict[str, np.ndarray]) -> Values
 
 
 def players(result: Attribution, played: Played) -> str:
-    """Three sounds and what the model makes of each."""
+    """The sounds and what the model makes of each."""
     sounds = (
         (f"only the strongest {played.share:.0%} of the time", played.only, played.answer_only, played.score_only),
         (f"all but that {played.share:.0%}", played.without, played.answer_without, played.score_without),
+        (
+            f"for comparison, only the loudest {played.share_loudest:.0%}",
+            played.loudest,
+            played.answer_loudest,
+            played.score_loudest,
+        ),
     )
     lines = [("the whole clip, as heard above", "", played.answer, result.whole)]
     lines += [(name, _player(clip), answer, score) for name, clip, answer, score in sounds]
@@ -92,7 +109,7 @@ def players(result: Attribution, played: Played) -> str:
     )
     target = html.escape(f"{result.target} ({result.unit})")
     head = f"<tr><th>sound</th><th></th><th>the model's own answer (exact 30 s)</th><th>{target}</th></tr>"
-    caption = f"Play only the top {played.share:.0%}, play without it"
+    caption = f"Play only the top {played.share:.0%}, play without it, play as much of what is loudest"
     return f"<table class='prose'><caption>{caption}</caption>{head}{body}</table>"
 
 
@@ -104,20 +121,24 @@ def _player(clip: Clip) -> str:
 
 
 def verdict_table(result: Attribution) -> str:
-    """Comprehensiveness and the rest beside chance and the loudest first."""
-    good = {"comprehensiveness": "high", "sufficiency": "low", "deletion_area": "low", "insertion_area": "high"}
-    text = attribution_view.text_of
+    """The areas over time, then the means over pieces, beside chance, the loudest and the longest first."""
+    text, measured = attribution_view.text_of, result.measured()
     lines = [
-        (f"{name.replace('_', ' ')} ({good[name]} is good)", text(v["own"]), text(v["energy"]),
-         f"{text(v['random_mean'])} ± {text(v['random_sd'])}", text(v["z"]), text(v["energy_z"]), f"{v['beaten']:.0%}")
-        for name, v in result.verdict.summary().items()
+        (said, text(v["own"]), text(v["energy"]), text(v["longest"]),
+         f"{text(v['random_mean'])} ± {text(v['random_sd'])}", text(v["z"]), text(v["energy_z"]), text(v["longest_z"]),
+         f"{v['beaten']:.0%}" if np.isfinite(v["beaten"]) else "n/a", text(v["crossed_z"]))
+        for said, v in ((said, measured[name]) for name, said in MEASURED.items())
     ]  # fmt: skip
-    names = ("measure", "this map", "loudest first", "random orders", "z", "z of loudest first", "orders beaten")
+    other = f"z with {result.crossed_with} instead" if result.crossed else "z with another sound instead"
+    names = ("measure", "this map", "loudest first", "longest first", "random orders", "z", "z of loudest first",
+             "z of longest first", "orders beaten", other)  # fmt: skip
     head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
     steps = len(result.verdict.own.taken) - 1
     caption = f"Faithfulness, in {result.unit}; {steps} steps; z: standard deviations better than chance"
-    return f"<table class='prose'><caption>{caption}</caption><tr>{head}</tr>{body}</table>" + _controls_told(result)
+    table = f"<table class='prose'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+    scrolled = f"<div style='{attribution_heads.SCROLLED}'><div style='overflow-x:auto'>{table}</div></div>"
+    return scrolled + BY_COUNT + _controls_told(result)
 
 
 def _controls_told(result: Attribution) -> str:
@@ -160,9 +181,20 @@ def _steadiness(result: Attribution) -> str:
 def _told(result: Attribution, name: str) -> str:
     trial = result.verdict.own
     values = ", ".join(f"{value:.2f}" for value in getattr(trial, name))
-    return f"{name.capitalize()} curve of {result.own.method}: {values} {result.unit}."
+    said = attribution_view.judgement(result, name)
+    return f"{name.capitalize()} curve of {result.own.method}: {values} {result.unit}. By time: {said}."
+
+
+def _modes(result: Attribution) -> str:
+    """The scores by what stands in, and of which method they are."""
+    own, shown = result.own.method, result.modes_method
+    why = "takes too long to be run with each" if own in REMOVAL_METHODS else "takes nothing away"
+    lead = f"<p>Shown for <strong>{html.escape(shown)}</strong>"
+    lead += ".</p>" if shown == own else f", not for the map above: {html.escape(own)} {why}.</p>"
+    return lead + inline_svg(_panel(attribution_view.modes_panel, result), _modes_told(result))
 
 
 def _modes_told(result: Attribution) -> str:
     tops = [f"{mode}: “{result.labels[int(np.argmax(v))]}”" for mode, v in result.modes.items()]
-    return f"Leave one out, highest piece by what stands in. {'; '.join(tops)}."
+    name = result.modes_method
+    return f"{name[0].upper()}{name[1:]}, highest piece by what stands in. {'; '.join(tops)}."

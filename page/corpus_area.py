@@ -23,8 +23,9 @@ HOW = """A zip (20 MB) of sound files (up to 30 s each, 15 minutes in all, 400 f
 each with a Praat **TextGrid** of the same name that has interval tiers named `words` and `phones`; other tiers can be
 probed as labels of their own. Instead of TextGrids, one table `segments.csv` will do, with the columns `file`, `tier`,
 `label`, `start`, `end` (seconds). Speakers: one folder each, or an `index.csv` with the columns `file`, `speaker`,
-`sex`, `language`. For articulation: a zip of EMA sentences in the `.mat` format of Haskins' HPRC. Your recordings
-are held in memory for this visit only and are never part of a link."""
+`sex`, `language`; columns `accent` and `group`, in either table, can be compared in Phone focus. For articulation: a
+zip of EMA sentences in the `.mat` format of Haskins' HPRC. Your recordings are held in memory for this visit only and
+are never part of a link."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class CorpusArea:
 
 def corpus_area() -> CorpusArea:
     """Lay out the upload."""
-    with gr.Accordion("Your own corpus, for probing, RSA, CKA, CCA, ABX, projections and units", open=False):
+    title = "Your own corpus, for probing, RSA, CKA, CCA, ABX, projections, units and phone focus"
+    with gr.Accordion(title, open=False):
         gr.Markdown(HOW, elem_classes="quiet")
         file = gr.File(label="Zip of recordings and TextGrids", file_types=[".zip"], type="filepath", elem_id="corpus")
         told = gr.Markdown("", elem_id="corpus-told", elem_classes="quiet")

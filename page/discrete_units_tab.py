@@ -7,7 +7,7 @@ from methods import discrete_units
 from methods.core import unit_figures as figures
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
-from methods.discrete_units import ENOUGH, SCORES, DiscreteUnits
+from methods.discrete_units import SCORES, DiscreteUnits
 from page import corpus_area, sound_plot
 from page.pictures import inline_svg
 from page.session import Session
@@ -162,13 +162,12 @@ def status_line(result: DiscreteUnits, values: Values) -> str:
         f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
         f"{result.units} units learnt from {result.train_frames:,} frames, counted on {result.frames:,} others",
         f"layer {result.layers[layer]}: {told[0]:.2f} of {result.entropy:.2f} bits (shuffled {null[0]:.2f}), PNMI "
-        f"{told[1]:.2f}, phone purity {told[2]:.2f}, cluster purity {told[3]:.2f}",
+        f"{told[1]:.2f} (shuffled {null[1]:.2f}), phone purity {told[2]:.2f}, cluster purity {told[3]:.2f}",
     ]
-    if result.few:
-        needed = ENOUGH * result.units
+    if result.few(layer):
         parts.append(
-            f"**few frames for {result.units} units**: {needed:,} would keep chance under 2 %, so compare with the "
-            "shuffled line, not with zero"
+            f"**few phones for {result.units} units**: chance makes a visible part of these numbers, so compare with "
+            "the shuffled line, not with zero; fewer units or more recordings bring it down"
         )
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
     return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])

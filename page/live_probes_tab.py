@@ -4,7 +4,6 @@ import gradio as gr
 import numpy as np
 
 from methods import live_probes
-from methods.core import lens
 from methods.core.live_probe_set import CLASSIFIED, MEASURED
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
@@ -66,16 +65,22 @@ def fitted(result: LiveProbes, values: Values) -> Values:
 def drawn(result: LiveProbes, values: Values) -> tuple[Values, str]:
     """A value for each output."""
     target = values["target"]
-    unit = "R²" if target in MEASURED else "share of frames right"
     lines = live_probes.curves(result, target)
     told = "; ".join(f"{line.name}: {', '.join(f'{value:.2f}' for value in line.values)}" for line in lines)
     names = [_short(name) for name in result.layers]
     picture = inline_svg(
-        lambda ax, ink: lens.layer_curves(ax, names, lines, unit, ink),
-        f"{unit} by row, from MFCC to the last layer. {told}.",
+        lambda ax, ink: live_probes.draw_curves(ax, result, target, names, ink),
+        f"{live_probes.unit(target)} by row, from MFCC to the last layer. {told}.{_chance(result, target)}",
         (5.6, 3.0),
     )
     return sound_view(result, values), picture
+
+
+def _chance(result: LiveProbes, target: str) -> str:
+    if target in MEASURED:
+        return " Always saying the mean gets 0."
+    chance = result.majority(target)
+    return "" if chance is None else f" Always saying {chance[0]} is right in {chance[1]:.2f} of this clip's frames."
 
 
 def _short(name: str) -> str:
@@ -146,8 +151,10 @@ def status_line(result: LiveProbes, values: Values) -> str:
     parts = [f"**{result.provenance['model']}**, {_row_name(result, layer)}, {len(result.times)} frames"]
     right = result.right(target) if target in CLASSIFIED and result.labels else None
     if right is not None:
+        (frames, silent), (name, share) = result.counted(target), result.majority(target)
         parts.append(
-            f"right in {right[layer]:.0%} of this clip's frames (MFCC {right[0]:.0%}, best {right.max():.0%})"
+            f"right in {right[layer]:.0%} of this clip's {frames} labelled frames, {silent} of silence counted "
+            f"(MFCC {right[0]:.0%}, best {right.max():.0%}, always “{name}” {share:.0%})"
         )
     elif target in CLASSIFIED:
         parts.append(

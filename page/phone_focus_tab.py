@@ -7,9 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import phone_focus
+from methods.core.articulation import Articulation
+from methods.core.corpus import Corpus
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
-from methods.phone_focus import REACH, PhoneFocus
+from methods.phone_focus import OWN_GROUPS, REACH, PhoneFocus
 from page import corpus_area, edited_sounds
 from page.pictures import inline_svg
 from page.session import Session
@@ -34,7 +36,31 @@ def phone_focus_tab(shell: Shell) -> Tab:
         ranges=lambda result, values: {"layer": gr.Slider(maximum=len(result.layers) - 1, value=values["layer"])},
         rerun=("corpus", "group_by", "matched", "most"),
     )
-    return technique_tab(recipe, shell)
+    tab = technique_tab(recipe, shell)
+    gr.on(
+        [shell.corpus.change, tab.controls["corpus"].change],
+        _offered,
+        [shell.corpus, tab.controls["group_by"]],
+        [tab.controls["group_by"]],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return tab
+
+
+def _offered(own: Corpus | Articulation | None, group_by: str) -> dict:
+    """Accents and groups can be compared where the tables of the visitor's own corpus have them.
+
+    They stay on offer beside other recordings: a choice that vanished while a run starts would be refused by Gradio.
+    """
+    corpus = getattr(own, "corpus", own)
+    there = [] if corpus is None else [name for name in OWN_GROUPS if _has(corpus, name)]
+    choices = [*GROUPS, *((name, name) for name in there)]
+    return gr.update(choices=choices, value=group_by if group_by in dict(choices) else "speaker")
+
+
+def _has(corpus: Corpus, group_by: str) -> bool:
+    return any(getattr(utterance, group_by) for utterance in corpus.utterances)
 
 
 def _controls() -> dict[str, gr.components.Component]:
@@ -125,7 +151,8 @@ def status_line(result: PhoneFocus, _values: Values) -> str:
     """What is on screen, in one line."""
     origin = result.provenance
     options = origin["options"]
-    parts = [f"**{origin['model']}**", result.head, f"recordings: {origin['corpus']}"]
+    parts = [f"**{origin['model']}**", result.head, f"recordings: {html.escape(origin['corpus'])}"]
+    parts.append(f"compared by {options['group_by']}")
     seconds = [np.mean(result.seconds[result.group == number]) for number in range(len(result.groups))]
     lengths = ", ".join(f"{name} {mean:.1f} s" for name, mean in zip(result.groups, seconds, strict=True))
     parts.append(f"mean length of a recording: {lengths}")

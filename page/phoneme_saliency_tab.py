@@ -8,12 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import phoneme_saliency
-from methods.core import ctc_words, gradients, models
+from methods.core import ctc_words, gradients, models, perturb, phone_figure
 from methods.core.frames import Segment
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
+from methods.core.time_needed import TIME_LIMIT
 from methods.phoneme_saliency import PhonemeSaliency
-from page import edited_sounds, sound_plot
+from page import clip_area, edited_sounds, sound_plot
 from page.pictures import inline_svg
 from page.session import Session
 from page.sound_plot import SoundPlot
@@ -85,11 +86,12 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> list[gr.components.Component]:
     plot = SoundPlot(elem_id="plot-phoneme_saliency")
-    gr.Markdown("#### Is this real? What the answer loses without the first phones, and without rivals of equal size")
+    gr.Markdown("#### Is this real? What the answer loses without the first phones, and with nothing but them")
     with gr.Row():
-        curves = [gr.HTML(elem_id="curve-phoneme_saliency"), gr.HTML(elem_id="errors-phoneme_saliency")]
-    gr.Markdown("#### Listen: without these phones, and with nothing else")
-    return [plot, *curves, gr.HTML(elem_id="sound-phoneme_saliency")]
+        curves = [gr.HTML(elem_id=f"{name}-phoneme_saliency") for name in ("curve", "kept")]
+    gr.Markdown("#### Each phone's score; and listen: without these phones, and with nothing else")
+    with gr.Row():
+        return [plot, *curves, *(gr.HTML(elem_id=f"{name}-phoneme_saliency") for name in ("errors", "sound"))]
 
 
 def _places(words: tuple[Segment, ...]) -> list[tuple[str, str]]:
@@ -114,6 +116,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         pooling=values["pooling"],
         instead=values["instead"],
         window=values["window"],
+        time_limit=min(clip_area.longest_run(), TIME_LIMIT),
         **_explained(session, model, values),
     )
 
@@ -158,18 +161,21 @@ def ranges(result: PhonemeSaliency, values: Values) -> dict[str, Any]:
     return {"step": gr.Slider(maximum=len(result.kept), value=values["step"])}
 
 
-def drawn(result: PhonemeSaliency, values: Values) -> tuple[Values, str, str, str]:
+def drawn(result: PhonemeSaliency, values: Values) -> tuple[Values, str, str, str, str]:
     """A value for each output."""
     step = int(values["step"]) - 1
 
     def losses(ax: Axes, ink: str) -> None:
-        phoneme_saliency.loss_curves(ax, result, ink)
+        phone_figure.loss_curves(ax, result, ink)
+
+    def kept(ax: Axes, ink: str) -> None:
+        phone_figure.loss_curves(ax, result, ink, kept=True)
 
     def bars(ax: Axes, ink: str) -> None:
-        phoneme_saliency.score_bars(ax, result, ink)
+        phone_figure.score_bars(ax, result, ink)
 
-    pictures = inline_svg(losses, loss_text(result), (5.4, 4.0)), inline_svg(bars, best_text(result), (5.6, 3.4))
-    return maps(result, step), *pictures, _sounds(result, step)
+    curves = [inline_svg(losses, loss_text(result), (5.4, 4.0)), inline_svg(kept, loss_text(result, True), (5.4, 4.0))]
+    return maps(result, step), *curves, inline_svg(bars, best_text(result), (5.6, 3.4)), _sounds(result, step)
 
 
 def maps(result: PhonemeSaliency, step: int) -> Values:
@@ -204,17 +210,18 @@ def best_text(result: PhonemeSaliency) -> str:
     return f"Most salient phones, with their shares of all saliency: {', '.join(best)}."
 
 
-def loss_text(result: PhonemeSaliency) -> str:
+def loss_text(result: PhonemeSaliency, kept: bool = False) -> str:
     """The losses in words, at every k that has been tried."""
+    own, drawn_ = (result.kept_losses, result.random_kept_losses) if kept else (result.losses, result.random_losses)
     parts = []
     for step, k in enumerate(result.kept):
-        if np.isfinite(result.losses[0, step]):
+        if np.isfinite(own[0, step]):
             rivals = ", ".join(
-                f"{name} {loss:.1f}"
-                for name, loss in zip(phoneme_saliency.RIVALS[1:], result.losses[1:, step], strict=True)
+                f"{name} {loss:.1f}" for name, loss in zip(phoneme_saliency.RIVALS[1:], own[1:, step], strict=True)
             )
-            chance = f", random phones {result.random_losses[:, step].mean():.1f}" if len(result.random_losses) else ""
-            parts.append(f"{k} phones lose {result.losses[0, step]:.1f} ({rivals}{chance})")
+            chance = f", random phones {drawn_[:, step].mean():.1f}" if len(drawn_) else ""
+            lose = f"nothing but {k} phones loses" if kept else f"{k} phones lose"
+            parts.append(f"{lose} {own[0, step]:.1f} ({rivals}{chance})")
     return "; ".join(parts) + "."
 
 
@@ -222,9 +229,28 @@ def _sounds(result: PhonemeSaliency, step: int) -> str:
     said = result.answers[step] if result.answers else (None, None)
     labels = " ".join(phone.label for phone in result.first(step))
     without, only = result.sounds(step)
-    return edited_sounds.player(without, f"Without {labels}", said[0]) + edited_sounds.player(
-        only, f"Nothing but {labels}", said[1]
+    return (
+        f"<p class='quiet'>{html.escape(_sounds_text(result, step))}</p>"
+        + edited_sounds.player(without, f"Without {labels}", said[0])
+        + edited_sounds.player(only, f"Nothing but {labels}", said[1])
     )
+
+
+def _sounds_text(result: PhonemeSaliency, step: int) -> str:
+    """How far what is played is what was tested."""
+    options = result.provenance["options"]
+    instead = "the mean of its band" if options.get("instead") == "mean" else "silence"
+    parts = [
+        f"What you hear has digital silence, with fades of {1000 * perturb.FADE:.0f} ms, in place of what is gone; "
+        f"the curves replace whole cells of the {options['level']} by {instead}, which no recording does exactly."
+    ]
+    losses = [*result.sound_losses[:, step], result.losses[0, step], result.kept_losses[0, step]]
+    if np.isfinite(losses).all():
+        parts.append(
+            f"These very sounds lose {losses[0]:.1f} and {losses[1]:.1f} {options['unit']}; the cells, "
+            f"{losses[2]:.1f} and {losses[3]:.1f}."
+        )
+    return " ".join(parts)
 
 
 def status_line(result: PhonemeSaliency, values: Values) -> str:
@@ -234,12 +260,10 @@ def status_line(result: PhonemeSaliency, values: Values) -> str:
     parts.append(f"{result.kept[step]} of {len(result.phones)} phones ({result.seconds[step]:.2f} s) are kept")
     if np.isfinite(result.losses[0, step]):
         loss = f"without them {result.losses[0, step]:.1f} {options['unit']} are lost"
-        drawn_ = result.random_losses[:, step]
-        if len(drawn_) > 1:
-            loss += f" (random phones of equal time {drawn_.mean():.1f} ± {drawn_.std(ddof=1):.1f}"
-            z = result.z()[step]
-            loss += f", z = {z:.1f})" if np.isfinite(z) else ": all phones are gone)"
-        parts.append(loss)
+        parts.append(loss + _against_chance(result.random_losses[:, step], result.z()[step], "all phones are gone"))
+        kept = f"with nothing but them, {result.kept_losses[0, step]:.1f}"
+        drawn_, z = result.random_kept_losses[:, step], result.z(kept=True)[step]
+        parts.append(kept + _against_chance(drawn_, z, "all phones are there"))
     if options.get("window") == "clip" and result.provenance["family"] == "whisper":
         parts.append("clip-only window: another input than Whisper was trained on")
     if result.refused:
@@ -247,3 +271,10 @@ def status_line(result: PhonemeSaliency, values: Values) -> str:
     if not result.answers:
         parts.append("more is being computed …")
     return " · ".join(parts)
+
+
+def _against_chance(losses: np.ndarray, z: float, otherwise: str) -> str:
+    if len(losses) < 2:
+        return ""
+    told = f" ({len(losses)} random sets of equal time {losses.mean():.1f} ± {losses.std(ddof=1):.1f}"
+    return told + (f", z = {z:.1f})" if np.isfinite(z) else f": {otherwise})")

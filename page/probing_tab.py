@@ -20,7 +20,11 @@ MOST_LAYERS = 48
 TARGETS = [(f"{name}: {what}", name) for name, what in probe_targets.TARGETS.items()]
 UNITS = [("mean over each segment", "segments"), ("its centre frame", "centre"), ("every frame", "frames")]
 KINDS = [("ridge (closed form)", "ridge"), ("logistic regression (slower)", "logistic")]
-GROUPS = [("recording", "utterance"), ("speaker", "speaker")]
+GROUPS = [
+    ("recording; for sex and language speaker, if there are enough", "auto"),
+    ("recording", "utterance"),
+    ("speaker", "speaker"),
+]
 TRANSFER = [("the bundled other speakers", "voices"), ("the bundled prompts", "prompts"), ("nobody else", "none")]
 STATES = [("as they are", "raw"), ("less those of silence at the same place (Whisper)", "silence")]
 WINDOWS = [("the clip alone (quicker, not its usual input)", "clip"), ("its exact 30 s window", "full")]
@@ -65,7 +69,7 @@ def _controls() -> dict[str, gr.components.Component]:
     with gr.Accordion("Train your own: layers, features, splits", open=False), gr.Row(elem_classes="controls"):
         made["unit"] = gr.Radio(UNITS, value="segments", label="One item is", interactive=True, min_width=260)
         made["probe"] = gr.Radio(KINDS, value="ridge", label="Probe", interactive=True, min_width=240)
-        made["groups"] = gr.Radio(GROUPS, value="utterance", label="Never on both sides: one", interactive=True)
+        made["groups"] = gr.Radio(GROUPS, value="auto", label="Never on both sides: one", interactive=True)
         made["transfer"] = gr.Dropdown(TRANSFER, value="voices", label="Also test on", interactive=True, min_width=200)
         made["states"] = gr.Radio(STATES, value="raw", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
@@ -166,6 +170,8 @@ def summary(result: Probing) -> str:
 
 def selectivity(result: Probing) -> str:
     """Selectivity in words."""
+    if not len(result.control):
+        return f"There is {figures.lack_of_control(result)}."
     return "Selectivity by layer: " + ", ".join(f"{value:.2f}" for value in result.selectivity.mean(0)) + "."
 
 
@@ -192,5 +198,7 @@ def status_line(result: Probing, values: Values) -> str:
     if result.dropped:
         shown = ", ".join(result.dropped[:6]) + (" …" if len(result.dropped) > 6 else "")
         parts.append(f"{len(result.dropped)} classes left out for having too few items ({shown})")
-    parts += [note for note in map(origin["options"].get, ("transfer_note", "features_note")) if note]
+    parts.append(f"control task by {result.control_types}" if len(result.control) else figures.lack_of_control(result))
+    notes = ("split_note", "transfer_note", "features_note")
+    parts += [note for note in map(origin["options"].get, notes) if note]
     return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])

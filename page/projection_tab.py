@@ -199,7 +199,14 @@ def summary(result: Projection) -> str:
     known = "".join(
         f"; {name} {scores[2]:.2f}" for name, scores in zip(result.baselines, result.baseline_quality, strict=True)
     )
-    return f"Neighbours of the same label in the full space: {told}{known}; chance {result.chance:.2f}."
+    chance = [f"{value:.2f}" for value in result.chance[:, 1]]
+    alike = chance[0] if len(set(chance)) == 1 else f"{', '.join(chance)}, in the order of the layers"
+    return f"Neighbours of the same label in the full space: {told}{known}; {by_chance(result)} {alike}."
+
+
+def by_chance(result: Projection) -> str:
+    """What chance is here, in words: a phone's frames are each other's neighbours."""
+    return "with whole phones' labels shuffled" if result.provenance["options"]["unit"] == "frames" else "by chance"
 
 
 def trust_summary(result: Projection) -> str:
@@ -211,17 +218,18 @@ def trust_summary(result: Projection) -> str:
 def status_line(result: Projection, values: Values) -> str:
     """What is on screen, in one line."""
     origin, layer = result.provenance, values["layer"]
-    scores = result.quality[layer]
+    scores, chance = result.quality[layer], dict.fromkeys(f"{value:.0%}" for value in result.chance[layer])
     parts = [
         f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
         f"{embedding.METHODS[result.method]}: {len(result.label)} points of {len(set(result.label))} labels",
         f"layer {result.layers[layer]}: trustworthiness {scores[0]:.2f}, neighbours with the same label "
-        f"{scores[1]:.0%} on the map, {scores[2]:.0%} in the full space, {result.chance:.0%} by chance",
+        f"{scores[1]:.0%} on the map, {scores[2]:.0%} in the full space, {' and '.join(chance)} {by_chance(result)}",
     ]
     if not np.isnan(result.accuracy[layer, 0]):
         right, wrong = result.accuracy[layer]
         parts.append(
-            f"LDA is right on {right:.0%} of recordings it has not learnt from, {wrong:.0%} with shuffled labels"
+            f"LDA is right on {right:.0%} of the points in recordings it has not learnt from (of labels it has), "
+            f"{wrong:.0%} with shuffled labels"
         )
     parts += result.notes
     if values["wanted"] != values["of"]:

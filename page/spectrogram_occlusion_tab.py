@@ -1,5 +1,6 @@
 """The tab of spectrogram occlusion: the spectrogram, a word's map over it, and whether the map can be trusted."""
 
+import html
 from typing import Any
 
 import gradio as gr
@@ -11,8 +12,9 @@ from methods.core.network import SpeechModel
 from methods.core.rereading import SHORT
 from methods.core.results import Steps
 from methods.core.spectrogram_masks import compactness
+from methods.core.time_needed import TIME_LIMIT
 from methods.spectrogram_occlusion import SpectrogramOcclusion
-from page import sound_plot
+from page import clip_area, edited_sounds, sound_plot
 from page.pictures import inline_svg
 from page.session import Session
 from page.sound_plot import SoundPlot
@@ -24,7 +26,13 @@ WORDS = [("the whole sentence", SENTENCE), *((f"word {n}", str(n)) for n in rang
 WINDOWS = [(f"{SHORT} of silence (quick)", "clip"), ("30 s, as in training (slow)", "full")]
 NEUTRALS = [("the clip's mean", "mean"), ("digital silence", "padding")]
 FEWEST, MOST, STEP = 50, 1000, 50
+CHANCE = (5, 20)  # maps of chance: a z-score from 5 draws is rough, and each takes as long as the map's own trial
 FRAME = 0.01  # s, of the spectrogram
+ROUNDING = 1e-12  # a spread below it is none
+LATER = "<p class='quiet'>Comes after the masks.</p>"
+PLAYED = """A spectrogram is no sound. Here the hidden cells of the clip are turned down to silence and its own phase
+is kept: a sound that the test never gave to the model (there they have a neutral value). Under each player is what
+the model writes of exactly that sound."""
 
 
 def spectrogram_occlusion_tab(shell: Shell) -> Tab:
@@ -39,20 +47,22 @@ def spectrogram_occlusion_tab(shell: Shell) -> Tab:
         plot_options=plot_options,
         fitted=fitted,
         ranges=lambda result, values: {"what": gr.Dropdown(_choices(result), value=values["what"])},
-        rerun=("masks", "neutral", "window"),
+        rerun=("masks", "chance", "neutral", "window"),
     )
     return technique_tab(recipe, shell)
 
 
 def _controls() -> dict[str, gr.components.Component]:
+    made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="controls"):
-        return {
-            "what": gr.Dropdown(WORDS, value=SENTENCE, label="Map for", interactive=True, min_width=200),
-            "top": gr.Slider(5, 50, value=20, step=5, label="Show the best … % of cells alone", interactive=True),
-            "masks": gr.Slider(FEWEST, MOST, value=300, step=STEP, label="Masks", interactive=True),
-            "neutral": gr.Radio(NEUTRALS, value="mean", label="Painted over with", interactive=True, min_width=220),
-            "window": gr.Radio(WINDOWS, value="clip", label="The model reads", interactive=True, min_width=260),
-        }
+        made["what"] = gr.Dropdown(WORDS, value=SENTENCE, label="Map for", interactive=True, min_width=200)
+        made["top"] = gr.Slider(5, 50, value=20, step=5, label="Best cells shown alone, %", interactive=True)
+        made["masks"] = gr.Slider(FEWEST, MOST, value=300, step=STEP, label="Masks", interactive=True)
+        made["chance"] = gr.Slider(*CHANCE, value=CHANCE[0], step=CHANCE[0], label="Maps of chance", interactive=True)
+    with gr.Row(elem_classes="controls"):
+        made["neutral"] = gr.Radio(NEUTRALS, value="mean", label="Painted over with", interactive=True, min_width=220)
+        made["window"] = gr.Radio(WINDOWS, value="clip", label="The model reads", interactive=True, min_width=260)
+    return made
 
 
 def _outputs() -> list[gr.components.Component]:
@@ -60,7 +70,11 @@ def _outputs() -> list[gr.components.Component]:
     gr.Markdown("#### Is this real? Agreement of two halves of the masks; the text without, and with only, the best")
     with gr.Row():
         curves = [gr.HTML(elem_id=f"{name}-spectrogram_occlusion") for name in ("halves", "deletion", "insertion")]
-    return [plot, *curves]
+    checks = gr.HTML(elem_id="checks-spectrogram_occlusion")
+    gr.Markdown(
+        "#### Listen, and read what the model now writes: without, and with only, the sentence map's best cells"
+    )
+    return [plot, *curves, checks, *(gr.HTML(elem_id=f"{name}-spectrogram_occlusion") for name in ("sound", "texts"))]
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
@@ -70,6 +84,8 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         segments=session.words or (),
         transcript=session.text,
         masks=int(np.clip(values["masks"], FEWEST, MOST)),
+        random_maps=int(np.clip(values["chance"], *CHANCE)),
+        time_limit=min(clip_area.longest_run(), TIME_LIMIT),
         neutral="padding" if values["neutral"] == "padding" else "mean",
         window="full" if values["window"] == "full" else "clip",
     )
@@ -101,18 +117,85 @@ def drawn(result: SpectrogramOcclusion, values: Values) -> list[Any]:
     pictures = [inline_svg(lambda ax, ink: occlusion_figure.draw_convergence(ax, convergence, ink), halves)]
     for side in ("deletion", "insertion"):
         pictures.append(_trials(result, side))
-    return [rows(result, values), *pictures]
+    return [
+        rows(result, values),
+        *pictures,
+        checks(result, values),
+        *(made(result, values) for made in (heard, texts)),
+    ]
 
 
 def _trials(result: SpectrogramOcclusion, side: str) -> str:
     if not result.trials:
-        return "<p class='quiet'>Comes after the masks.</p>"
+        return LATER
     areas = [getattr(made.trial, f"{side}_area") for made in result.trials]
     names = ("this map", "the loudest first", *(f"chance {n}" for n in range(1, len(areas) - 1)))
     good = "low" if side == "deletion" else "high"
     told = ", ".join(f"{name} {area:.2f}" for name, area in zip(names, areas, strict=False))
     summary = f"Area under the {side} curve of the sentence map, {good} is good: {told}."
     return inline_svg(lambda ax, ink: occlusion_figure.draw_trials(ax, result.trials, side, ink), summary)
+
+
+def checks(result: SpectrogramOcclusion, values: Values) -> str:
+    """The size of the map on screen, and the areas of the sentence map, beside loudness and chance."""
+    chosen = plot_options(result, values)
+    own, chance = result.size(**chosen)
+    lines = [_line(f"size (share of cells) of the map for {_name(result, chosen)}", "low", own, chance,
+                   compactness(result.log_mel))]  # fmt: skip
+    verdict = result.verdict
+    for side, good in (("deletion", "low"), ("insertion", "high")) if verdict else ():
+        measure = f"{side}_area"
+        drawn_ = np.array([getattr(each, measure) for each in verdict.random])
+        name = f"area under the {side} curve, sentence"
+        lines.append(_line(name, good, getattr(verdict.own, measure), drawn_, getattr(verdict.energy, measure)))
+    heads = ["measure, 0 to 1", "this map", "the loudest first", "maps of chance, mean ± sd", "z", "good is"]
+    return edited_sounds.table(heads, lines, "Is the map sharp, and does the text follow it?")
+
+
+def _line(name: str, good: str, own: float, chance: np.ndarray, loudest: float) -> list[str]:
+    """One row of the table; z counts standard deviations better than chance."""
+    spread = float(chance.std(ddof=1)) if len(chance) > 1 else float("nan")
+    gain = (own - float(chance.mean()) if len(chance) else float("nan")) * (1 if good == "high" else -1)
+    drawn_ = f"{chance.mean():.2f} ± {spread:.2f} ({len(chance)} maps)" if len(chance) > 1 else "not drawn"
+    z = f"{gain / spread:.1f}" if spread > ROUNDING else "–"
+    return [html.escape(name), _number(own), _number(loudest), drawn_, z, good]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "–"
+
+
+def _step(result: SpectrogramOcclusion, values: Values) -> int:
+    """The step of the deletion curve that is nearest to the share of cells that is shown; never none of them."""
+    share = result.trials[0].trial.share
+    return 1 + int(np.abs(share[1:] - values["top"] / 100).argmin())
+
+
+def heard(result: SpectrogramOcclusion, values: Values) -> str:
+    """The clip without, and with only, the best cells as sounds, and what the model hears in exactly these."""
+    if not (result.trials and result.heard_sounds):
+        return LATER
+    step = _step(result, values)
+    share = f"{result.trials[0].trial.share[step]:.0%} of the cells".replace("%", " %")
+    names = (f"Without the sentence map's best {share}", f"Only its best {share}")
+    players = (
+        edited_sounds.player(sound, name, text)
+        for sound, name, text in zip(result.sounds(step), names, result.heard_sounds[step], strict=True)
+    )
+    return f"<p class='quiet'>{PLAYED}</p>" + "".join(players)
+
+
+def texts(result: SpectrogramOcclusion, _values: Values) -> str:
+    """What the model wrote at each step of the deletion and insertion curves, marked where it differs."""
+    if not result.trials:
+        return LATER
+    first = result.trials[0]
+    lines = [
+        [f"{100 * share:.0f} %", *(edited_sounds.compared(result.heard, text) for text in pair)]
+        for share, *pair in zip(first.trial.share, *first.texts, strict=True)
+    ]
+    heads = ["cells of the log-mel", "without these best cells", "only these best cells"]
+    return edited_sounds.table(heads, lines, "What the model writes of the masked spectrograms themselves")
 
 
 def rows(result: SpectrogramOcclusion, values: Values) -> Values:
@@ -163,8 +246,7 @@ def summary(result: SpectrogramOcclusion, values: Values) -> str:
     moment = int(np.argmax(high)) * FRAME
     return (
         f"Relevance for {_name(result, chosen)}: the best cell is mel band {band + 1} of {len(values_map)} at "
-        f"{frame * FRAME:.2f} s; over all bands the most relevant moment is {moment:.2f} s. Compactness "
-        f"{compactness(values_map):.2f}."
+        f"{frame * FRAME:.2f} s; over all bands the most relevant moment is {moment:.2f} s."
     )
 
 
@@ -186,5 +268,6 @@ def status_line(result: SpectrogramOcclusion, values: Values) -> str:
     if len(result.trials) < 2 + options["random_maps"]:
         return " · ".join([*parts, "controls are being computed …"])
     z = {side: verdict.z(f"{side}_area") for side in ("deletion", "insertion")}
-    told = [f"{side} z {value:.1f} against chance" for side, value in z.items() if np.isfinite(value)]
+    chance = f"against {len(verdict.random)} chance maps"
+    told = [f"{side} z {value:.1f} {chance}" for side, value in z.items() if np.isfinite(value)]
     return " · ".join(parts + told)

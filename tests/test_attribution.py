@@ -1,23 +1,28 @@
 """Attribution as a whole: cells and pieces, the analysis with its tests, bad input, one real model."""
 
 import io
-from dataclasses import fields
+from dataclasses import fields, replace
 from inspect import signature
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_intents import tiny_intents
 
 from methods import attribution
 from methods.core import evidence, perturb, targets
-from methods.core.attribution_work import Options
+from methods.core.attribution_view import judgement
+from methods.core.attribution_work import Options, Work
 from methods.core.audio import Clip, clip_from_samples, load_clip
 from methods.core.errors import UserError
 from methods.core.evidence import pooled, random_like
+from methods.core.faithfulness import ranking, trial
 from methods.core.frames import Segment
 from methods.core.gradients import gradient_map
 from methods.core.models import load_model
 from methods.core.results import finish
+from methods.core.target_places import marked
 from methods.core.textgrid import read_textgrid
 from page import downloads
 
@@ -86,6 +91,76 @@ def test_result_holds_the_map_and_its_tests(result, clip):
     assert result.provenance["options"]["window"] == "clip"
 
 
+def test_the_longest_first_and_a_second_replacement_are_tried(result, tiny_model, clip):
+    sizes = result.ends - result.starts
+    assert result.longest.order.tolist() == sorted(range(5), key=lambda piece: -round(sizes[piece], 9))
+    assert result.crossed_with == "white noise" and len(result.crossed.random) == 3
+    np.testing.assert_array_equal(result.crossed.own.order, result.verdict.own.order)
+    target = targets.build(
+        clip, tiny_model, "word", wanted="abc", transcript="ab cd abc", language="en", window="clip"
+    )
+    noise = target.score(perturb.replaced(clip.samples, result.pieces, "white noise"))
+    assert result.crossed.own.deletion[[0, -1]] == pytest.approx([target.base, noise], abs=1e-4)
+
+
+def test_length_gains_nothing_in_the_area_over_time(result):
+    """Where a piece counts as much as it is long, every order's area is the same triangle, base · height / 2."""
+    sizes = np.array([0.1, 0.9, 0.03, 0.5, 0.2, 0.03])
+    made = [trial(lambda kept: float(sizes[kept].sum()), order, sizes) for order in permutations(range(6))]
+    np.testing.assert_allclose([each.deletion_area for each in made], sizes.sum() / 2)
+    np.testing.assert_allclose([each.insertion_area for each in made], sizes.sum() / 2)
+    longest = trial(lambda kept: float(sizes[kept].sum()), ranking(sizes), sizes)
+    assert longest.comprehensiveness == pytest.approx(max(each.comprehensiveness for each in made))
+    # The title's z is that of the area, not that of the means over pieces.
+    for name, measure in (("deletion", "deletion_area"), ("insertion", "insertion_area")):
+        said = judgement(result, name)
+        assert said.startswith(f"z {result.verdict.z(measure):.2f}, {result.verdict.beaten(measure):.0%} beaten")
+        assert f"longest first z {result.verdict.z(measure, result.longest):.2f}" in said
+        assert f"white noise instead z {result.crossed.z(measure):.2f}" in said
+
+
+def test_what_stands_in_is_tried_with_the_method_itself(tiny_model, clip, segments):
+    options = {"segments": segments, "transcript": "ab cd abc", "language": "en", "window": "clip", "orders": 0,
+               "random_seeds": (), "variants": (), "compared": (), "modes": ("silence", "mean")}  # fmt: skip
+    found = attribution.analyse(clip, tiny_model, method="Shapley", **options)
+    assert found.modes_method == "Shapley" and "Shapley, mean" in found.table()
+    np.testing.assert_array_equal(found.modes["silence"], found.own.scores)
+    # Shapley values add up to what lies between all and nothing, with any replacement.
+    target = targets.build(clip, tiny_model, "word", transcript="ab cd abc", language="en", window="clip")
+    lost = target.base - target.score(perturb.replaced(clip.samples, found.pieces, "mean"))
+    assert found.modes["mean"].sum() == pytest.approx(lost, abs=1e-3)
+    gradient = attribution.analyse(clip, tiny_model, method="saliency", **options)
+    assert gradient.modes_method == "leave one out" and "leave one out, mean" in gradient.table()
+
+
+def test_where_the_method_is_slow_leave_one_out_stands_in(tiny_model, clip, segments):
+    goal = targets.build(clip, tiny_model, "word", transcript="ab cd abc", language="en", window="clip")
+    work = Work(goal, Options(method="Shapley", modes=("silence", "mean"), window="clip"))
+    finish(work.first(tuple(segments)))
+    assert work._by_mode().method == "Shapley"
+    work.options = replace(work.options, time_limit=32 * goal.seconds)  # 2^5 choices once, but not within half of it
+    assert work._by_mode().method == "leave one out"
+
+
+def test_nobody_says_a_language_or_a_class(tiny_model, clip):
+    """The code “es” and the word “es” are spelled alike."""
+    model = replace(tiny_model, decoding=replace(tiny_model.decoding, languages={"en": 5, "es": 9}))
+    spoken = (Segment("es", 0.1, 0.4), Segment("ab", 0.4, 0.9))
+    goal = targets.build(clip, model, "language", wanted="es")
+    assert goal.word == "es" and marked(goal, spoken) == ()
+    kitchen = targets.build(clip, tiny_intents(), "class", wanted="kitchen")
+    assert marked(kitchen, (Segment("kitchen", 0.1, 0.4),)) == ()
+
+
+def test_a_token_is_said_in_its_word(tiny_model, clip):
+    """“ab cd abc” by letters: the second “c” is in the third word, wherever a segment is called “c”."""
+    said = tuple(Segment(name, start, start + 0.3) for name, start in (("c", 0.1), ("cd", 0.4), ("abc", 0.8)))
+    second = targets.build(clip, tiny_model, "token", wanted="c", occurrence=2, transcript="ab cd abc", language="en")
+    assert marked(second, said) == said[2:]
+    assert marked(second, said[1:]) == said[2:]  # another number of words: by the label of the token's word
+    assert marked(second, said[:2]) == ()
+
+
 def test_leave_one_out_is_a_difference_of_two_scores(result, tiny_model, clip):
     target = targets.build(
         clip, tiny_model, "word", wanted="abc", transcript="ab cd abc", language="en", window="clip"
@@ -106,8 +181,20 @@ def test_table_downloads_and_pictures(result):
     np.testing.assert_array_equal(steady["spearman"], result.steady.spearman)
     with np.load(io.BytesIO(downloads.npz(result))) as kept:
         np.testing.assert_array_equal(kept["steady_pearson"], result.steady.pearson)
+        np.testing.assert_array_equal(kept["longest_insertion"], result.longest.insertion)
+        np.testing.assert_array_equal(kept["crossed_own_insertion"], result.crossed.own.insertion)
+        assert kept["played_score_loudest"] == result.played.score_loudest
+    assert result.modes_method == "leave one out"
     assert {"LIME", "loudness", "leave one out, cut", "random_weights_1", "random_map_2"} <= set(table)
     assert result.provenance["clip_sha256"].encode() in downloads.csv(result)
+    tested, curves = table[table["part"] == "faithfulness"], table[table["part"] == "curve"]
+    own = tested.set_index("measure").loc["deletion_area"]
+    assert own["longest_z"] == pytest.approx(result.verdict.z("deletion_area", result.longest))
+    assert own["crossed"] == result.crossed.own.deletion_area
+    for name, tried in (("longest first", result.longest), ("this map, judged with white noise", result.crossed.own)):
+        np.testing.assert_array_equal(curves[curves["order"] == name]["deletion"], tried.deletion)
+    heard = table[table["part"] == "played"].set_index("sound")
+    assert heard.loc["loudest part only", "target"] == result.played.score_loudest
     figure = attribution.plot(result)
     titles = [ax.get_title() for ax in figure.axes]
     assert any("Deletion" in name and "beaten" in name for name in titles)

@@ -63,9 +63,8 @@ def test_result_is_frozen_and_reproducible(corpus, tiny_model, result):
             np.testing.assert_array_equal(value, getattr(again, field.name))
     for name in ("score", "shuffled", "in_sample", "shuffled_in_sample", "random"):
         assert np.isfinite(getattr(result, name)).all(), name
-    assert (
-        np.isnan(result.baseline[0, 1]) and np.isfinite(result.baseline[1]).all()
-    )  # log-mel with itself says nothing
+    # Log-mel with itself says nothing, and 39 MFCCs have fewer directions than its 80 bands.
+    assert np.isnan(result.baseline[0]).all() and np.isfinite(result.baseline[1]).all()
 
 
 def test_in_sample_is_refused_where_it_would_be_an_illusion(corpus, tiny_model):

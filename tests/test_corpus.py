@@ -127,6 +127,17 @@ def test_a_zip_of_it_is_the_same_and_leaves_nothing_behind(own, tmp_path, monkey
     assert list(place.iterdir()) == []
 
 
+def test_recordings_are_in_the_order_of_their_numbers(tmp_path):
+    """2 before 10, in a folder and in a zip; text as ever, and leading zeros leave equals in the order of text."""
+    names = [f"{folder}/s{number}" for folder in ("c2", "c10") for number in (1, 2, 10, 11)]
+    for name in reversed(names):
+        record(tmp_path / f"own/{name}.wav", BOTH)
+    for corpus in (read_folder(tmp_path / "own"), read_zip(zipped(tmp_path / "own", tmp_path / "own.zip"))):
+        assert [f"{u.speaker}/s{u.clip.name.rpartition('s')[2].split('.')[0]}" for u in corpus.utterances] == names
+    listed = ["a", "a1b2", "a1b10", "a01b3", "a10", "b"]
+    assert sorted(listed, key=corpus_files.reading_order) == ["a", "a1b2", "a01b3", "a1b10", "a10", "b"]
+
+
 def test_one_clip_is_a_corpus_too():
     clip = Clip(np.ones(16_000) * 0.1, "clip")
     corpus = of_clip(clip, [Segment("See", 0, 0.5)], [Segment("S", 0, 0.2), Segment("IY1", 0.2, 0.5)], language="en")

@@ -1,9 +1,12 @@
 """index.csv and segments.csv, as people and spreadsheets write them."""
 
-import pytest
-from corpora import PHONES, WORDS, record
+import hashlib
+from dataclasses import replace
 
-from methods.core.corpus import CorpusError, read_folder
+import pytest
+from corpora import PHONES, WORDS, record, zipped
+
+from methods.core.corpus import CorpusError, phone_items, read_folder, read_zip
 from methods.core.frames import Segment
 
 BOTH = {"words": WORDS, "phones": PHONES}
@@ -52,6 +55,49 @@ def test_each_folder_may_have_an_index_of_its_own(own):
     (own / "ann/index.csv").write_text("file,speaker\n1.wav,A\n", encoding="utf-8")
     (own / "bob/index.csv").write_text("file,speaker\n1.wav,B\n2.wav,B\n", encoding="utf-8")
     assert [speaker for speaker, _, _ in who(own)] == ["A", "B", "B"]
+
+
+def test_either_table_may_name_accents_and_groups(own, tmp_path_factory):
+    """Of the index, then of segments.csv; nothing where neither says so. Zips are read as folders are."""
+    (own / "index.csv").write_text(
+        "file,Accent,group\nann/1.wav,Received  Pronunciation,learner\nbob/1.wav,,\n", encoding="utf-8"
+    )
+    (own / "segments.csv").write_text(
+        "file,tier,label,start,end,accent\nbob/1.wav,mood,glad,0,0.5,Scots\nbob/1.wav,mood,sad,0.5,1,\n",
+        encoding="utf-8",
+    )
+    expected = [("Received Pronunciation", "learner"), ("Scots", ""), ("", "")]
+    corpus = read_folder(own)
+    assert [(u.accent, u.group) for u in corpus.utterances] == expected
+    packed = read_zip(zipped(own, tmp_path_factory.mktemp("zip") / "own.zip"))
+    assert [(u.accent, u.group) for u in packed.utterances] == expected
+    items = phone_items(corpus)
+    assert set(items.columns["accent"]) == {"Received Pronunciation", "Scots", ""}
+    assert items.columns["group"][items.utterance == 0].tolist() == ["learner"] * int((items.utterance == 0).sum())
+
+
+def test_accents_change_which_corpus_it_is_and_nothing_else_does(own):
+    bare = read_folder(own)
+    assert not {"accent", "group"} & set(phone_items(bare).columns)
+    named = replace(bare, utterances=(replace(bare.utterances[0], accent="Scots"), *bare.utterances[1:]))
+    assert named.sha256 != bare.sha256
+    assert named.sound_sha256 == bare.sound_sha256
+    # As before there were accents: what was kept under a corpus's sum stays valid.
+    digest = hashlib.sha256()
+    for one in bare.utterances:
+        digest.update(one.clip.sha256.encode())
+        tiers = {"words": one.words, "phones": one.phones, **one.tiers}
+        digest.update(repr(((one.speaker, one.sex, one.language), sorted(tiers.items()))).encode())
+    assert bare.sha256 == digest.hexdigest()
+
+
+def test_a_recording_has_one_accent(own):
+    (own / "index.csv").write_text("file,accent\nann/1.wav,Scots\n", encoding="utf-8")
+    (own / "segments.csv").write_text(
+        "file,tier,label,start,end,accent\nann/1.wav,mood,glad,0,0.5,Irish\n", encoding="utf-8"
+    )
+    with pytest.raises(CorpusError, match=r"“ann/1\.wav” has two entries .* “accent”, “Scots” and “Irish”"):
+        read_folder(own)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Discrete units: information against scikit-learn and SciPy and by its laws, the quantiser against the network."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from tiny_wav2vec2 import tiny_config, tiny_network, tiny_values
 from transformers import Wav2Vec2ForPreTraining
 
 from methods import discrete_units
-from methods.core import information, models_quantiser, unit_counts, units
+from methods.core import halves, information, models_quantiser, unit_counts, units
 from methods.core.audio import clip_from_samples
 from methods.core.corpus import Corpus, Utterance
 from methods.core.errors import UserError
@@ -77,6 +78,54 @@ def test_chance_alone_gives_the_published_share(count, published):
     assert share == pytest.approx(published, abs=0.02)
     if count == 50:  # the bias is (K - 1)(P - 1) / 2N nats to first order; at K = 500 it is not small any more
         assert share * np.log(40) == pytest.approx(49 * 39 / 4000, rel=0.2)
+
+
+def toy(rng: np.random.Generator, tokens: int = 150) -> tuple[unit_counts.Split, np.ndarray]:
+    """Stretches of 3 to 8 frames that share their phone and, nine in ten, their unit; the two are unrelated."""
+    token = np.repeat(np.arange(tokens), rng.integers(3, 9, tokens))
+    phone, unit = rng.integers(0, 10, tokens)[token], rng.integers(0, 20, tokens)[token]
+    unit = np.where(rng.random(len(token)) < 0.9, unit, rng.integers(0, 20, len(token)))
+    everything = np.ones(len(token), dtype=bool)
+    return unit_counts.Split(~everything, everything, phone, token, tuple("abcdefghij")), unit
+
+
+def test_lasting_phones_and_lasting_units_that_are_unrelated_lie_within_the_shuffled_band():
+    found = {"whole": [], "frames": []}
+    for seed in range(100):
+        parts, unit = toy(np.random.default_rng(seed))
+        alone = replace(parts, token=np.arange(len(unit)))  # every frame a stretch: what would be too low
+        for name, split in (("whole", parts), ("frames", alone)):
+            counted = unit_counts.by_codes(unit, split, seed + 1000)
+            found[name].append((counted.scores[1] > counted.shuffled[:, 1]).sum())
+    beyond = np.array(found["whole"]) == unit_counts.SHUFFLES
+    # beyond all 20 once in 21: 4.8 of 100 with a standard deviation of 2.1; four of them
+    assert beyond.sum() <= 13
+    # as often above the middle of the shuffles as below: 10 of 20, uniform (sd 6.1), so .61 for the mean of 100
+    assert np.mean(found["whole"]) == pytest.approx(10, abs=4 * 0.61)
+    assert min(found["frames"]) == unit_counts.SHUFFLES  # unrelated, and yet beyond every shuffle of frames
+
+
+def test_shuffling_moves_whole_stretches():
+    parts, _ = toy(RNG)
+    for mixed in unit_counts.shuffles(parts.codes, parts.token, 0):
+        firsts = np.flatnonzero(np.diff(parts.token, prepend=-1))
+        np.testing.assert_array_equal(mixed, mixed[firsts][parts.token])
+        np.testing.assert_array_equal(np.sort(mixed[firsts]), np.sort(parts.codes[firsts]))
+
+
+@pytest.mark.parametrize("speakers", [1, 2, 3, 6])
+def test_both_sides_have_every_speaker_who_has_two_recordings(speakers):
+    recording = np.repeat(np.arange(14), 5)
+    speaker = recording % speakers  # in turn: dealt by their numbers, two speakers would be on one side each
+    sides = set()
+    for seed in range(20):
+        first = halves.dealt(recording, speaker, seed)
+        assert all(len(set(first[recording == number])) == 1 for number in range(14))
+        assert len(set(recording[first])) == 7
+        assert set(speaker[first]) == set(speaker[~first]) == set(range(speakers))
+        sides.add(tuple(first))
+    assert len(sides) > 10
+    np.testing.assert_array_equal(first, halves.dealt(recording, speaker, 19))
 
 
 # Units
@@ -148,8 +197,17 @@ def test_units_of_a_tiny_model_with_their_controls_and_the_clip(corpus, tiny_mod
     assert result.entropy == pytest.approx(np.log2(3), abs=0.01)
     assert result.baseline_scores[0, 1] > 0.6 > result.shuffled[:, 1].max()  # three tones
     assert result.clip_units.shape == (3, 65) and len(result.clip_times) == 65
-    assert result.few and result.done
+    assert result.few(0) and result.done
+    values = discrete_units_tab.fitted(result, {"layer": 1, "score": 1})
+    line = discrete_units_tab.status_line(result, values)
+    assert f"(shuffled {result.shuffled[1, 1]:.2f})" in line and "few phones for 6 units" in line
     assert len(discrete_units.plot(result).axes) == 4
+    low, high = result.shuffled_range.swapaxes(0, 1)
+    assert (low <= result.shuffled).all() and (result.shuffled <= high).all()
+    table = result.table().query("score == 'PNMI'").set_index(["features", "layer"])["value"]
+    assert table["shuffled phones, highest", result.layers[1]] == high[1, 1]
+    assert table["random weights 1, shuffled phones", result.layers[2]] == result.random_shuffled[1, 2, 1]
+    assert table["MFCC, shuffled phones", ""] == result.baseline_shuffled[0, 1]
     assert {"model", "shuffled phones", "random weights 1", "MFCC"} <= set(result.table()["features"])
 
 
@@ -159,8 +217,9 @@ def test_units_under_the_clip_cover_it_without_a_gap(corpus, tiny_model, clip):
     assert runs[0][1] == 0
     for (_, _, end), (_, start, _) in pairwise(runs):
         assert start == pytest.approx(end)
-    frames = [int(label.split()[0]) for label, start, end in runs for _ in range(round((end - start) / 0.02))]
-    assert len(frames) in (65, 66)  # the first run lacks half a frame
+    assert runs[-1][2] == pytest.approx(result.clip_times[-1] + 0.01)
+    for unit, time in zip(result.clip_units[1], result.clip_times, strict=True):
+        assert [int(label.split()[0]) for label, start, end in runs if start <= time < end] == [unit]
 
 
 def test_one_recording_or_odd_numbers_of_units_are_refused(corpus, tiny_model):

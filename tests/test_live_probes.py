@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import html
 import json
 import math
 from itertools import pairwise
@@ -20,6 +21,7 @@ from methods.core.live_probe_set import FILES, ProbeSet, probes_for
 from methods.core.models import load_model
 from methods.core.results import finish
 from methods.core.weights import WeightsError
+from page import live_probes_tab
 
 CLASSES = {
     "phone": ("ae", "iy", "m", "sil", "t"),
@@ -197,6 +199,26 @@ def test_curves_show_the_card_and_this_clip(result):
     assert len(live_probes.curves(result, "f0")) == 3
 
 
+def test_chance_is_dotted_and_said(result):
+    # 65 frames: 30 of silence, 10 t, 10 iy, 15 ae; voiced are the 25 of vowels.
+    assert result.majority("phone") == result.majority("voicing") == ("sil", 30 / 65)
+    assert result.counted("phone") == (65, 30)
+    spoken = dataclasses.replace(result, labels=tuple("ae" if label == "sil" else label for label in result.labels))
+    assert spoken.majority("voicing") == ("voiced", 55 / 65) and spoken.counted("voicing") == (65, 0)
+
+    def dotted(result, target):
+        lines = live_probes.plot(result, target=target).axes[1].lines
+        return {line.get_label(): line.get_ydata()[0] for line in lines if line.get_linestyle() == ":"}
+
+    assert dotted(result, "phone") == {"always sil, this clip": 30 / 65}
+    assert dotted(result, "f0") == {"always the mean": 0}  # R² of a constant
+    assert dotted(dataclasses.replace(result, labels=()), "phone") == {}
+    told = live_probes_tab.status_line(result, {"target": "phone", "layer": 1})
+    assert "of this clip's 65 labelled frames, 30 of silence counted" in told and "always “sil” 46%" in told
+    picture = live_probes_tab.drawn(result, {"target": "manner", "layer": 1})[1]
+    assert "Always saying sil is right in 0.46 of this clip's frames." in html.unescape(picture)
+
+
 @pytest.mark.parametrize("target", live_probes.TARGETS)
 def test_plot_draws_the_layer(result, target):
     figure = live_probes.plot(result, target=target, layer=2)
@@ -212,8 +234,15 @@ def test_plot_draws_the_layer(result, target):
 
 def test_the_table_is_tidy(result):
     table = result.table()
-    assert len(table) == 4 * 65 * (5 + 4 + 3) + 2 * 5 * 65
+    assert len(table) == 4 * 65 * (5 + 4 + 3) + 2 * 5 * 65 + 3 * (4 + 1)
+    right = table[(table.target == "manner") & (table["class"] == "(right)")]
+    np.testing.assert_array_equal(right.value, result.right("manner"))
+    chance = table[(table.target == "manner") & (table.layer == "most frequent class")]
+    # 25 frames of vowels (iy 10, ae 15), 10 of a plosive, 30 of silence.
+    assert chance["class"].tolist() == ["sil"] and chance.value.tolist() == [30 / 65]
     row = table[(table.target == "manner") & (table.layer == "1") & (table["class"] == "vowel")]
+    unlabelled = dataclasses.replace(result, labels=()).table()
+    assert unlabelled.time.notna().all() and len(unlabelled) == len(table) - 15
     np.testing.assert_array_equal(row.value, result.manner[2, :, 3])
     np.testing.assert_array_equal(row.time, result.times)
     assert result.provenance["options"]["phones"][1] == ["IY1", 0.3, 0.5]

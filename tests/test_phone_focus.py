@@ -116,6 +116,33 @@ def test_groups_say_the_same_phones(clip):
     assert len(free) == 7
 
 
+@pytest.fixture(scope="module")
+def accents(clip):
+    """Three speakers of two accents, and one whose accent nobody wrote down."""
+    named = zip(("ann", "bob", "cal", "dee"), ("Scottish", "Indian", "Scottish", ""), strict=True)
+    return Corpus("accents", tuple(Utterance(clip, who, phones=PHONES, accent=accent) for who, accent in named))
+
+
+def test_recordings_are_compared_by_accent(accents):
+    found = phone_focus.analyse(accents, load_model("hama-ctc"), group_by="accent", most=2, random_seeds=())
+    assert found.groups == ("(not known)", "Indian", "Scottish")
+    own = [accents.utterances[number].accent or "(not known)" for number in found.utterance]
+    assert [found.groups[number] for number in found.group] == own
+    assert "compared by accent" in phone_focus_tab.status_line(found, {"layer": 1})
+    assert set(found.table()["group"]) == {"(not known)", "Indian", "Scottish"}
+
+
+def test_the_tab_offers_what_the_own_corpus_has(accents, two):
+    def offered(own, group_by="speaker"):
+        update = phone_focus_tab._offered(own, group_by)
+        return [value for _, value in update["choices"]], update["value"]
+
+    usual = ["speaker", "sex", "language"]
+    assert offered(None) == offered(two) == (usual, "speaker")
+    assert offered(accents, "accent") == ([*usual, "accent"], "accent")
+    assert offered(two, "accent") == (usual, "speaker")  # the choice goes with the corpus
+
+
 def test_table_plot_and_page(result):
     table = result.table()
     assert len(table) == result.focus.size
@@ -136,6 +163,8 @@ def test_what_cannot_be_done_is_said(two, clip, tiny_model):
         phone_focus.analyse(Corpus("none", (Utterance(clip, "ann"),)), model)
     with pytest.raises(UserError, match="no “mood” for “group_by”; choose one of speaker"):
         phone_focus.analyse(two, model, group_by="mood")
+    with pytest.raises(UserError, match="have no “accent”; write it into a column of that name"):
+        phone_focus.analyse(two, model, group_by="accent")
     apart = Corpus("apart", (Utterance(clip, "a", phones=PHONES[:1]), Utterance(clip, "b", phones=PHONES[1:2])))
     with pytest.raises(UserError, match="no kind of phone in common"):
         phone_focus.analyse(apart, model)

@@ -82,6 +82,37 @@ def test_losses_of_a_linear_target_by_hand(monkeypatch, clip, tiny_model, segmen
         assert result.losses[2, step] == pytest.approx(parts[:, moments].sum(), abs=ROUNDING)
 
 
+def test_with_nothing_but_them_a_linear_target_loses_the_rest(monkeypatch, clip, tiny_model, segments):
+    """A sum of cells, and zeros in their place: what is lost without a set and with nothing but it is the whole."""
+    weights = np.random.default_rng(1).normal(size=(BINS, FRAMES))
+    result = linear(monkeypatch, clip, tiny_model, weights)(segments)
+    whole = (weights * VALUES).sum()
+    for without, only in (
+        (result.losses, result.kept_losses),
+        (result.random_losses, result.random_kept_losses),
+        (result.random_weights, result.random_weights_kept),
+    ):
+        assert only.shape == without.shape and len(only)
+        np.testing.assert_allclose(without + only, whole, atol=ROUNDING)
+    drawn = result.random_kept_losses[:, 0]
+    expected = (drawn.mean() - result.kept_losses[0, 0]) / drawn.std(ddof=1)
+    assert result.z(kept=True)[0] == pytest.approx(expected)
+    assert result.z(kept=True)[0] == pytest.approx(result.z()[0])  # one is the whole less the other
+    table = result.table()
+    tested = table[table["part"] == "test"]
+    np.testing.assert_array_equal(tested["loss_only_phones"], result.kept_losses[0])
+    np.testing.assert_array_equal(tested["z_only"], result.z(kept=True))
+
+
+def test_no_set_of_cells_is_run_twice(monkeypatch, clip, tiny_model, segments):
+    """All phones are one set in whatever order: of 4 steps, the last is the same for phones, loudest and chance."""
+    asked = []
+    monkeypatch.setattr(Linear, "score_at", lambda self, _, cells: asked.append(cells.tobytes()) or float(cells.sum()))
+    result = linear(monkeypatch, clip, tiny_model, np.ones((BINS, FRAMES)), draws=20)(segments)
+    assert len(asked) == len(set(asked))
+    np.testing.assert_array_equal(result.random_losses[:, -1], result.losses[0, -1])
+
+
 def test_all_phones_gone_is_the_same_for_every_order_of_phones(monkeypatch, clip, tiny_model, segments):
     weights = np.random.default_rng(1).normal(size=(BINS, FRAMES))
     result = linear(monkeypatch, clip, tiny_model, weights)(segments)
@@ -157,8 +188,47 @@ def test_whisper_result_is_complete(tiny):
     values = phoneme_saliency_tab.fitted(tiny, {"step": 99})
     assert values["step"] == len(tiny.kept)
     hostile = dataclasses.replace(tiny, phones=("<b>", "$x$", "c", "d"))
-    assert "<b>" not in phoneme_saliency_tab.drawn(hostile, values)[3]
+    assert "<b>" not in phoneme_saliency_tab.drawn(hostile, values)[-1]
     assert "clip-only" in phoneme_saliency_tab.status_line(tiny, values)
+
+
+def test_what_is_played_is_scored_as_it_sounds(tiny, clip, tiny_model):
+    """The sounds are no log-mel cells: their own losses are there, and the page says that they are another thing."""
+    target = phoneme_saliency.targets.build(
+        clip, tiny_model, "transcript", transcript="ab cd", language="en", window="clip"
+    )
+    for side, sound in enumerate(tiny.sounds(1)):
+        assert tiny.sound_losses[side, 1] == pytest.approx(tiny.base - target.score(sound.samples), abs=1e-5)
+    sounds = phoneme_saliency_tab.drawn(tiny, {"step": 2})[-1]
+    assert "whole cells of the log-mel by silence, which no recording does exactly" in sounds
+    assert f"lose {tiny.sound_losses[0, 1]:.1f} and {tiny.sound_losses[1, 1]:.1f} nats" in sounds
+    meant = {**tiny.provenance, "options": {**tiny.provenance["options"], "instead": "mean"}}
+    told = phoneme_saliency_tab.drawn(dataclasses.replace(tiny, provenance=meant), {"step": 2})[-1]
+    assert "by the mean of its band" in told
+    early = dataclasses.replace(tiny, sound_losses=np.full_like(tiny.sound_losses, np.nan), answers=())
+    assert "These very sounds" not in phoneme_saliency_tab.drawn(early, {"step": 2})[-1]
+
+
+def test_status_names_the_draws(monkeypatch, clip, tiny_model, segments):
+    weights = np.random.default_rng(1).normal(size=(BINS, FRAMES))
+    result = linear(monkeypatch, clip, tiny_model, weights, draws=7)(segments)
+    line = phoneme_saliency_tab.status_line(result, {"step": 1})
+    assert line.count("7 random sets of equal time") == 2
+    assert "all phones are there" in phoneme_saliency_tab.status_line(result, {"step": len(result.kept)})
+
+
+def test_steps_are_handed_on_and_remembered(monkeypatch, clip, tiny_model, segments):
+    """Integrated gradients with 2 steps take 2 gradients: one stretch of 2 points."""
+    asked = []
+    own = phoneme_saliency.gradients.gradient_map
+    monkeypatch.setattr(
+        phoneme_saliency.gradients, "gradient_map",
+        lambda *given, **options: asked.append(options["steps"]) or own(*given, **options),
+    )  # fmt: skip
+    options = {"method": "integrated gradients", "steps": 2}
+    result = linear(monkeypatch, clip, tiny_model, np.ones((BINS, FRAMES)), **options)(segments)
+    assert asked == [2, 2]  # the map and its random-weights control
+    assert result.provenance["options"]["steps"] == 2
 
 
 def test_sounds_are_the_explanation_and_the_rest(tiny, clip):
@@ -177,6 +247,8 @@ def test_sounds_are_the_explanation_and_the_rest(tiny, clip):
         ({"pooling": "median"}, "There is no “median” for “pooling”"),
         ({"window": "door"}, "There is no “door” for “window”"),
         ({"draws": -1}, "The option “draws” cannot be -1"),
+        ({"steps": 0}, "The option “steps” cannot be 0"),
+        ({"time_limit": 0.0001}, "more than the limit of 0 s; choose the clip-only window"),
         ({"draws": 2.5}, "The option “draws” cannot be float 2.5; it is a whole number"),
         ({"random_seeds": (0, -1)}, "The option “random_seeds” cannot be -1"),
         ({"kind": "class"}, "has no “class”"),

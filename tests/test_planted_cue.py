@@ -140,6 +140,81 @@ def test_integrated_gradients_of_a_linear_model_are_input_times_weight():
     np.testing.assert_allclose(found.values, weights.numpy(), atol=1e-5)
 
 
+class Straight(Target):
+    """A network that is entered by the waveform and hands it on: all is in the readout."""
+
+    steps = property(lambda self: {"waveform": lambda x: x})
+
+
+def closed_form(samples, readout):
+    model = SpeechModel("formula", "toy", torch.nn.Identity(), None, None, "5" * 64)
+    return Straight("class", "formula", "logit", Clip(samples, "f"), model, readout)
+
+
+def test_gradients_of_a_quadratic_are_those_on_paper():
+    """F(x) = ½ xᵀAx + bᵀx has the gradient ½ (A + Aᵀ)x + b, here in NumPy's float64; captum takes no part.
+
+    From a baseline x′ the path's integral is exact too: the gradient is linear, so its mean is that of the middle,
+    and integrated gradients are (x − x′) times the gradient at (x + x′) / 2.
+    """
+    size = 40
+    a, b, samples = RANDOM.standard_normal((size, size)), RANDOM.standard_normal(size), RANDOM.standard_normal(size)
+    samples = samples.astype(np.float32)
+    matrix, slope = (torch.tensor(values, dtype=torch.float32) for values in (a, b))
+    target = closed_form(samples, lambda _, x: 0.5 * x[0] @ matrix @ x[0] + slope @ x[0])
+    gradient = lambda x: 0.5 * (a + a.T) @ x + b  # noqa: E731
+    x, offset = samples.astype(np.float64), np.full(size, samples.mean(dtype=np.float64))
+    expected = {
+        "saliency": gradient(x),
+        "input x gradient": x * gradient(x),
+        "integrated gradients": x * gradient(x / 2),
+    }
+    # Sums of 40 float32 products of order 1 (eps 6e-8), times inputs of order 1.
+    for method, values in expected.items():
+        np.testing.assert_allclose(finish(gradient_map(target, "waveform", method)).values, values, atol=1e-4)
+    found = finish(gradient_map(target, "waveform", "integrated gradients", baseline="mean"))
+    np.testing.assert_allclose(found.values, (x - offset) * gradient((x + offset) / 2), atol=1e-4)
+    assert found.total == pytest.approx(0.5 * x @ a @ x + b @ x - 0.5 * offset @ a @ offset - b @ offset, abs=1e-3)
+
+
+def test_gradients_are_torchs_own_derivatives():
+    """∂ Σ sin(x)² = sin 2x, by calculus, by torch.autograd without captum, and by our call."""
+    samples = RANDOM.standard_normal(50).astype(np.float32)
+    target = closed_form(samples, lambda _, x: x.sin().square().sum())
+    inputs = torch.tensor(samples, requires_grad=True)
+    (by_hand,) = torch.autograd.grad(inputs.sin().square().sum(), inputs)
+    ours = finish(gradient_map(target, "waveform", "saliency")).values
+    np.testing.assert_allclose(ours, by_hand.numpy(), atol=1e-6)
+    np.testing.assert_allclose(ours, np.sin(2 * samples.astype(np.float64)), atol=1e-6)
+
+
+@pytest.mark.parametrize("window", ["full", "clip"])
+@pytest.mark.parametrize("level", ["log-mel", "embedding"])
+def test_the_mean_is_that_of_the_clip_and_not_of_its_padding(clip, tiny_model, window, level):
+    """1.3 s are 130 frames of the log-mel and 65 of the embedding; the rest of Whisper's 30 s stays as it is."""
+    target = targets.build(clip, tiny_model, "transcript", transcript="ab cd", language="en", window=window)
+    entering, baseline = target.entering(level)[0], gradients.baseline_at(target, level, "mean")[0]
+    if level == "embedding":
+        entering, baseline = entering.T, baseline.T
+    own = {"log-mel": 130, "embedding": 65}[level]
+    expected = entering[:, :own].double().mean(1).numpy()
+    # Means of 130 float32 values of order 1.
+    np.testing.assert_allclose(baseline[:, :own], np.repeat(expected[:, None], own, 1), atol=1e-5)
+    np.testing.assert_array_equal(baseline[:, own:], entering[:, own:])
+    assert (
+        entering.shape[1]
+        == {"full": {"log-mel": 3000, "embedding": 1500}, "clip": {"log-mel": 130, "embedding": 65}}[window][level]
+    )
+
+
+@pytest.mark.parametrize("level", ["log-mel", "embedding"])
+def test_nothing_falls_on_the_padding_when_the_mean_is_the_baseline(clip, tiny_model, level):
+    target = targets.build(clip, tiny_model, "transcript", transcript="ab cd", language="en")
+    found = finish(gradient_map(target, level, "integrated gradients", baseline="mean", steps=8))
+    own = {"log-mel": 130, "embedding": 65}[level]
+    assert (found.values[:, own:] == 0).all() and np.abs(found.values[:, :own]).max() > 0
+
+
 def test_a_jump_on_the_path_is_found_by_refinement_and_missed_by_even_steps():
     """F jumps (steeply) from 0 to 1 at 0.777 of the way: even steps step over it."""
 
@@ -151,7 +226,7 @@ def test_a_jump_on_the_path_is_found_by_refinement_and_missed_by_even_steps():
     target = Jump(
         "class", "jump", "nats", Clip(samples, "j"), model, lambda _, x: torch.sigmoid(800 * (x.mean() - 0.3885))
     )
-    with pytest.raises(UserError, match=r"should give 1 .* take more steps"):
+    with pytest.raises(UserError, match=r"should give 1 .* another gradient method .* more steps \(64\) in Python"):
         finish(gradient_map(target, "waveform", "integrated gradients", steps=32, adaptive=False))
     found = finish(gradient_map(target, "waveform", "integrated gradients", steps=64))
     assert found.gap < 0.05 and found.total == pytest.approx(1)

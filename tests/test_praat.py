@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from methods.core.audio import SAMPLE_RATE, clip_from_samples
+from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 
@@ -89,6 +89,14 @@ def test_what_is_not_there_is_nan():
     assert np.isnan(praat.intensity(vowel(), np.array([9.0]))).all()
     assert np.isnan(praat.median_f0(noise, MIDDLE))
     assert praat.f0(vowel(), np.array([])).shape == (0,)
+
+
+def test_digital_silence_has_no_level_and_the_faintest_sound_has():
+    silence = Clip(np.zeros(16_000, dtype=np.float32), "nothing")
+    assert np.isnan(praat.intensity(silence, TIMES)).all()
+    # One step of 16 bits up and down: 20 log10(1/32768) = -90.3 dB.
+    faint = Clip((np.where(np.arange(16_000) // 40 % 2, 1, -1) / 32_768).astype(np.float32), "faint")
+    np.testing.assert_allclose(praat.intensity(faint, TIMES), -90.3, atol=0.1)
 
 
 def test_shortest_legal_clip():

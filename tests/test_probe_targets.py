@@ -8,7 +8,7 @@ from spoken import PHONES, WORDS, spoken
 
 from methods.core.errors import UserError
 from methods.core.frames import Segment
-from methods.core.probe_targets import TARGETS, asks, control_codes, shuffled_codes, task
+from methods.core.probe_targets import TARGETS, asks, control_codes, shuffled_codes, split, task
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_a_tier_of_ones_own(corpus):
     assert asked.question == "which label of the tier “tone”"
     for recordings, dropped in ((10, ()), (9, ("z",))):  # "z" is in all of them but two: in eight, and in seven
         assert task(replace(own, utterances=own.utterances[:recordings]), "tier:tone").dropped == dropped
-    with pytest.raises(UserError, match=r"has 0 kind.*of “tier:pitch”"):
+    with pytest.raises(UserError, match=r"“toy” has no labels in a tier “pitch”; its tiers are words, phones, tone"):
         task(own, "tier:pitch")
 
 
@@ -172,8 +172,29 @@ def test_unknown_targets_and_alphabets():
     with pytest.raises(UserError, match=r"not ARPAbet, so their manner is not known; label them in a tier"):
         task(foreign, "manner")
     mute = replace(corpus, utterances=tuple(replace(u, phones=()) for u in corpus.utterances))
-    with pytest.raises(UserError, match="has 0 kind"):
+    with pytest.raises(UserError, match=r"no phones tier, which “phone” needs; its tiers are words, stress, so"):
         task(mute, "phone")
+    bare = replace(corpus, utterances=tuple(replace(u, phones=(), words=(), tiers={}) for u in corpus.utterances))
+    with pytest.raises(UserError, match=r"no words tier, which “word” needs; it has no tiers at all, so"):
+        task(bare, "word")
+    with pytest.raises(UserError, match=r"no phones tier, which “speaker” needs"):
+        task(bare, "speaker")
+    unknown = replace(corpus, utterances=tuple(replace(u, sex="") for u in corpus.utterances))
+    with pytest.raises(UserError, match=r"“toy” does not name the sex of its speakers; name it for each recording"):
+        task(unknown, "sex")
+    vowels = replace(corpus, utterances=tuple(_only(u, "iy", "ae") for u in corpus.utterances))
+    with pytest.raises(UserError, match=r"“toy” has no item with a known place; its tiers are words, phones, stress"):
+        task(vowels, "place")
+
+
+def _only(utterance, *phones):
+    return replace(utterance, phones=tuple(p for p in utterance.phones if p.label in phones))
+
+
+def test_too_rare_labels_are_named():
+    few = spoken(2, 8)  # of five phones several items, in two recordings
+    with pytest.raises(UserError, match=r"has 0 kind\(s\) of “phone” with .* \(ae, iy, m, p, t too rare\) and a"):
+        task(few, "phone")
 
 
 # Control tasks
@@ -192,6 +213,106 @@ def test_a_control_task_gives_each_type_one_label_from_the_real_shares():
     np.testing.assert_allclose(shares, np.bincount(codes) / 6000, atol=0.03)
     np.testing.assert_array_equal(control, control_codes(types, codes, seed=1))
     assert (control != control_codes(types, codes, seed=2)).any()
+
+
+def bare(corpus, **tiers):
+    """The same recordings with these tiers only."""
+    return replace(
+        corpus,
+        utterances=tuple(replace(u, **{"words": (), "phones": (), "tiers": {}} | tiers) for u in corpus.utterances),
+    )
+
+
+def tier_of(corpus):
+    """The phones of each recording under the name of a tier that the app does not know."""
+    return replace(
+        corpus,
+        utterances=tuple(replace(u, words=(), phones=(), tiers={"x": u.phones}) for u in corpus.utterances),
+    )
+
+
+def ambiguous(types, labels):
+    """Whether some class has several types, and some type is not alone: by sets, not by counting."""
+    return len(set(types)) > 1 and len(set(zip(types, labels, strict=True))) > len(set(labels))
+
+
+def test_without_words_a_phone_and_the_one_before_are_the_types(corpus):
+    phones = bare(corpus)
+    phones = replace(
+        phones,
+        utterances=tuple(
+            replace(b, phones=u.phones) for b, u in zip(phones.utterances, corpus.utterances, strict=True)
+        ),
+    )
+    for asked, name in (
+        (task(phones, "phone"), "phone with what comes before it"),
+        (task(tier_of(corpus), "tier:x"), "label with what comes before it"),
+    ):
+        # Phones follow one another without a gap here, and the first of a recording follows nothing.
+        expected = [
+            f"{before} {phone.label}"
+            for u in corpus.utterances
+            for before, phone in zip(["#", *(p.label for p in u.phones)], u.phones, strict=False)
+        ]
+        assert asked.types.tolist() == expected and asked.types_are == name
+        assert ambiguous(asked.types, asked.items.label)
+    # A class of several phones needs no neighbours: the phone is finer.
+    asked = task(phones, "manner")
+    assert asked.types.tolist() == [f"/{p}" for p in asked.items.columns["phone"]] and asked.types_are == "phone"
+    assert task(corpus, "phone").types_are == "place in the word"
+
+
+def test_isolated_words_have_no_finer_type(corpus):
+    alone = tuple(replace(u, words=u.words[:1], phones=(), tiers={}) for u in spoken(120).utterances)
+    asked = task(replace(corpus, utterances=alone), "word")
+    assert asked.types is None and asked.types_are == "no finer type is known"
+    # One label of a tier per recording: nothing but itself is known of it.
+    tones = tuple(replace(u, words=(), tiers={"x": (Segment(w.label, w.start, w.end),)})
+                  for u in alone for w in u.words)  # fmt: skip
+    asked = task(replace(corpus, utterances=tones), "tier:x")
+    assert asked.types is None and asked.types_are == "no finer type is known (no words tier)"
+
+
+def test_a_few_odd_items_make_no_finer_types(corpus):
+    # Always x y x y …: only the first of each recording has another neighbour, one item of its class in ten.
+    def marked(utterance):
+        turns = tuple(Segment("xy"[i % 2], 0.05 * i, 0.05 * i + 0.05) for i in range(20))
+        return replace(utterance, words=(), phones=(), tiers={"x": turns})
+
+    assert task(replace(corpus, utterances=tuple(map(marked, corpus.utterances))), "tier:x").types is None
+
+
+# Splits
+
+
+def test_sex_is_split_by_speaker_where_every_class_keeps_somebody():
+    four = task(spoken(16, 4, speakers=("ann", "bob", "cat", "dan")), "sex")
+    assert split(four, "sex", "auto") == (
+        "speaker",
+        "split by speaker, so that nobody is on both sides; with 4 of them the interval, over recordings, "
+        "is too narrow",
+    )
+    many = task(spoken(40, 4, speakers=tuple("abcdefghijklmnopqrst")), "sex")
+    assert split(many, "sex", "auto") == ("speaker", "split by speaker, so that nobody is on both sides")
+    assert split(four, "sex", "utterance") == (
+        "utterance",
+        "the same speakers are on both sides, so this may be who speaks",
+    )
+    assert split(four, "sex", "speaker") == ("speaker", "")
+    assert split(four, "phone", "auto") == ("utterance", "") and split(four, "phone", "speaker") == ("speaker", "")
+    for names in (
+        ("ann", "bob"),
+        ("ann", "bob", "cat"),
+    ):  # of men there is one: held out, nobody is left to learn from
+        by, caution = split(task(spoken(15, 4, speakers=names), "sex"), "sex", "auto")
+        assert by == "utterance"
+        assert caution == (
+            "the same speakers are on both sides (too few speakers of each class to split by them), "
+            "so this may be who speaks"
+        )
+    # A recording each: splitting by recording is splitting by speaker, and there is nothing to warn of.
+    each = task(spoken(12, 8, speakers=tuple("abcdefghijkl")), "sex")
+    assert split(each, "sex", "utterance") == ("utterance", "")
 
 
 def test_shuffling_keeps_the_counts():

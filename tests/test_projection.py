@@ -14,6 +14,7 @@ from methods.core.audio import clip_from_samples
 from methods.core.corpus import Corpus, Utterance
 from methods.core.errors import UserError
 from methods.core.frames import Segment
+from page import projection_tab
 
 RNG = np.random.default_rng(0)
 CLOUD = RNG.normal(size=(60, 8)) * np.arange(8, 0, -1)
@@ -106,6 +107,39 @@ def test_label_agreement_is_one_for_separate_clusters_and_chance_for_labels_with
     assert embedding.agreement_by_chance(labels) == pytest.approx(39 / 79)
 
 
+def test_chance_of_frames_is_what_tokens_without_meaning_reach():
+    """Six frames of a token lie beside each other and share its label, which has nothing to do with where they lie."""
+    beyond, left = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        token = np.repeat(np.arange(40), 6)
+        vectors = rng.normal(size=(40, 3))[token] + 0.05 * rng.normal(size=(240, 3))
+        labels = rng.choice(list("abcde"), 40)[token]
+        found, by_frame = embedding.agreement(vectors, labels), embedding.agreement_by_chance(labels)
+        chance = embedding.agreement_of_tokens_by_chance(vectors, labels, token, seed)
+        left.append(found - chance)
+        beyond.append(found - by_frame)
+    assert min(beyond) > 0.15  # five of ten neighbours are of the same token
+    assert abs(np.mean(left)) < 4 * np.std(left) / np.sqrt(60)
+
+
+def test_chance_of_points_that_are_their_own_tokens_is_the_closed_form():
+    labels = RNG.integers(0, 4, 300)
+    found = embedding.agreement_of_tokens_by_chance(RNG.normal(size=(300, 2)), labels, np.arange(300))
+    # 3,000 pairs of 20 shuffles: sd of a share of .25 is .0018; four of them
+    assert found == pytest.approx(embedding.agreement_by_chance(labels), abs=0.0075)
+
+
+def test_a_label_that_lda_has_not_learnt_is_on_its_map_and_not_in_its_accuracy():
+    vectors, labels = make_blobs(200, 10, centers=4, cluster_std=0.5, random_state=0)
+    train = (np.arange(200) % 2 == 0) & (labels != 3)
+    made = embedding.embed(vectors, "lda", labels=labels, train=train)
+    assert len(made.points) == 200 - train.sum()
+    assert made.accuracy == 1  # four far blobs; .67 if the fourth counted
+    with pytest.raises(UserError, match=r"None of the 4 labels .* each belongs to one recording"):
+        embedding.embed(vectors, "lda", labels=labels + 10 * (np.arange(200) % 2), train=np.arange(200) % 2 == 0)
+
+
 def test_alignment_undoes_turning_mirroring_moving_and_scaling():
     shape = RNG.normal(size=(40, 2))
     turned = 5 * shape @ np.array([[0.6, 0.8], [0.8, -0.6]]) + [3, -2]
@@ -196,6 +230,39 @@ def test_every_kind_of_map_has_one_point_per_item_in_every_space(corpus, tiny_mo
     assert len(result.table()) == n * len(result.spaces)
     assert result.done
     assert len(projection.plot(result, space=len(result.spaces) - 1).axes) == 3
+
+
+@pytest.mark.parametrize("speakers", [3, 4, 6])
+def test_lda_of_speakers_who_take_turns_learns_and_hears_all_of_them(tiny_model, speakers):
+    """Dealt by their numbers, an even number of speakers would be half in the one side and half in the other."""
+    utterances = []
+    times = np.arange(16_000) / 16_000
+    for number in range(12):
+        pitch = 200.0 * 1.6 ** (number % speakers)
+        samples = 0.3 * np.sin(2 * np.pi * pitch * times) + 0.01 * np.random.default_rng(number).normal(size=16_000)
+        phones = tuple(Segment("aa", 0.1 * i, 0.1 * (i + 1)) for i in range(10))
+        clip = clip_from_samples(samples, 16_000, f"u{number}")
+        utterances.append(Utterance(clip, f"s{number % speakers}", "", "en", (), phones))
+    turns = Corpus("turns", tuple(utterances))
+    result = projection.analyse(turns, tiny_model, method="lda", label="speaker", random_seeds=())
+    assert set(result.speaker) == {f"s{number}" for number in range(speakers)}
+    assert len(result.label) == 60
+    assert result.accuracy[:, 0].max() > 0.9  # a tone each
+    with pytest.raises(UserError, match="each belongs to one recording"):
+        projection.analyse(turns, tiny_model, method="lda", label="utterance", random_seeds=())
+
+
+def test_chance_is_of_whole_phones_for_frames_and_said_so(corpus, tiny_model):
+    frames = projection.analyse(corpus, tiny_model, unit="frames", most=150, random_seeds=(0,))
+    phones = projection.analyse(corpus, tiny_model, random_seeds=(0,))
+    by_frame = embedding.agreement_by_chance(np.array(frames.label))
+    assert (frames.chance > by_frame).all() and (frames.random_chance > by_frame).all()
+    np.testing.assert_allclose(phones.chance, embedding.agreement_by_chance(np.array(phones.label)))
+    assert phones.chance.shape == (3, 2) and frames.baseline_chance.shape == (2, 2)
+    for result, said in ((frames, "with whole phones' labels shuffled"), (phones, "by chance")):
+        line = projection_tab.status_line(result, projection_tab.fitted(result, {"layer": 1, "of": "trained"}))
+        assert f"{result.chance[1, 1]:.0%} {said}" in line
+        assert said in projection_tab.summary(result)
 
 
 def test_points_are_where_the_items_are(corpus, tiny_model):

@@ -223,6 +223,30 @@ def test_what_cannot_be_measured_is_said():
         targets(replace(corpus, utterances=tuple(strange)), "f1", kept)
 
 
+@pytest.mark.parametrize("seconds", [0.125, 0.1])  # a power of two; and one that leaves rounding in the differences
+def test_what_is_the_same_everywhere_cannot_be_told(seconds):
+    phones = tuple(Segment("aa", (i + 1) * seconds, (i + 2) * seconds) for i in range(8))
+    made_up = [replace(u, phones=phones, words=(), tiers={}) for u in spoken(20, 8).utterances]
+    corpus = Corpus("equal", tuple(made_up))
+    with pytest.raises(
+        UserError, match=rf"Here all durations are the same \({seconds} s at 160 places\), so there is"
+    ):
+        targets(corpus, "duration", states(corpus, Noise(2)))
+    longer = replace(made_up[0], phones=(*phones[:-1], replace(phones[-1], end=phones[-1].end + 0.01)))
+    varied = replace(corpus, utterances=(longer, *made_up[1:]))
+    assert np.ptp(targets(varied, "duration", states(varied, Noise(2))).values) > 0.1
+
+
+def test_intensity_leaves_digital_silence_out():
+    corpus = spoken(20, 8)
+    whole = targets(corpus, "intensity", states(corpus, Noise(2)))
+    mute = [replace(u, clip=Clip(np.zeros_like(u.clip.samples), u.clip.name)) for u in corpus.utterances[:2]]
+    partly = replace(corpus, utterances=(*mute, *corpus.utterances[2:]))
+    asked = targets(partly, "intensity", states(partly, Noise(2)))
+    np.testing.assert_array_equal(asked.values, whole.values[whole.utterance > 1])
+    assert asked.values.min() > -60 and set(asked.utterance) == set(range(2, 20))
+
+
 def test_means_of_correlations_leave_out_what_is_not_defined():
     values, asked = made()
     still = replace(asked, values=np.column_stack([asked.values[:, 0], np.full(len(values), 2.0)]))

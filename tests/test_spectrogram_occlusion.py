@@ -1,11 +1,12 @@
-"""Spectrogram occlusion: patches that hang together, maps against slow oracles, and the laws of the measure."""
+"""Spectrogram occlusion: impacts against the model itself, the laws of the measure, and the tab."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage, special, stats
+from scipy import special, stats
 from snapshot import save_whisper
 
 from methods import spectrogram_occlusion
@@ -17,7 +18,6 @@ from methods.core.models import load_model
 from methods.core.rereading import Rereader
 from methods.core.results import finish
 from methods.core.spectrogram_masks import Masks
-from methods.core.superpixels import clusters, superpixels
 from page import spectrogram_occlusion_tab
 from tiny import tiny_whisper
 
@@ -30,150 +30,6 @@ OPTIONS = {"language": "en", "masks": 24, "patches_per_second": (8.0, 16.0), "po
 @pytest.fixture(scope="module")
 def result(clip, tiny_model):
     return spectrogram_occlusion.analyse(clip, tiny_model, transcript="ab cd", random_seeds=(0, 1), **OPTIONS)
-
-
-# Superpixels
-
-
-def picture(seed=0, shape=(40, 90)):
-    return ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 2.0)
-
-
-@pytest.mark.parametrize("wanted", [1, 7, 40, 200])
-def test_every_patch_hangs_together_and_none_is_left_out(wanted):
-    patches = superpixels(picture(), wanted)
-    assert set(patches.ravel()) == set(range(patches.max() + 1))
-    assert 0.7 * wanted <= patches.max() + 1 <= wanted
-    for patch in range(patches.max() + 1):
-        assert ndimage.label(patches == patch)[1] == 1
-
-
-def test_patches_follow_the_edges_of_the_picture():
-    """Blocks of 10 × 10 with brightness at random, 10 patches each way: each patch must be a block."""
-    blocks = np.random.default_rng(1).permutation(36).reshape(6, 6)
-    grey = np.kron(blocks, np.ones((10, 10)))
-    patches = superpixels(grey, 36, smoothing=0.0)
-    assert patches.max() + 1 == 36
-    assert all(len(np.unique(grey[patches == patch])) == 1 for patch in range(36))
-
-
-def test_small_compactness_follows_edges_that_the_grid_would_cut():
-    """The blocks are shifted against the grid on which patches start; purity: share of a patch's commonest value."""
-    grey = np.kron(np.random.default_rng(2).permutation(36).reshape(6, 6), np.ones((10, 10)))[3:, 4:]
-
-    def purity(compactness):
-        patches = superpixels(grey, 72, compactness=compactness, smoothing=0.0)
-        commonest = [np.unique(grey[patches == patch], return_counts=True)[1].max() for patch in np.unique(patches)]
-        return sum(commonest) / grey.size
-
-    assert purity(0.02) > 0.9 > purity(100.0) + 0.1
-
-
-def test_a_flat_picture_becomes_a_grid():
-    np.testing.assert_array_equal(superpixels(np.zeros((20, 20)), 4), np.kron([[0, 1], [2, 3]], np.ones((10, 10))))
-
-
-def test_each_cell_has_chosen_the_nearest_of_its_nine_patches():
-    """k-means has come to rest: a slow loop over cells and centres finds the same patch for every cell."""
-    grey, wanted, compactness = picture(3, (16, 24)), 6, 1.0
-    chosen = clusters(grey, wanted, compactness)
-    side = np.sqrt(grey.size / wanted)
-    y, x = np.indices(grey.shape)
-    features = np.stack([grey / compactness, y / side, x / side], -1)
-    centres = [features[chosen == patch].mean(0) for patch in range(wanted)]  # 2 × 3 patches: all but two columns away
-    for cell in np.ndindex(grey.shape):
-        distance = [((features[cell] - centre) ** 2).sum() for centre in centres]
-        home = cell[1] * 3 // 24
-        near = [patch for patch in range(wanted) if abs(patch % 3 - home) <= 1]
-        assert chosen[cell] == min(near, key=lambda patch: distance[patch])
-
-
-# Masks and maps: plain arithmetic
-
-
-def some_masks(count=60, seed=0, share=0.5):
-    patches = np.stack([superpixels(picture(seed), 12), superpixels(picture(seed + 1), 30)])
-    return spectrogram_masks.drawn(patches, count, share, seed)
-
-
-def test_relevance_is_the_mean_impact_of_the_masks_that_hid_a_cell():
-    """Cell by cell, by hand."""
-    masks, impacts = some_masks(), np.random.default_rng(0).gamma(2.0, size=60)
-    ours = spectrogram_masks.relevance(masks, impacts)
-    hidden = np.stack([masks.cells(number) for number in range(60)])
-    for cell in [(0, 0), (5, 17), (39, 89), (20, 40)]:
-        assert ours[cell] == pytest.approx(impacts[hidden[(slice(None), *cell)]].mean(), rel=1e-12)
-
-
-def test_a_planted_patch_is_found_and_stands_out_as_it_must():
-    """Harm 1 whenever patch 5 of the first size is hidden: there exactly 1, elsewhere about the share that is hidden.
-
-    With 1,000 masks of each size, half of them hiding a patch, a mean has a standard error of 0.5 / √500 = 0.022.
-    """
-    masks = some_masks(2000)
-    planted = masks.patches[0] == 5
-    impacts = np.array([float(masks.cells(i)[planted].all()) if i % 2 == 0 else np.nan for i in range(2000)])
-    first = Masks(masks.patches[:1], masks.hidden[:1])
-    values = spectrogram_masks.relevance(first, impacts[::2])
-    assert (values[planted] == 1.0).all()
-    assert np.abs(values[~planted] - 0.5).max() < 5 * 0.022
-
-
-def test_every_patch_is_hidden_about_as_often():
-    """Binomial: 1,000 masks at 0.3 give 300 ± 14.5; five standard deviations for 12 patches."""
-    counts = some_masks(2000, share=0.3).hidden[0].sum(0)
-    assert np.abs(counts - 300).max() < 5 * np.sqrt(1000 * 0.3 * 0.7)
-
-
-def test_first_masks_are_the_same_masks():
-    masks = some_masks(61)
-    for number in (0, 1, 30, 36):
-        np.testing.assert_array_equal(masks.first(37).cells(number), masks.cells(number))
-    assert len(masks.first(37)) == 37
-
-
-def test_halves_are_every_second_mask_of_each_size():
-    masks, impacts = some_masks(62), np.random.default_rng(0).normal(size=62)
-    for side, half in enumerate(spectrogram_masks.halves(masks, impacts)):
-        numbers = [number for number in range(62) if number // 2 % 2 == side]
-        hidden = np.stack([masks.cells(number) for number in numbers])
-        by_hand = (hidden * impacts[numbers, None, None]).sum(0) / hidden.sum(0)
-        np.testing.assert_allclose(half, by_hand, rtol=1e-10)
-    first, second = spectrogram_masks.halves(masks, impacts)
-    expected = stats.pearsonr(first.ravel(), second.ravel()).statistic
-    assert spectrogram_masks.split_half(masks, impacts) == pytest.approx(expected)
-
-
-def test_split_half_is_high_for_a_planted_map_and_near_zero_by_chance():
-    masks = some_masks(600)
-    impacts = np.array([masks.cells(i)[10:20, 30:50].mean() for i in range(600)])
-    assert spectrogram_masks.split_half(masks, impacts) > 0.8
-    chance = [spectrogram_masks.split_half(masks, spectrogram_masks.shuffled(impacts, 2, seed)) for seed in range(8)]
-    assert abs(np.mean(chance)) < 0.3
-
-
-def test_shuffled_deals_within_each_size():
-    impacts = np.arange(20.0)
-    dealt = spectrogram_masks.shuffled(impacts, 2, 0)
-    assert sorted(dealt[::2]) == list(impacts[::2])
-    assert sorted(dealt[1::2]) == list(impacts[1::2])
-    assert (dealt != impacts).any()
-
-
-def test_standardised_is_scipys_z_score_and_still_tokens_are_zero():
-    impacts = np.random.default_rng(0).gamma(1.0, size=(30, 3))
-    impacts[:, 1] = 2.5
-    ours = spectrogram_masks.standardised(impacts)
-    np.testing.assert_allclose(ours[:, [0, 2]], stats.zscore(impacts[:, [0, 2]]), rtol=1e-10)
-    assert (ours[:, 1] == 0).all()
-
-
-def test_compactness_of_known_maps():
-    """A single cell of 100: all cells reach threshold 0, one reaches the other 20."""
-    point = np.zeros((10, 10))
-    point[3, 4] = 7.0
-    assert spectrogram_masks.compactness(point) == pytest.approx((1 + 20 * 0.01) / 21)
-    assert np.isnan(spectrogram_masks.compactness(np.ones((3, 3))))
 
 
 # With a model
@@ -220,6 +76,8 @@ def test_a_decoder_that_ignores_the_sound_has_no_map(clip, tmp_path):
     got = spectrogram_occlusion.analyse(clip, model, transcript="ab cd", random_seeds=(), **OPTIONS)
     assert np.abs(got.relevance(0)).max() < ROUNDING
     assert (got.map() == 0).all()
+    assert np.isnan(got.size()[0])
+    assert "–" in spectrogram_occlusion_tab.checks(got, {"what": "sentence", "top": 20})
     assert np.nanmax(got.text_impacts) > 0.01  # it does read its own text
 
 
@@ -247,6 +105,43 @@ def test_deletion_and_insertion_meet_at_the_ends(result):
         np.testing.assert_allclose(made.logprobs[:, [0, -1]][0], made.logprobs[:, [-1, 0]][1], atol=ROUNDING)
     assert len(result.trials) == 2 + 2
     assert set(result.verdict.summary()) >= {"deletion_area", "insertion_area"}
+
+
+def test_texts_are_what_is_written_of_the_masked_spectrograms(result, clip, tiny_model):
+    """By hand, for one step: hide the best cells, decode, compare."""
+    reader = Rereader(clip, tiny_model, models.transcribe(clip, tiny_model, text="ab cd", language="en"))
+    made, values = result.trials[0], result.map()
+    count = int(made.trial.taken[1])
+    assert count == round(values.size / 3)
+    best = np.zeros(values.size, bool)
+    best[np.argsort(-values.ravel(), kind="stable")[:count]] = True
+    for texts, hidden in zip(made.texts, (best, ~best), strict=True):
+        mel = reader.mel.clone()
+        mel[torch.from_numpy(hidden.reshape(values.shape))] = result.neutral
+        assert texts[1] == reader.texts(reader.states(mel[None]))[0].strip()
+        assert len(texts) == 3 + 1
+    assert made.texts[0][0] == made.texts[1][-1] == result.heard.strip()
+
+
+def test_size_stands_beside_chance(result):
+    own, chance = result.size("word", 1)
+    assert own == spectrogram_masks.compactness(result.map("word", 1))
+    assert chance.shape == (20,) and chance.std() > 0
+    dealt = spectrogram_masks.shuffled(result.scores("word", 1), 2, 7)
+    assert chance[7] == spectrogram_masks.compactness(spectrogram_masks.relevance(result.masks, dealt))
+
+
+def test_what_is_played_is_read_again(result, clip, tiny_model):
+    reader = Rereader(clip, tiny_model, models.transcribe(clip, tiny_model, text="ab cd", language="en"))
+    assert len(result.heard_sounds) == 3 + 1
+    without, only = result.sounds(1)
+    assert len(without.samples) == len(only.samples) == len(clip.samples)
+    # The two masks are each other's rest and the filter is linear: together they are the clip. float32 transforms.
+    np.testing.assert_allclose(without.samples + only.samples, clip.samples, atol=1e-5)
+    for sound, text in zip((without, only), result.heard_sounds[1], strict=True):
+        assert text == reader.texts(reader.states(reader.mels([sound.samples])))[0].strip()
+    np.testing.assert_allclose(result.sounds(0)[0].samples, clip.samples, atol=1e-5)
+    assert np.abs(result.sounds(0)[1].samples).max() < 1e-5
 
 
 def test_same_seed_same_numbers_and_a_stopped_run_is_its_beginning(result, clip, tiny_model):
@@ -280,6 +175,8 @@ def test_what_cannot_be_done_is_said(clip, tiny_model):
         spectrogram_occlusion.analyse(silent, tiny_model, **OPTIONS)
     with pytest.raises(UserError, match="“masks” cannot be 3; give a number from 24"):
         spectrogram_occlusion.analyse(clip, tiny_model, masks=3)
+    with pytest.raises(UserError, match=r"24 masks and all checks .* limit of 0 s; ask for fewer masks"):
+        spectrogram_occlusion.analyse(clip, tiny_model, transcript="ab", **OPTIONS, time_limit=0.001)
     with pytest.raises(UserError, match="choose a Whisper model"):
         spectrogram_occlusion.analyse(clip, dataclasses.replace(tiny_model, decoding=None))
 
@@ -294,15 +191,35 @@ def test_the_shortest_clip(tiny_model):
 
 
 def test_the_tab_draws_every_stage(result, clip, tiny_model):
-    values = {"what": "2", "top": 20, "masks": 300, "neutral": "mean", "window": "clip"}
+    values = {"what": "2", "top": 20, "masks": 300, "chance": 5, "neutral": "mean", "window": "clip"}
     bare = dataclasses.replace(result, trials=(), random=(), text_impacts=np.zeros((0, 2)))
     for stage in (bare, result):
         plot, *curves = spectrogram_occlusion_tab.drawn(stage, values)
         assert plot["seconds"] == clip.seconds
-        assert len(curves) == 3
+        assert len(curves) == 6
         assert "“cd”" in spectrogram_occlusion_tab.status_line(stage, values)
     assert "controls are being computed" in spectrogram_occlusion_tab.status_line(bare, values)
     assert "controls are being computed" not in spectrogram_occlusion_tab.status_line(result, values)
+    assert spectrogram_occlusion_tab.drawn(bare, values)[-2:] == [spectrogram_occlusion_tab.LATER] * 2
+    hostile = dataclasses.replace(result, heard_sounds=(("<b>", "<i>"),) * 4, words=("<u>", "<u>"))
+    page = "".join(spectrogram_occlusion_tab.drawn(hostile, values)[-3:])
+    assert not {"<b>", "<i>", "<u>"} & set(re.findall("<.>", page))
+    assert "Without the sentence map&#x27;s best 33 % of the cells" in page
+    assert "map for “&lt;u&gt;”" in page
+
+
+def test_status_and_table_name_the_draws(result):
+    values = {"what": "sentence", "top": 20}
+    assert spectrogram_occlusion_tab.status_line(result, values).count("against 2 chance maps") == sum(
+        np.isfinite(result.verdict.z(f"{side}_area")) for side in ("deletion", "insertion")
+    )
+    table = spectrogram_occlusion_tab.checks(result, values)
+    own, chance = result.size()
+    assert f"<td style='min-width:5em'>{own:.2f}</td>" in table
+    assert f"{chance.mean():.2f} ± {chance.std(ddof=1):.2f} (20 maps)" in table
+    assert table.count("(2 maps)") == 2
+    z = result.verdict.z("insertion_area")
+    assert f"<td style='min-width:5em'>{z:.1f}</td>" in table or np.isnan(z)
 
 
 def test_a_word_that_this_clip_has_not_becomes_the_sentence(result):

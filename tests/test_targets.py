@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from reference_attribution import ctc_by_paths
+from tiny_intents import tiny_intents
 from tiny_wav2vec2 import tiny_config, tiny_network
 from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification
 
@@ -255,6 +256,34 @@ def test_class_scores_are_the_librarys(classifier, noisy):
     assert chosen.answer(noisy.samples) == ["yes", "no", "stop"][int(logits.argmax())]
     with pytest.raises(UserError, match="no class “maybe”; choose one of yes, no, stop"):
         targets.build(noisy, classifier, "class", wanted="maybe")
+
+
+def test_the_class_finds_its_own_head(noisy):
+    """Logits from the library's encoder and each head's own matrix."""
+    model = tiny_intents()
+    values = model.front_end(noisy.samples, sampling_rate=16_000, return_tensors="pt").input_values
+    with torch.no_grad():
+        pooled = model.network.wav2vec2(values).last_hidden_state.mean(1)[0]
+        objects, locations = model.network.classifier2(pooled), model.network.classifier3(pooled)
+    kitchen = targets.build(noisy, model, "class", wanted="Kitchen")
+    assert kitchen.base == pytest.approx(float(locations[1]), abs=1e-4) and kitchen.label == "location “kitchen”"
+    for head, scores, number in (("object", objects, 10), ("location", locations, 2)):
+        nothing = targets.build(noisy, model, "class", wanted="none", head=head)
+        assert nothing.base == pytest.approx(float(scores[number]), abs=1e-4)
+    pair = targets.build(noisy, model, "class", wanted="none", against="bedroom")  # only a location has both
+    assert pair.base == pytest.approx(float(locations[2] - locations[0]), abs=1e-4)
+    assert targets.build(noisy, model, "class").label.startswith("action")
+    assert targets.build(noisy, model, "class", against="music").label.startswith("object")
+    with pytest.raises(UserError, match="“none” may be meant of object or location in tiny-intents; name one"):
+        targets.build(noisy, model, "class", wanted="none")
+    with pytest.raises(
+        UserError, match=r"has “loo” among its classes; choose .* \(action: .*; location: bedroom, kit"
+    ):
+        targets.build(noisy, model, "class", wanted="loo")
+    with pytest.raises(UserError, match="has “kitchen” and “music” among its classes"):
+        targets.build(noisy, model, "class", wanted="kitchen", against="music")
+    with pytest.raises(UserError, match="no classifier “place”; choose action or object or location"):
+        targets.build(noisy, model, "class", head="place")
 
 
 def test_a_perturbed_clip_keeps_the_scale_of_the_whole_one(classifier, noisy):

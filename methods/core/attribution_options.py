@@ -39,6 +39,7 @@ class Options:
     against: str | None = None
     transcript: str | None = None
     language: str | None = None
+    head: str | None = None
     window: Window = "full"
     pieces: Pieces = "words"
     method: str = "leave one out"

@@ -13,6 +13,8 @@ from methods.core.seed_agreement import METHODS
 
 DIVERGING = "RdBu_r"  # red speaks for the target, blue against it, white says nothing
 AGAINST = "#b45309"  # the energy order
+LENGTH = "#7c3aed"  # the longest first
+AREAS = {"deletion": "deletion_area", "insertion": "insertion_area"}  # by time, as the axes are: length gains nothing
 MEL_STEP = 0.01  # s
 PALE = "#93c5fd"
 SIZES = ("#dbeafe", "#93c5fd", "#60a5fa", "#2563eb")  # from frames to words
@@ -63,31 +65,34 @@ def map_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
 
 
 def bars_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
-    """Each piece's score, with the same method on random weights and random maps of the same smoothness."""
+    """Each piece's score, with the same method on random weights, and with other random numbers where it draws any."""
     places = np.arange(len(result.labels))
     ax.axhline(0, color=QUIET, lw=0.6)
     ax.bar(places, result.own.scores, color=[TRAINED if s >= 0 else "#94a3b8" for s in result.own.scores], width=0.75)
     for number, scores in enumerate(result.random_weights):
         name = "random weights" if number == 0 else None
         ax.plot(places, scores, ls="", marker="x", color=RANDOM, ms=5, label=name)
+    for number, scores in enumerate(result.repeats):
+        name = "other random numbers" if number == 0 else None
+        ax.plot(places, scores, ls="", marker="_", color=AGAINST, ms=9, mew=1.5, label=name)
     if len(places) <= draw.LARGEST_LABELLED // 2:
         labels = [label.replace("$", r"\$") for label in result.labels]
         ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
     else:
         ax.set_xlabel("piece, in the order of time")
     ax.set_ylabel(f"score ({result.unit})")
-    if len(result.random_weights):
+    if len(result.random_weights) or len(result.repeats):
         ax.legend(fontsize=8, frameon=False, labelcolor=ink)
     _quiet(ax, ink, "Score of each piece")
 
 
 def deletion_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
-    """The target while the best pieces go, beside random orders and the loudest first."""
+    """The target while the best pieces go, beside random orders, the loudest and the longest first."""
     _curves(ax, result, "deletion", "taken away", ink)
 
 
 def insertion_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
-    """The target while the best pieces come back, beside random orders and the loudest first."""
+    """The target while the best pieces come back, beside random orders, the loudest and the longest first."""
     _curves(ax, result, "insertion", "present", ink)
 
 
@@ -103,12 +108,31 @@ def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> No
         ax.plot(
             100 * verdict.energy.share, getattr(verdict.energy, name), color=AGAINST, ls="--", label="loudest first"
         )
-    ax.plot(100 * verdict.own.share, getattr(verdict.own, name), color=TRAINED, marker="o", ms=3, label="this map")
+    for trial, style, label in (
+        (result.longest, {"color": LENGTH, "ls": ":"}, "longest first"),
+        (
+            result.crossed and result.crossed.own,
+            {"color": TRAINED, "ls": "-.", "lw": 1},
+            f"{result.crossed_with} instead",
+        ),
+        (verdict.own, {"color": TRAINED, "marker": "o", "ms": 3}, "this map"),
+    ):
+        if trial is not None:
+            ax.plot(100 * trial.share, getattr(trial, name), label=label, **style)
     ax.set(xlabel=f"% of the clip's time {what}", ylabel=f"target ({result.unit})")
     _above(ax, ink, 3)
-    measure = "comprehensiveness" if name == "deletion" else "sufficiency"
-    z, beaten = text_of(verdict.z(measure)), f", {verdict.beaten(measure):.0%} beaten" if verdict.random else ""
-    _quiet(ax, ink, f"{name.capitalize()}: z {z}{beaten}", pad=20.0)
+    _quiet(ax, ink, f"{name.capitalize()} by time: {judgement(result, name).replace('; ', chr(10), 1)}", pad=34.0)
+
+
+def judgement(result: Attribution, name: str) -> str:
+    """How much better than chance the area under a curve over time is, and how much better the longest first are."""
+    verdict, area = result.verdict, AREAS[name]
+    said = [f"z {text_of(verdict.z(area))}" + (f", {verdict.beaten(area):.0%} beaten" if verdict.random else "")]
+    if result.longest is not None:
+        said.append(f"longest first z {text_of(verdict.z(area, result.longest))}")
+    if result.crossed is not None:
+        said.append(f"{result.crossed_with} instead z {text_of(result.crossed.z(area))}")
+    return "; ".join(said)
 
 
 def agreement_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
@@ -188,7 +212,7 @@ def _above(ax: Axes, ink: str, columns: int = 2) -> None:
 
 
 def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
-    """Leave one out with each replacement: how much of the map is the replacement's?"""
+    """The scores with each replacement: how much of the map is the replacement's?"""
     places = np.arange(len(result.labels))
     width = 0.8 / len(result.modes)
     colours = ("#2563eb", "#d97706", "#059669", "#7c3aed", "#6b7280")
@@ -200,7 +224,7 @@ def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
         ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_ylabel(f"score ({result.unit})")
     ax.legend(fontsize=7, frameon=False, labelcolor=ink, ncols=2)
-    _quiet(ax, ink, "Leave one out, by what stands in")
+    _quiet(ax, ink, f"{result.modes_method[0].upper()}{result.modes_method[1:]}, by what stands in")
 
 
 def text_of(value: float) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from methods.core import (
-    ctc_words,
     evidence,
     faithfulness,
     input_stability,
@@ -21,19 +20,26 @@ from methods.core.alignment import words as timed_words
 from methods.core.attribution_options import Options, Pieces
 from methods.core.attribution_result import Attribution, Played
 from methods.core.audio import Clip
-from methods.core.cue import find_words, text_words
 from methods.core.errors import UserError
-from methods.core.evidence import random_like, strongest
+from methods.core.evidence import loudest, random_like, strongest
 from methods.core.faithfulness import Verdict
 from methods.core.frames import Segment, without_overlap
 from methods.core.perturb import PAUSE, Game, Mode
 from methods.core.results import Step, Steps, provenance, read_only
+from methods.core.target_places import marked, named
 from methods.core.targets import Target
 
 SEEDED = ("LIME", "SmoothGrad")  # methods that always draw random numbers
 REPEATS = 3
 RANDOM_MAPS = 3
 FEWEST_ORDERS = 3  # what a spread can be told from
+CROSSED_ORDERS = 10  # random orders for the second opinion: half as many, as it comes on top
+CROSSED_SHARE = 0.25  # of the time limit
+MODES_SHARE = 0.5  # of the time limit, that the chosen method may take with the other replacements
+JUDGE: dict[Mode, Mode] = {  # what a map is built with -> with what it is judged again: quiet and loud, in turn
+    "silence": "white noise", "mean": "white noise", "cut": "white noise", "white noise": "silence",
+    "pink noise": "silence",
+}  # fmt: skip
 
 
 def segments_of(
@@ -62,8 +68,8 @@ class Work:
         seconds = self.goal.clip.seconds
         cut = perturb.windows(seconds) if self.options.pieces == "windows" else perturb.partition(seconds, segments)
         self._check_enough(cut)
-        self.games = {mode: Game(self.goal, self.goal.clip.samples, cut, mode, seed=self.options.seed)
-                      for mode in {self.options.replacement, *self.options.modes}}  # fmt: skip
+        own_mode = self.options.replacement
+        self.games = {own_mode: Game(self.goal, self.goal.clip.samples, cut, own_mode, seed=self.options.seed)}
         own = yield from _part(
             evidence.evidence(self.goal, self.game, self.options.recipe, self.options.time_limit), 0.0, 0.25, None
         )
@@ -80,11 +86,16 @@ class Work:
             own=own,
             words=marked(self.goal, segments) if self.options.pieces != "phones" else (),
             random_maps=read_only([evidence.pooled(curve, own.times, cut, "mean") for curve in maps]),
+            choices=named(self.goal),
             verdict=None,
+            longest=None,
+            crossed=None,
+            crossed_with="",
             others={},
             random_weights=empty,
             repeats=empty,
             modes={},
+            modes_method="",
             steady=None,
             heads=None,
             mixing=None,
@@ -100,38 +111,54 @@ class Work:
 
     def played(self, result: Attribution) -> Steps[Attribution]:
         """What the model makes of the strongest part alone, and of all but that, in its exact window."""
-        yield Step(0.26, f"only the strongest {self.options.share:.0%}, and all but that", result)
+        yield Step(0.26, f"only the strongest {self.options.share:.0%}, all but that, and the loudest", result)
         goal, clip = replace(self.goal, window="full"), self.goal.clip
         best = strongest(result.own, result.pieces, self.options.share)
+        loud = loudest(clip.samples, result.own, result.pieces, self.options.share)
         options = {"mode": self.options.replacement, "seed": self.options.seed}
-        only = perturb.only(clip.samples, best, **options)
-        rest = perturb.replaced(clip.samples, best, **options)
+        sounds = {
+            "only": perturb.only(clip.samples, best, **options),
+            "without": perturb.replaced(clip.samples, best, **options),
+            "loudest": perturb.only(clip.samples, loud, **options),
+        }
+        names = {"only": "strongest part only", "without": "without its strongest part", "loudest": "loudest only"}
         played = Played(
-            share=sum(part.end - part.start for part in best) / clip.seconds,
+            share=_length(best) / clip.seconds,
+            share_loudest=_length(loud) / clip.seconds,
             strongest=best,
-            only=Clip(only, f"{clip.name}, strongest part only"),
-            without=Clip(rest, f"{clip.name}, without its strongest part"),
             answer=goal.answer(clip.samples),
-            answer_only=goal.answer(only),
-            answer_without=goal.answer(rest),
-            score_only=self.goal.score(only),
-            score_without=self.goal.score(rest),
+            **{key: Clip(sounds[key], f"{clip.name}, {names[key]}") for key in sounds},
+            **{f"answer_{key}": goal.answer(sounds[key]) for key in sounds},
+            **{f"score_{key}": self.goal.score(sounds[key]) for key in sounds},
         )
         return replace(result, played=played)
 
     def judged(self, result: Attribution) -> Steps[Attribution]:
-        """Deletion and insertion beside random orders and loudness."""
-        energy = perturb.energies(self.goal.clip.samples, result.pieces)
+        """Deletion and insertion beside random orders, loudness and length."""
+        yield Step(0.29, "the longest pieces first", result)
+        long_first = faithfulness.trial(self.game.value, faithfulness.ranking(self.game.sizes), self.game.sizes)
+        result = replace(result, longest=long_first)
         steps = faithfulness.verdict_in_steps(
             self.game.value,
             result.own.scores,
             self.game.sizes,
-            energy=energy,
+            energy=perturb.energies(self.goal.clip.samples, result.pieces),
             draws=self._affordable_orders(),
             seed=self.options.seed,
         )
         verdict = yield from _part(steps, 0.3, 0.6, lambda found: _each_fifth(result, found))
         return replace(result, verdict=verdict)
+
+    def crossed(self, result: Attribution) -> Steps[Attribution]:
+        """The same order judged with something else in place of what is gone: what built a map favours it."""
+        mode = JUDGE[self.options.replacement]
+        draws = min(CROSSED_ORDERS, self._affordable_orders(CROSSED_SHARE))
+        game = self._game(mode)
+        steps = faithfulness.verdict_in_steps(
+            game.value, result.own.scores, game.sizes, draws=draws, seed=self.options.seed
+        )
+        verdict = yield from _part(steps, 0.99, 1.0, _once(result), f"judged with {mode}")
+        return replace(result, crossed=verdict, crossed_with=mode)
 
     def rivals(self, result: Attribution) -> Steps[Attribution]:
         """Other methods on the same pieces, and what an attribution must not be: loudness or length."""
@@ -208,15 +235,32 @@ class Work:
         return replace(result, steady=found, refused={**result.refused, **reasons})
 
     def replaced(self, result: Attribution) -> Steps[Attribution]:
-        """Leave one out with each replacement: how much of the map is the replacement's?"""
-        found: dict[str, np.ndarray] = {}
+        """The map with each replacement: how much of it is the replacement's?
+
+        By leave one out where the method takes nothing away, or would take too long.
+        """
+        recipe, found = self._by_mode(), {}
         for number, mode in enumerate(self.options.modes):
-            low, high = (0.97 + 0.03 * (number + part) / len(self.options.modes) for part in (0, 1))
-            shown = replace(result, modes=dict(found))
-            steps = shapley.leave_one_out(self.games[mode].value, len(self.game))
-            scores = yield from _part(steps, low, high, _once(shown), f"leave one out, {mode}")
-            found[mode] = read_only(scores.values)
-        return replace(result, modes=found)
+            low, high = (0.97 + 0.02 * (number + part) / len(self.options.modes) for part in (0, 1))
+            if mode == self.options.replacement and recipe.method == result.own.method:
+                found[mode] = result.own.scores
+                continue
+            shown = replace(result, modes=dict(found), modes_method=recipe.method)
+            steps = evidence.evidence(self.goal, self._game(mode), recipe, self.options.time_limit)
+            scores = (yield from _part(steps, low, high, _once(shown), f"{recipe.method}, {mode}")).scores
+            found[mode] = read_only(scores)
+        return replace(result, modes=found, modes_method=recipe.method if found else "")
+
+    def _by_mode(self) -> evidence.Recipe:
+        own, others = self.options.recipe, [mode for mode in self.options.modes if mode != self.options.replacement]
+        each = evidence.passes(own, len(self.game), self.goal.clip.seconds) * self.goal.seconds
+        affordable = each * len(others) <= MODES_SHARE * self.options.time_limit
+        return own if own.method in shapley.REMOVAL_METHODS and affordable else replace(own, method="leave one out")
+
+    def _game(self, mode: Mode) -> Game:
+        if mode not in self.games:
+            self.games[mode] = Game(self.goal, self.goal.clip.samples, self.game.pieces, mode, seed=self.options.seed)
+        return self.games[mode]
 
     def headed(self, result: Attribution) -> Steps[Attribution]:
         """Heads of our own on the same network, explained for the same clip, on request."""
@@ -237,10 +281,10 @@ class Work:
             return replace(result, refused={**result.refused, "heads": str(reason)})
         return replace(result, heads=found)
 
-    def _affordable_orders(self) -> int:
+    def _affordable_orders(self, share: float = 1.0) -> int:
         """As many random orders as were asked for, or as the time limit allows; the result says how many there are."""
         each = 2 * (len(faithfulness.steps_of(len(self.game))) - 1) * self.goal.seconds
-        return min(self.options.orders, max(FEWEST_ORDERS, int(self.options.time_limit / each) - 2))
+        return min(self.options.orders, max(FEWEST_ORDERS, int(share * self.options.time_limit / each) - 3))
 
     def _check_enough(self, cut: tuple[Segment, ...]) -> None:
         spoken = sum(piece.label != PAUSE for piece in cut)
@@ -259,28 +303,8 @@ class Work:
         return provenance("attribution", self.goal.clip, self.goal.model, **{**asdict(self.options), **said, **seed})
 
 
-def marked(goal: Target, segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """When the explained word is said; () if that is unclear.
-
-    By time for a CTC model, which may hear other words than these; by its place in the text where there are as many
-    segments as words, since a model may spell a word in its own way; by its label elsewhere.
-    """
-    if goal.word is None or not segments:
-        return ()
-    if goal.kind in ("ctc", "contrast") and goal.transcript is None:
-        heard = [word for word in ctc_words.heard(goal.clip, goal.model) if word.label == goal.word]
-        place = (goal.occurrence or 1) - 1
-        return ctc_words.spoken_as(segments, heard[place]) if place < len(heard) else ()
-    words = [word.label for word in text_words(goal.transcript)] if goal.transcript else []
-    labels = words if len(words) == len(segments) else [segment.label for segment in segments]
-    occurrence = goal.occurrence
-    if occurrence is None and goal.kind != "token":
-        occurrence = 1  # the first of several longest ones was taken
-    try:
-        found = find_words(labels, goal.word, "target", occurrence)
-    except UserError:  # the times belong to another text
-        return ()
-    return tuple(segments[found.start : found.stop])
+def _length(parts: Sequence[Segment]) -> float:
+    return sum(part.end - part.start for part in parts)
 
 
 def _same(piece: Segment, words: Sequence[Segment]) -> bool:

@@ -1,5 +1,6 @@
 """The files of a corpus, from a folder or a zip, under names that are harmless and mean the same on every system."""
 
+import re
 import struct
 import tempfile
 import unicodedata
@@ -94,6 +95,12 @@ def plain(name: str) -> str:
     """A file's name with folders: composed letters (Macs part é in two), `/` between folders, no way out of them."""
     parts = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).parts
     return "/".join(part for part in parts if part not in ("/", "//", "..") and not part.endswith(":"))
+
+
+def reading_order(name: str) -> tuple[list[str | int], str]:
+    """The key that sorts names as people number them: 2 before 10, though as text 10 comes before 2."""
+    parts = re.split("([0-9]+)", name)  # text and digits by turns, so that like is compared with like
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def matters(name: str) -> bool:

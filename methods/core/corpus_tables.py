@@ -1,4 +1,4 @@
-"""The tables of a corpus: index.csv (who speaks in which file) and segments.csv (labels in time).
+"""The tables of a corpus: index.csv (who speaks in which file, in what accent) and segments.csv (labels in time).
 
 With commas, semicolons or tabs, as spreadsheets write them. Files are named with their folders, or without where that
 is enough.
@@ -16,6 +16,7 @@ from methods.core.frames import Segment
 from methods.core.textgrid import TEXTGRID_SLACK
 
 INDEX, SEGMENTS = "index.csv", "segments.csv"
+GROUPS = ("accent", "group")  # columns of either table that sort whole recordings
 COLUMNS = {INDEX: ("file",), SEGMENTS: ("file", "tier", "label", "start", "end")}  # that there must be
 
 Row = dict[str, str]  # column in lower case -> value; "" where the table has none; "line": where it stands
@@ -52,6 +53,20 @@ def _meant(table: PurePosixPath, row: Row, sounds: Collection[str], alone: Mappi
             f"{table}, line {row['line']}: there are {len(found)} files called “{row['file']}”; write the folder too."
         )
     return found[0] if found else None
+
+
+def groups(sound: str, rows: Sequence[Row]) -> dict[str, str]:
+    """The accent and the group that the rows about a recording name, in whichever table; "" where none does."""
+    found = {}
+    for column in GROUPS:
+        named = list(dict.fromkeys(row[column] for row in rows if row.get(column)))
+        if len(named) > 1:
+            raise CorpusError(
+                f"“{sound}” has two entries in the columns “{column}”, “{named[0]}” and “{named[1]}”, but a recording "
+                "is of one; write the same in all its rows, or part the recording."
+            )
+        found[column] = named[0] if named else ""
+    return found
 
 
 def read(content: bytes, name: str, columns: Sequence[str]) -> list[Row]:

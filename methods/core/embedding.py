@@ -30,6 +30,7 @@ NEIGHBOURS = 10  # whom trustworthiness and label agreement ask
 FEWEST = 2 * NEIGHBOURS + 2  # points; trustworthiness needs fewer than half of them as neighbours
 FIRST_PCA = 50  # dimensions that t-SNE and UMAP begin from
 SHRINKAGE = 0.1  # of LDA's covariance towards a multiple of the identity: dimensions often outnumber items
+SHUFFLES = 20  # of the labels; their mean is chance
 QUALITY = ("trustworthiness", "neighbours in 2-D", "neighbours in full", "silhouette in 2-D", "silhouette in full")
 
 
@@ -40,7 +41,7 @@ class Embedded:
     points: np.ndarray  # (n, 2)
     explained: np.ndarray  # (2,) share of variance on each axis (PCA, classical MDS), else NaN
     stress: float  # normalised stress (MDS), else NaN
-    accuracy: float  # of the LDA on held-out recordings, else NaN
+    accuracy: float  # of the LDA on held-out items whose label it has learnt, else NaN
     shuffled: float  # the same with the training labels shuffled
 
 
@@ -121,7 +122,8 @@ def stress(vectors: np.ndarray, points: np.ndarray, metric: str = "euclidean") -
 def lda(vectors: np.ndarray, labels: np.ndarray, train: np.ndarray, seed: int = 0) -> Embedded:
     """Held-out items on the two directions that part the training items' labels best.
 
-    On its own training items LDA parts even random labels once dimensions outnumber items, hence held out only.
+    On its own training items LDA parts even random labels once dimensions outnumber items, hence held out only. Its
+    accuracy counts labels that it has learnt: it can never be right on another.
     """
     known, counts = np.unique(labels[train], return_counts=True)
     known = known[counts >= 2]
@@ -137,10 +139,16 @@ def lda(vectors: np.ndarray, labels: np.ndarray, train: np.ndarray, seed: int = 
             f"Only {held.sum()} items are left in the recordings that LDA has not learnt from, and {FEWEST} are "
             "needed; give more recordings, or choose another projection."
         )
+    met = held & np.isin(labels, known)
+    if not met.any():
+        raise UserError(
+            f"None of the {len(known)} labels that LDA has learnt occurs in the recordings it has not learnt from, "
+            "probably because each belongs to one recording; choose other labels, or give several recordings of each."
+        )
     right = _discriminant().fit(vectors[usable], labels[usable])
     mixed = np.random.default_rng(seed).permutation(labels[usable])
     wrong = _discriminant().fit(vectors[usable], mixed)
-    accuracy, shuffled = ((model.predict(vectors[held]) == labels[held]).mean() for model in (right, wrong))
+    accuracy, shuffled = ((model.predict(vectors[met]) == labels[met]).mean() for model in (right, wrong))
     nothing = np.full(2, np.nan)
     return Embedded(right.transform(vectors[held])[:, :2], nothing, np.nan, float(accuracy), float(shuffled))
 
@@ -190,7 +198,14 @@ def quality(vectors: np.ndarray, points: np.ndarray, labels: np.ndarray) -> np.n
 
 def agreement(vectors: np.ndarray, labels: np.ndarray) -> float:
     """The mean share of a point's ten nearest neighbours that have its label."""
-    near = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(vectors).kneighbors(return_distance=False)
+    return _agreement(_nearest(vectors), labels)
+
+
+def _nearest(vectors: np.ndarray) -> np.ndarray:
+    return NearestNeighbors(n_neighbors=NEIGHBOURS).fit(vectors).kneighbors(return_distance=False)
+
+
+def _agreement(near: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[near] == labels[:, None]).mean())
 
 
@@ -198,6 +213,18 @@ def agreement_by_chance(labels: np.ndarray) -> float:
     """The same if neighbours were drawn at random among the other points."""
     counts = np.unique(labels, return_counts=True)[1]
     return float((counts * (counts - 1)).sum() / (len(labels) * (len(labels) - 1)))
+
+
+def agreement_of_tokens_by_chance(vectors: np.ndarray, labels: np.ndarray, token: np.ndarray, seed: int = 0) -> float:
+    """The same if the labels had nothing to do with the vectors, where points come in tokens (n,) of one label.
+
+    Frames of a phone are each other's neighbours because it lasts, and share its label: labels are dealt out anew to
+    whole tokens, SHUFFLES times.
+    """
+    _, first, of_point = np.unique(token, return_index=True, return_inverse=True)
+    codes = np.unique(labels, return_inverse=True)[1][first]
+    near, rng = _nearest(vectors), np.random.default_rng(seed)
+    return float(np.mean([_agreement(near, rng.permutation(codes)[of_point]) for _ in range(SHUFFLES)]))
 
 
 # Maps of several layers beside each other

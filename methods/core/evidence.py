@@ -4,7 +4,7 @@ Gradients give a number for every sample, cell of the log-mel or unit of the emb
 removal gives a number for every piece, which holds for all of its time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -16,7 +16,7 @@ from methods.core.audio import SAMPLE_RATE
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.gradients import GRADIENT_METHODS, MOST_STEPS, NOISY_SAMPLES
-from methods.core.perturb import Game, Mode
+from methods.core.perturb import Game, Mode, energies
 from methods.core.results import Steps, read_only
 from methods.core.shapley import EXACT_PIECES, REMOVAL_METHODS
 from methods.core.stages import Level
@@ -51,6 +51,7 @@ class Evidence:
     gap: float  # how far they miss it, as a share of it; NaN where nothing is promised
     fit: float  # R² of LIME's or KernelSHAP's linear model; NaN for other methods
     runs: int  # passes through the network that the method needs
+    start: str = ""  # what integrated gradients set out from; "" for methods that start nowhere
 
     def __post_init__(self) -> None:
         for name in ("scores", "times", "curve", "map"):
@@ -79,7 +80,7 @@ def evidence(target: Target, game: Game, recipe: Recipe, limit: float = TIME_LIM
     """
     if recipe.method not in METHODS:
         raise UserError(f"There is no method {recipe.method!r}; choose one of {', '.join(METHODS)}.")
-    check_affordable(target, passes(recipe, len(game), target.clip.seconds), recipe.method, limit)
+    check_affordable(target, recipe, len(game), limit)
     if recipe.method in GRADIENT_METHODS:
         return (yield from _by_gradients(target, game, recipe))
     if recipe.method == "occlusion":
@@ -113,14 +114,36 @@ def passes(recipe: Recipe, pieces: int, seconds: float) -> float:
     return recipe.samples or max(shapley.SAMPLES_PER_PIECE * pieces, 100)
 
 
-def check_affordable(target: Target, count: float, what: str, limit: float) -> None:
-    """Raise UserError where so many scores would take too long, judged by how long the first one took."""
+def check_affordable(target: Target, recipe: Recipe, pieces: int, limit: float) -> None:
+    """Raise UserError where a recipe would take too long, judged by how long the first score took."""
+    count = passes(recipe, pieces, target.clip.seconds)
     needed = count * target.seconds
     if needed > limit:
         raise UserError(
-            f"“{what}” needs about {count:.0f} passes through {target.model.id}, which is {needed:.0f} s here and "
-            f"more than the limit of {limit:.0f} s; choose the clip-only window, fewer pieces, or leave one out."
+            f"“{recipe.method}” needs about {count:.0f} passes through {target.model.id}, which is {needed:.0f} s "
+            f"here and more than the limit of {limit:.0f} s; choose {cheaper(target, recipe, pieces)}."
         )
+
+
+def cheaper(target: Target, recipe: Recipe, pieces: int) -> str:
+    """What would make a recipe quicker, of all that there is for this method and this model."""
+    method, ways = recipe.method, []
+    if target.model.writes_text and target.window == "full":
+        ways.append("the clip-only window")
+    if method == "integrated gradients":
+        ways.append("fewer steps")
+    elif recipe.samples is not None and method in ("SmoothGrad", "LIME", "Shapley"):
+        ways.append(f"fewer samples than {recipe.samples}")
+    if method in ("leave one out", "LIME", "Shapley"):
+        ways.append("fewer and longer pieces")
+    elif method == "occlusion":
+        ways.append("a shorter clip")
+    if method in GRADIENT_METHODS and passes(recipe, pieces, target.clip.seconds) > GRADIENT_COST:
+        ways.append("saliency (one gradient)")
+    elif method in REMOVAL_METHODS and passes(recipe, pieces, target.clip.seconds) > pieces + 1:
+        ways.append("leave one out")
+    ways.append("a smaller model")
+    return f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
 
 
 def curve_times(seconds: float) -> np.ndarray:
@@ -153,9 +176,10 @@ def _by_window(target: Target, game: Game, recipe: Recipe) -> Steps[Evidence]:
 
 
 def _by_gradients(target: Target, game: Game, recipe: Recipe) -> Steps[Evidence]:
-    noise: Mode = "silence" if game.mode == "cut" else game.mode
+    # A cut leaves nothing to start from: integrated gradients then set out from silence, and the result says so.
+    start: Mode = "silence" if game.mode == "cut" else game.mode
     found = yield from gradients.gradient_map(
-        target, recipe.level, recipe.method, baseline=noise, steps=recipe.steps,
+        target, recipe.level, recipe.method, baseline=start, steps=recipe.steps,
         samples=recipe.samples or NOISY_SAMPLES, seed=recipe.seed,
     )  # fmt: skip
     where = cell_times(target, recipe.level, found.values.shape[-1])
@@ -174,6 +198,7 @@ def _by_gradients(target: Target, game: Game, recipe: Recipe) -> Steps[Evidence]
         gap=found.gap,
         fit=float("nan"),
         runs=round(passes(recipe, len(game), target.clip.seconds) / GRADIENT_COST),
+        start=start if recipe.method == "integrated gradients" else "",
     )
 
 
@@ -230,13 +255,32 @@ def strongest(evidence: Evidence, pieces: tuple[Segment, ...], share: float) -> 
 
     Whole pieces where pieces were judged, frames of the curve otherwise.
     """
-    if evidence.level == "pieces" and evidence.method != "occlusion":
-        parts, scores = list(pieces), evidence.scores
-    else:
-        step = float(evidence.times[1] - evidence.times[0]) if len(evidence.times) > 1 else CURVE_STEP
-        starts = np.maximum(evidence.times - step / 2, 0.0)
-        parts = [Segment("", start, start + step) for start in starts.tolist()]
-        scores = evidence.curve
+    whole = by_pieces(evidence)
+    return first_of(stretches(evidence, pieces), evidence.scores if whole else evidence.curve, share)
+
+
+def loudest(samples: np.ndarray, evidence: Evidence, pieces: tuple[Segment, ...], share: float) -> tuple[Segment, ...]:
+    """As `strongest`, by mean power: stretches of the same kind."""
+    parts = stretches(evidence, pieces)
+    return first_of(parts, energies(samples, parts), share)
+
+
+def by_pieces(evidence: Evidence) -> bool:
+    """Whether whole pieces were judged, which all of their time shares."""
+    return evidence.level == "pieces" and evidence.method != "occlusion"
+
+
+def stretches(evidence: Evidence, pieces: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """What has a score of its own: the pieces, or the frames of the curve."""
+    if by_pieces(evidence):
+        return pieces
+    step = float(evidence.times[1] - evidence.times[0]) if len(evidence.times) > 1 else CURVE_STEP
+    starts = np.maximum(evidence.times - step / 2, 0.0)
+    return tuple(Segment("", start, start + step) for start in starts.tolist())
+
+
+def first_of(parts: Sequence[Segment], scores: np.ndarray, share: float) -> tuple[Segment, ...]:
+    """The parts with the highest scores that make up this share of all parts' time, or just over it, in time order."""
     chosen, time_taken = [], 0.0
     wanted = share * sum(part.end - part.start for part in parts)
     for index in np.argsort(-scores, kind="stable"):

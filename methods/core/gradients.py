@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from methods.core.errors import UserError
+from methods.core.frames import FRAME_SAMPLES
 from methods.core.log_mel import padding_value
 from methods.core.perturb import Mode, filling
 from methods.core.results import Step, Steps
@@ -29,6 +30,7 @@ MOST_STEPS = 96  # gradients that integrated gradients may take; they stop earli
 FIRST_STRETCHES, POINTS = 4, 2  # the path's first parts, and the gradients taken in each part
 WIDEST_ERROR = 0.03  # sum of the parts' errors, as a share of the whole, at which refinement ends
 WIDEST_GAP = 0.05  # of the difference that the parts must add up to
+SAMPLES_PER_FRAME = {"log-mel": 160, "embedding": FRAME_SAMPLES}  # of Whisper: 10 and 20 ms
 ROUNDING = 1e-3  # nats: below it, a gap is rounding in float32 and no failure of the integral
 
 
@@ -77,19 +79,30 @@ def baseline_at(target: Target, level: Level, mode: Mode = "silence", seed: int 
     """(1, …) what stands for “nothing there” at a level.
 
     Silence in a log-mel is the clip's own padding value, which depends on its loudest cell; at the embedding it is
-    what the network makes of that. The mean is that of each band, or dimension, over the whole input.
+    what the network makes of that. The mean is that of each band, or dimension, over the clip's own frames: what
+    Whisper reads behind the clip stays as it is. It is no part of what is explained, and its 25 s of padding would
+    turn the mean of a clip of 3 s into almost silence.
     """
     if mode == "cut":
         raise UserError("Integrated gradients need something in the sound's place; choose silence, noise or the mean.")
     if mode == "mean":
-        entering = target.entering(level)
-        time = 1 if level == "embedding" else entering.ndim - 1
-        return entering.mean(time, keepdim=True).expand_as(entering).contiguous()
+        return _levelled(target, level, target.entering(level).clone())
     if mode == "silence" and level != "waveform" and "log-mel" in target.levels:
         mel = target.entering("log-mel")
         quiet = torch.full_like(mel, _quiet(target, mel))
         return quiet if level == "log-mel" else target.onto(level, "log-mel", quiet)
     return target.entering(level, filling(target.clip.samples, mode, seed))
+
+
+def _levelled(target: Target, level: Level, entering: torch.Tensor) -> torch.Tensor:
+    """The mean over time in every frame that is centred inside the clip. Only Whisper pads: the rest have no other."""
+    time = 1 if level == "embedding" else entering.ndim - 1
+    frames = entering.shape[time]
+    if target.model.family == "whisper" and level != "waveform":
+        frames = min(frames, -(-len(target.clip.samples) // SAMPLES_PER_FRAME[level]))
+    own = entering.narrow(time, 0, frames)
+    own.copy_(own.mean(time, keepdim=True).expand_as(own))
+    return entering
 
 
 def _quiet(target: Target, mel: torch.Tensor) -> float:
@@ -176,8 +189,8 @@ def _integrated(
     if gap > WIDEST_GAP:
         raise UserError(
             f"With {path.spent} steps the integrated gradients add up to {values.sum():.3g} where they should give "
-            f"{change:.3g} ({gap:.0%} off, more than {WIDEST_GAP:.0%}), so they cannot be trusted: take more steps "
-            f"({2 * steps}), or another level."
+            f"{change:.3g} ({gap:.0%} off, more than {WIDEST_GAP:.0%}), so they cannot be trusted: choose another "
+            f"gradient method or something else to explain, or ask for more steps ({2 * steps}) in Python or the API."
         )
     return GradientMap(values, change, gap)
 

@@ -23,7 +23,9 @@ class Items:
     start: np.ndarray  # (n,) s from the beginning of that utterance
     end: np.ndarray  # (n,) s
     label: np.ndarray  # (n,) str, what is asked about
-    columns: dict[str, np.ndarray]  # (n,) str each: phone, word, previous, next, position, speaker, sex, language
+    columns: dict[
+        str, np.ndarray
+    ]  # (n,) str each: phone, word, previous, next, position, speaker, sex, language; accent, group if any
 
     def __len__(self) -> int:
         return len(self.label)
@@ -97,8 +99,10 @@ def _table(corpus: "Corpus", rows: list[tuple[int, Segment, dict[str, str]]]) ->
     numbers = np.array([number for number, _, _ in rows], dtype=np.int64)
     names = ("phone", "word", "position", "previous", "next")
     columns = {name: np.array([columns[name] for _, _, columns in rows], dtype=str) for name in names}
-    for fact in ("speaker", "sex", "language"):
+    for fact in ("speaker", "sex", "language", "accent", "group"):
         values = [getattr(utterance, fact) for utterance in corpus.utterances]
+        if fact in ("accent", "group") and not any(values):
+            continue
         columns[fact] = np.array([values[number] for number in numbers], dtype=str)
     columns["utterance"] = np.array([corpus.utterances[number].clip.name for number in numbers], dtype=str)
     return Items(

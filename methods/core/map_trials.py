@@ -17,6 +17,7 @@ class MapTrial:
 
     trial: Trial
     logprobs: np.ndarray  # (2, steps + 1) mean log-probability per token without, and with only, the first cells
+    texts: tuple[tuple[str, ...], ...]  # (2, steps + 1) what is written without, and with only, the first cells
 
 
 def map_trial(reader: Rereader, values: np.ndarray, heard: str, neutral: float, points: int) -> MapTrial:
@@ -26,10 +27,8 @@ def map_trial(reader: Rereader, values: np.ndarray, heard: str, neutral: float, 
     """
     order = faithfulness.ranking(values.ravel())
     taken = np.round(np.linspace(0, 1, points + 1) * len(order)).astype(int)
-    ranks = np.empty(len(order), int)
-    ranks[order] = np.arange(len(order))
-    first = np.stack([(ranks < count).reshape(values.shape) for count in taken])
-    similar, logprobs = answers(reader, np.concatenate((first, ~first)), heard, neutral)
+    first = np.stack([best_cells(values, count) for count in taken])
+    similar, logprobs, texts = answers(reader, np.concatenate((first, ~first)), heard, neutral)
     trial = Trial(
         order=read_only(order, np.int64),
         taken=read_only(taken, np.int64),
@@ -37,18 +36,28 @@ def map_trial(reader: Rereader, values: np.ndarray, heard: str, neutral: float, 
         deletion=read_only(similar[: len(taken)]),
         insertion=read_only(similar[len(taken) :]),
     )
-    return MapTrial(trial, read_only(logprobs.reshape(2, -1)))
+    return MapTrial(trial, read_only(logprobs.reshape(2, -1)), (texts[: len(taken)], texts[len(taken) :]))
+
+
+def best_cells(values: np.ndarray, count: int) -> np.ndarray:
+    """(mels, frames) True for so many of the highest cells."""
+    best = np.zeros(values.size, bool)
+    best[faithfulness.ranking(values.ravel())[:count]] = True
+    return best.reshape(values.shape)
 
 
 @torch.inference_mode()
-def answers(reader: Rereader, hidden: np.ndarray, heard: str, neutral: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each (versions, mels, frames) bool mask: 1 - word error rate, and mean log-probability per token."""
+def answers(
+    reader: Rereader, hidden: np.ndarray, heard: str, neutral: float
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """For each (versions, mels, frames) bool mask: 1 - word error rate, mean log-probability per token, the text."""
     meant, wanted = lens.plain_words(heard), torch.tensor(reader.transcript.tokens)[:, None]
-    similar, logprobs = [], []
+    texts, logprobs = [], []
     for start in range(0, len(hidden), reader.batch):
         cells = torch.from_numpy(hidden[start : start + reader.batch])
         states = reader.states(reader.mel.masked_fill(cells, neutral))
-        similar += [similarity(meant, lens.plain_words(text)) for text in reader.texts(states)]
+        texts += reader.texts(states)
         tables = reader.log_probabilities(states)
         logprobs += [float(table[:-1].gather(1, wanted).mean()) for table in tables]
-    return np.array(similar), np.array(logprobs)
+    similar = [similarity(meant, lens.plain_words(text)) for text in texts]
+    return np.array(similar), np.array(logprobs), tuple(text.strip() for text in texts)

@@ -10,7 +10,7 @@ from methods.core import draw
 from methods.core.map_trials import MapTrial
 
 TOP_SHARE = 0.1  # of the cells, outlined on the spectrogram
-NAMES = ("this map", "the loudest first", "chance")
+NAMES = ("this map", "the loudest first")
 
 
 def mel_ticks(bands: int) -> list[tuple[float, str]]:
@@ -71,7 +71,7 @@ def draw_trials(ax: Axes, trials: Sequence[MapTrial], side: str, ink: str = draw
     for number, made in enumerate(trials):
         kind = min(number, 2)
         style = ({"marker": "o", "ms": 4}, {"ls": ":"}, {"ls": "--", "lw": 0.8})[kind]
-        name = NAMES[kind] if number <= 2 else None
+        name = f"chance, {len(trials) - 2} maps" if number == 2 else NAMES[number] if number < 2 else None
         colour = (draw.TRAINED, draw.QUIET, draw.RANDOM)[kind]
         ax.plot(100 * made.trial.share, getattr(made.trial, side), color=colour, label=name, **style)
     gone = "hidden" if side == "deletion" else "shown"

@@ -24,6 +24,7 @@ FLOOR, CEILING = 75.0, 500.0  # Hz, where F0 is looked for; men to women and chi
 HIGHEST_FORMANT = 5500.0  # Hz, below which five formants are looked for; Praat advises 5500 for women, 5000 for men
 FORMANTS = 5
 FULL_SCALE_DB = 20 * np.log10(1 / 2e-5)  # Praat takes samples for pascals and counts from 20 µPa
+QUIETEST = -100.0  # dB re full scale; below it is no sound but digital silence, which Praat puts at about -390 dB
 INTENSITY_FLOOR = 100.0  # Hz; its windows last 3.2 periods of that, 32 ms
 FADE = 80  # samples, 5 ms: too short to hear, long enough not to click
 MARGIN = 0.03  # s on either side of an interval that a filter needs to settle: more than a window of 25 ms
@@ -45,9 +46,13 @@ def formants(clip: Clip, times: np.ndarray, *, highest: float = HIGHEST_FORMANT)
 
 
 def intensity(clip: Clip, times: np.ndarray) -> np.ndarray:
-    """How loud is it at these times (s)? (n,) dB relative to full scale (RMS 1), NaN within 32 ms of the ends."""
+    """How loud is it at these times (s)? (n,) dB relative to full scale (RMS 1).
+
+    NaN within 32 ms of the ends, and in digital silence (below -100 dB), which has no level.
+    """
     found = _sound(clip).to_intensity(minimum_pitch=INTENSITY_FLOOR, subtract_mean=True)
-    return np.array([found.get_value(float(time)) for time in times]) - FULL_SCALE_DB
+    level = np.array([found.get_value(float(time)) for time in times]) - FULL_SCALE_DB
+    return np.where(level < QUIETEST, np.nan, level)
 
 
 def median_f0(clip: Clip, segment: Segment, *, floor: float = FLOOR, ceiling: float = CEILING) -> float:

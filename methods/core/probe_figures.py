@@ -44,12 +44,21 @@ def draw_scores(ax: Axes, result: Result, score: str = "accuracy", ink: str = dr
 
 
 def draw_selectivity(ax: Axes, result: Result, ink: str = draw.INK) -> None:
-    """Accuracy on the control tasks, and what is left above it."""
+    """Accuracy on the control tasks, and what is left above it; where there is none, why."""
     if not len(result.control):
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, lack_of_control(result), color=ink, fontsize=9, ha="center", va="center", wrap=True)
         return
-    both = [Curve("selectivity", result.selectivity.mean(0)), Curve("control task", result.control, control=True)]
+    name = f"control task by {result.control_types}"
+    both = [Curve("selectivity", result.selectivity.mean(0)), Curve(name, result.control, control=True)]
     lens.layer_curves(ax, result.layers, both, "accuracy", ink)
     ax.set_ylim(min(0, float(result.selectivity.min())), 1)
+
+
+def lack_of_control(result: Result) -> str:
+    """Why nothing was measured on a control task."""
+    asked = len(result.provenance["options"]["control_seeds"])
+    return f"no control task: {result.control_types if asked else 'none was asked for'}"
 
 
 def draw_learning(ax: Axes, result: Result, ink: str = draw.INK) -> None:

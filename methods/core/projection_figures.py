@@ -66,6 +66,11 @@ def _arrows(ax: Axes, result: Projection, layer: int, ink: str) -> None:
         ax.text(1.12 * ARROW * x, 1.12 * ARROW * y, f"{name} R² {share:.2f}", color=ink, fontsize=9, ha="center")
 
 
+def _in_tokens(result: Projection) -> bool:
+    """Whether points belong together, so that chance is another one in the plane and in full."""
+    return result.provenance["options"]["unit"] == "frames"
+
+
 def draw_neighbours(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
     """How many of ten neighbours share the label, in the plane and in the full space, and by controls."""
     level = np.ones(len(result.layers))
@@ -76,7 +81,10 @@ def draw_neighbours(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
     curves.append(Curve("on the map", result.quality[:, 1]))
     pairs = zip(result.baselines, result.baseline_quality[:, 2], strict=True)
     curves += [Curve(f"full, {name}", value * level, control=True) for name, value in pairs]
-    curves.append(Curve("chance", result.chance * level, control=True))
+    whole = "chance, phones shuffled" if _in_tokens(result) else "chance"
+    curves.append(Curve(whole, result.chance[:, 1], control=True))
+    if _in_tokens(result):
+        ax.plot(result.chance[:, 0], color=draw.QUIET, ls=":", label=f"{whole}, on the map")
     lens.layer_curves(ax, result.layers, curves, "neighbours of the same label", ink)
     ax.set_ylim(0, 1)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from methods.core import embedding, features, items, phonology, praat
+from methods.core import embedding, features, halves, items, phonology, praat
 from methods.core.corpus import Corpus
 from methods.core.embedding import Embedded
 from methods.core.errors import UserError
@@ -49,6 +49,7 @@ class Points:
     items: Items
     label: np.ndarray  # (items,) what colours them
     frames: list[range]  # rows of the features that each is the mean of
+    token: np.ndarray  # (items,) int: the stretch that each is of; frames share theirs
     train: np.ndarray  # (items,) bool: what LDA learns from; nothing for other methods
     left_out: int
 
@@ -64,6 +65,7 @@ class Mapped:
 
     made: Embedded
     quality: np.ndarray  # (5,)
+    chance: np.ndarray  # (2,) neighbours of the same label by chance, in the plane and in the full space
 
 
 def choose(corpus: Corpus, places: Features, asked: Asked) -> Points:
@@ -77,25 +79,30 @@ def choose(corpus: Corpus, places: Features, asked: Asked) -> Points:
             f"These recordings have no {what}; choose another corpus, upload TextGrids, or give the clip's transcript "
             "and press “Align”."
         )
-    if asked.unit == "frames":
-        found = _frames(found, places)
+    found, token = _frames(found, places) if asked.unit == "frames" else (found, np.arange(len(found)))
     label = labels(found, asked.label)
-    found, label = found.only(label != ""), label[label != ""]
-    kept = _thinned(label, asked.most, asked.seed)
-    left_out, found, label = len(label) - len(kept), found.only(kept), label[kept]
-    recordings = np.unique(found.utterance, return_inverse=True)[1]
-    train = (recordings % 2 == 0) & (asked.method == "lda")
-    return Points(found, label, features.frames_of(places, found), train, left_out)
+    named = np.flatnonzero(label != "")
+    kept = named[_thinned(label[named], asked.most, asked.seed)]
+    found, label = found.only(kept), label[kept]
+    train = np.zeros(len(kept), dtype=bool) if asked.method != "lda" else _learnt(found, label, asked.seed)
+    return Points(found, label, features.frames_of(places, found), token[kept], train, len(named) - len(kept))
 
 
-def _frames(found: Items, places: Features) -> Items:
-    """Every frame of these stretches as an item of its own."""
+def _learnt(found: Items, label: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) bool: half of the recordings, of each label if each has but one (a speaker, say), else of each speaker."""
+    each = len(set(zip(found.utterance, label, strict=True))) == len(np.unique(found.utterance))
+    return halves.dealt(found.utterance, label if each else found.columns["speaker"], seed)
+
+
+def _frames(found: Items, places: Features) -> tuple[Items, np.ndarray]:
+    """Every frame of these stretches as an item of its own, and the number of its stretch."""
     spans = features.frames_of(places, found)
     rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
-    single = found.only(np.repeat(np.arange(len(spans)), [len(span) for span in spans]))
+    token = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+    single = found.only(token)
     half = places.grids[0].step / 2
     centre = places.times[rows]
-    return replace(single, start=np.maximum(centre - half, 0), end=centre + half)
+    return replace(single, start=np.maximum(centre - half, 0), end=centre + half), token
 
 
 def labels(found: Items, name: str) -> np.ndarray:
@@ -131,7 +138,14 @@ def mapped(layer: np.ndarray, chosen: Points, asked: Asked) -> Mapped:
         vectors, asked.method, labels=chosen.label, train=chosen.train, metric=asked.metric,
         perplexity=asked.perplexity, neighbours=int(asked.neighbours), seed=asked.seed,
     )  # fmt: skip
-    return Mapped(made, embedding.quality(vectors[chosen.shown], made.points, chosen.label[chosen.shown]))
+    shown, label = vectors[chosen.shown], chosen.label[chosen.shown]
+    chance = np.full(2, embedding.agreement_by_chance(label))
+    if asked.unit == "frames":
+        token = chosen.token[chosen.shown]
+        chance = np.array(
+            [embedding.agreement_of_tokens_by_chance(v, label, token, asked.seed) for v in (made.points, shown)]
+        )
+    return Mapped(made, embedding.quality(shown, made.points, label), chance)
 
 
 def notes(chosen: Points, asked: Asked) -> tuple[str, ...]:

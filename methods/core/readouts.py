@@ -232,7 +232,7 @@ def classes(
     clip: Clip, model: SpeechModel, wanted: str | None, against: str | None, head: str | None, scale: str
 ) -> dict[str, Any]:
     labels = models_wav2vec2.class_labels(model)
-    head = head or next(iter(labels))
+    head = head or _head_of(model, labels, [name for name in (wanted, against) if name is not None])
     if head not in labels:
         raise UserError(f"{model.id} has no classifier “{head}”; choose {' or '.join(labels)}.")
     names = labels[head]
@@ -249,6 +249,19 @@ def classes(
     label = f"{head} “{names[number]}”" + ("" if rival is None else f" rather than “{names[rival]}”")
     unit = "logit" if scale == "logit" and rival is None else "nats"
     return {"label": label, "unit": unit, "readout": readout, "word": names[number]}
+
+
+def _head_of(model: SpeechModel, labels: dict[str, tuple[str, ...]], named: list[str]) -> str:
+    """The head that has all classes that were named; the first if none was. Raises UserError unless it is clear."""
+    asked = {name.strip().casefold() for name in named}
+    having = [head for head, names in labels.items() if asked <= {name.casefold() for name in names}]
+    if not asked or len(labels) == 1 or len(having) == 1:
+        return having[0] if having else next(iter(labels))  # one head alone has a sentence of its own about classes
+    said = " and ".join(f"“{name.strip()}”" for name in named)
+    if having:
+        raise UserError(f"{said} may be meant of {' or '.join(having)} in {model.id}; name one of them as the head.")
+    there = "; ".join(f"{head}: {', '.join(names)}" for head, names in labels.items())
+    raise UserError(f"No classifier of {model.id} has {said} among its classes; choose from one of them ({there}).")
 
 
 def _named(names: tuple[str, ...], wanted: str) -> int:

@@ -29,6 +29,7 @@ UNITS = {
 }
 FORMANTS = ("f1", "f2", "f3")
 FEWEST = 100  # measurements
+CONSTANT = 1e-6  # of its size (at least of 1 semitone, dB, mm …): a spread no larger is rounding, not a difference
 RESAMPLES = 400  # of whole recordings, for intervals
 
 
@@ -84,7 +85,7 @@ def check(corpus: Corpus | Articulation, target: str) -> None:
 def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Targets:
     """Measure the target at the frames of these states, and deal the recordings into folds.
 
-    Raises UserError if it cannot be measured here, or at fewer than 100 places.
+    Raises UserError if it cannot be measured here, at fewer than 100 places, or if it is the same everywhere.
     """
     check(corpus, target)
     if isinstance(corpus, Articulation):
@@ -106,7 +107,20 @@ def _dealt(channels: tuple, units: str, utterance: np.ndarray, times: np.ndarray
             f"Only {len(values)} places could be measured and a probe needs {FEWEST}; choose a larger corpus, or "
             "another target."
         )
+    _check_spread(channels, units, values)
     return Targets(channels, units, utterance, times, rows, counts, values, ridge.group_folds(utterance, seed=seed))
+
+
+def _check_spread(channels: tuple[str, ...], units: str, values: np.ndarray) -> None:
+    """Raises UserError for a channel that does not vary: no correlation is defined, and R² is one of rounding."""
+    same = np.ptp(values, axis=0) <= CONSTANT * np.maximum(np.abs(values).max(0), 1)
+    for channel, value in zip(np.array(channels)[same], values[0, same], strict=True):
+        what = {"duration": "all durations are", "intensity": "the intensity is"}.get(channel, f"{channel} is")
+        level = f"{2**value:.3g} s" if channel == "duration" else f"{value:.3g} {units}"
+        raise UserError(
+            f"Here {what} the same ({level} at {len(values)} places), so there is nothing to tell; give recordings in "
+            "which it varies, or choose another target."
+        )
 
 
 def _tracks(moved: Articulation, states: Features) -> list[np.ndarray]:

@@ -117,3 +117,10 @@ def compactness(relevance_map: np.ndarray) -> float:
         return float("nan")
     scaled = (relevance_map - relevance_map.min()) / span
     return float(np.mean([np.mean(scaled >= threshold) for threshold in THRESHOLDS]))
+
+
+def size_and_chance(masks: Masks, impacts: np.ndarray, draws: int) -> tuple[float, np.ndarray]:
+    """Compactness of a map, and (draws,) that of maps of chance with its grain."""
+    dealt = (shuffled(impacts, len(masks.patches), seed) for seed in range(draws))
+    own, *chance = (compactness(relevance(masks, values)) for values in (impacts, *dealt))
+    return own, np.array(chance)

@@ -1,24 +1,26 @@
 """Frames counted by phone and unit: which frames teach the units, which are counted, and what comes out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from methods.core import features, information, items, units
+from methods.core import features, halves, information, items, units
 from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.features import Features
 
-SHUFFLES = 5
+SHUFFLES = 20  # what is as large as the highest of them happens by chance once in 21 times
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Every other recording teaches, the rest is counted."""
+    """Half of the recordings teach, the rest is counted."""
 
     train: np.ndarray  # (frames,) bool: frames of teaching recordings, labelled or not
     test: np.ndarray  # (frames,) bool: labelled frames of the others
     codes: np.ndarray  # (frames,) int: phone of each frame, -1 where there is none
+    token: np.ndarray  # (frames,) int: which stretch of a phone each frame is of, -1 where there is none
     phones: tuple[str, ...]
 
 
@@ -28,12 +30,12 @@ class Counted:
 
     table: np.ndarray  # (phones, units) int
     scores: np.ndarray  # (4,)
-    shuffled: np.ndarray  # (4,) with shuffled phones
+    shuffled: np.ndarray  # (SHUFFLES, 4) with the phones of whole stretches shuffled
     also: np.ndarray  # (clip frames,) int, units of the clip; (0,) without one
 
 
-def split(corpus: Corpus, places: Features) -> Split:
-    """Raises UserError with fewer than two recordings with phones."""
+def split(corpus: Corpus, places: Features, seed: int = 0) -> Split:
+    """Half of each speaker's recordings on each side. Raises UserError with fewer than two recordings with phones."""
     found = items.phone_items(corpus)
     with_phones = np.unique(found.utterance)
     if len(with_phones) < 2:
@@ -42,14 +44,13 @@ def split(corpus: Corpus, places: Features) -> Split:
             "phones; at least 2 are needed: choose a bundled corpus, or upload several recordings with TextGrids."
         )
     phones, of_item = np.unique(found.label, return_inverse=True)
-    codes = np.full(len(places.times), -1)
-    for span, code in zip(features.frames_of(places, found), of_item, strict=True):
-        codes[span.start : span.stop] = code
-    teaching = np.zeros(len(corpus.utterances), dtype=bool)
-    teaching[with_phones[::2]] = True
-    train = teaching[places.utterance]
-    test = ~train & (codes >= 0)
-    return Split(train, test, codes, tuple(map(str, phones)))
+    token = np.full(len(places.times), -1)
+    for number, span in enumerate(features.frames_of(places, found)):
+        token[span.start : span.stop] = number
+    codes = np.where(token >= 0, of_item[token], -1)
+    teaching = found.utterance[halves.dealt(found.utterance, found.columns["speaker"], seed)]
+    train = np.isin(places.utterance, teaching)
+    return Split(train, ~train & (codes >= 0), codes, token, tuple(map(str, phones)))
 
 
 def by_k_means(layer: np.ndarray, parts: Split, count: int, seed: int, also: np.ndarray | None = None) -> Counted:
@@ -69,12 +70,24 @@ def by_codes(codes: np.ndarray, parts: Split, seed: int, also: np.ndarray | None
 def _counted(found: np.ndarray, count: int, parts: Split, seed: int, also: np.ndarray | None) -> Counted:
     phone = parts.codes[parts.test]
     table = tabulated(phone, found, len(parts.phones), count)
-    rng = np.random.default_rng(seed)
     null = [
-        information.scores(tabulated(rng.permutation(phone), found, len(parts.phones), count)) for _ in range(SHUFFLES)
+        information.scores(tabulated(mixed, found, len(parts.phones), count))
+        for mixed in shuffles(phone, parts.token[parts.test], seed)
     ]
     nothing = np.zeros(0, dtype=np.int64)
-    return Counted(table, information.scores(table), np.mean(null, axis=0), nothing if also is None else also)
+    return Counted(table, information.scores(table), np.array(null), nothing if also is None else also)
+
+
+def shuffles(phone: np.ndarray, token: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """(frames,) phones that have nothing to do with the sound, SHUFFLES times: each stretch gets another one's phone.
+
+    Not frame by frame: the frames of a stretch share their unit as they share their phone, so that few stretches agree
+    by chance more often than as many frames as they have would.
+    """
+    _, first, of_frame = np.unique(token, return_index=True, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    for _ in range(SHUFFLES):
+        yield rng.permutation(phone[first])[of_frame]
 
 
 def tabulated(rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
