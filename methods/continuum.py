@@ -152,6 +152,8 @@ def analyse_in_steps(
 ) -> Steps[Continuum]:
     """`analyse`, one network after the other, for a page that shows progress and can stop."""
     check_options(analyse, {**options, "random_seeds": random_seeds}, SENSE)
+    if not isinstance(clip, Corpus):  # whose steps are there already, whatever the experiment is called
+        continuum.check_experiment(options.get("experiment", "l-r"))
     yield Step(0.0, "making the steps")
     asked = {**analyse.__kwdefaults__, **options, "random_seeds": list(random_seeds)}
     task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)

@@ -7,10 +7,12 @@ Beside it stand the same shares with random weights and for random stretches as 
 consequence: the probability of the target's tokens when the cue's sound is silenced, when its tokens are replaced, and
 when another cue is written in its place.
 
-*How to read it.* A dot marks a share above 95 % of the random stretches. An even spread over n words gives 1/n for
-each word of the cue, except in value zeroing, which grows with a word's duration: compare that with its random
-weights and stretches. If the target's probability falls when the cue is swapped in the text but not when its sound is
-silenced, the decoder follows the text.
+*How to read it.* A dot marks a share above 95 % of the random stretches, where at least ten of them lie apart; places
+that overlap are nearly one place, so the number that counts is in the status line. In the decoder they are runs of
+text: the prompt, whose first token draws attention from everywhere, is not among them. An even spread over n words
+gives 1/n for each word of the cue, except in value zeroing, which grows with a word's duration: compare that with its
+random weights and stretches. If the target's probability falls when the cue is swapped in the text but not when its
+sound is silenced, the decoder follows the text.
 
 *What it cannot show.* A share says where a representation came from, not that the answer hung on it; hence the second
 table. Silenced sound is unlike any recording, and in Whisper silencing a clip's loudest part lowers the floor of the
@@ -33,7 +35,7 @@ import torch
 from matplotlib.figure import Figure
 
 from methods.core import cue as cues
-from methods.core import draw, mixing, models, share_figures
+from methods.core import draw, mixing, models
 from methods.core.audio import Clip
 from methods.core.cue import SCORES, CuePlace
 from methods.core.frames import Segment
@@ -43,6 +45,8 @@ from methods.core.mixing import STACKS, Passage
 from methods.core.network import SpeechModel
 from methods.core.options import check_options
 from methods.core.results import Steps, finish, read_only
+from methods.core.share_figures import draw_shares, shown_stacks
+from methods.core.stretches import ENOUGH, Stretches, random_stretches
 
 SENSE = {"draws": (0, 1000), "silenced": (0, 100), "cue_occurrence": (1, math.inf), "target_occurrence": (1, math.inf)}
 HIGH = 95  # percentile of the random stretches above which a share is marked
@@ -60,9 +64,10 @@ class CueContribution:
     decoder: np.ndarray | None  # (3, layers)
     cross: np.ndarray | None  # (3, layers)
     encoder_null: np.ndarray | None  # (3, layers, draws) the same for random stretches as long as the cue
-    decoder_null: np.ndarray | None  # (3, layers, draws) random runs of as many tokens
+    decoder_null: np.ndarray | None  # (3, layers, draws) random runs of as many tokens of the text, prompt left out
     cross_null: np.ndarray | None  # (3, layers, draws)
     null_places: tuple[tuple[str, str], ...]  # stack, and where its random stretches were drawn from
+    null_distinct: np.ndarray  # (stacks,) int, in the same order: how many of the stretches overlap no other
     cue: str
     target: str
     cue_seconds: tuple[float, float]  # where the cue is said
@@ -73,9 +78,8 @@ class CueContribution:
     logprobs: np.ndarray | None  # (conditions, spellings) natural log-probability of the whole spelling
     probabilities: np.ndarray | None  # (conditions, spellings) mean probability of its tokens
     silenced_null: np.ndarray | None  # (draws, spellings) the latter with a random stretch silenced instead
-    replaced_null: (
-        np.ndarray | None
-    )  # (draws, spellings) with another run of as many tokens before the target replaced
+    replaced_null: np.ndarray | None  # (draws, spellings) with another run of as many tokens of the text replaced
+    apart: tuple[int, int] | None  # how many of the stretches in `silenced_null` and `replaced_null` overlap no other
     random: tuple["CueContribution", ...]  # the same with random weights, one per seed
     provenance: dict[str, Any]
 
@@ -93,6 +97,14 @@ class CueContribution:
         if drawn is None or not drawn.shape[-1]:
             return None
         return np.moveaxis(np.percentile(drawn, (100 - HIGH, HIGH), axis=-1), 0, -1)
+
+    def distinct(self, stack: Stack = "encoder") -> int:
+        """How many of the random stretches overlap no other: neighbours that share most frames count once."""
+        return int(self.null_distinct[[name for name, _ in self.null_places].index(stack)])
+
+    def mark_band(self, stack: Stack = "encoder") -> np.ndarray | None:
+        """`null_band`, or None where there are too few distinct stretches to call any share higher than 95 %."""
+        return self.null_band(stack) if self.distinct(stack) >= ENOUGH else None
 
     def table(self) -> pd.DataFrame:
         """One line per attention, score and layer, then one per condition and spelling."""
@@ -127,9 +139,9 @@ def analyse(
     `cue` and `target` are words (or several in a row) of the segments and of the text; an occurrence counts from 1.
     `alternative` is another spelling of the target, or several, `swapped` a cue to write instead. `prompt=False`
     divides a decoder row among the text alone: a cue that opens the text then gets everything, whatever the model
-    does. `draw_seed` picks `draws` random stretches, and `silenced` others whose sound is silenced in the cue's stead,
-    an encoder pass each. Without a decoder only the encoder's part is made. Raises
-    UserError where a word is absent or ambiguous, or the cue does not come first.
+    does. `draw_seed` picks at most `draws` random stretches (all where there are fewer), and `silenced` others whose
+    sound is silenced in the cue's stead, an encoder pass each. Without a decoder only the encoder's part is made.
+    Raises UserError where a word is absent or ambiguous, a spelling blank, or the cue does not come first.
     """
     return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
 
@@ -152,6 +164,10 @@ def analyse_in_steps(
     """`analyse`, one model after the other, for a page that shows progress and can stop."""
     check_options(analyse, {"cue": cue, "target": target, "random_seeds": random_seeds, **options}, SENSE)
     stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
+    others = _listed(options.get("alternative"))
+    for role, word in (*(("alternative", other) for other in others), ("swapped cue", options.get("swapped"))):
+        if word is not None:
+            cues.check_spelling(role, word)
     passage = mixing.passage(clip, model, **{key: options.get(key) for key in mixing.PASSAGE})
     asked = {"cue": cue, "target": target} | {name: options.get(name, value) for name, value in DEFAULTS.items()}
     place = cues.find_place(passage, asked)
@@ -161,14 +177,15 @@ def analyse_in_steps(
 
 def _measure(passage: Passage, place: CuePlace, stacks: Sequence[Stack], names: dict[str, Any]) -> CueContribution:
     fields: dict[str, Any] = {name: None for stack in STACKS for name in (stack, f"{stack}_null")}
-    places = {}
+    drawn = {}
     for stack in stacks:
-        shares, null, places[stack] = _stack_shares(passage, place, stack, names)
+        shares, null, drawn[stack] = _stack_shares(passage, place, stack, names)
         fields[stack], fields[f"{stack}_null"] = read_only(shares), read_only(null)
     seconds = {name: _seconds(passage, found) for name, found in (("cue", place.cue), ("target", place.target))}
     return CueContribution(
         **fields,
-        null_places=tuple(places.items()),
+        null_places=tuple((stack, found.where) for stack, found in drawn.items()),
+        null_distinct=read_only([found.distinct for found in drawn.values()], np.int64),
         cue=names["cue"],
         target=names["target"],
         cue_seconds=seconds["cue"],
@@ -187,24 +204,25 @@ def _seconds(passage: Passage, found: range) -> tuple[float, float]:
 @torch.inference_mode()
 def _stack_shares(
     passage: Passage, place: CuePlace, stack: Stack, names: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """(3, layers) shares from the cue, (3, layers, draws) from random stretches, and where those were drawn from."""
+) -> tuple[np.ndarray, np.ndarray, Stretches]:
+    """(3, layers) shares from the cue, (3, layers, draws) from random stretches, and those stretches."""
     rows, columns, cue, target = _positions(passage, place, stack, names["prompt"])
     end = columns[-1].stop if stack == "decoder" else models.frame_grid(passage.clip, passage.model).frames
     # A causal row cannot read what comes later, so a decoder's runs of tokens end before the target or do not exist.
     last = target.start if stack == "decoder" else end
-    first = columns[0].start if stack == "decoder" else 0
+    # The prompt is no text: its first token is a sink of attention that no word can be compared with.
+    first = len(passage.transcript.prompt) if stack == "decoder" else 0
     spans = [columns[index] for index in cue]
-    drawn, where = cues.random_spans(spans, target, last, names["draws"], names["draw_seed"], first)
-    every = [*columns, *(span for moved in drawn for span in moved)]
+    drawn = random_stretches(spans, target, last, names["draws"], names["draw_seed"], first)
+    every = [*columns, *(span for moved in drawn.places for span in moved)]
     shares, null = [], []
     for site in passage.sites(stack):
         maps = cues.score_maps(site, rows, every)
         words, stretches = maps[..., : len(columns)], maps[..., len(columns) :]
         shares.append(cues.cue_contribution(words, range(len(rows)), cue))
-        sums = stretches.reshape(*maps.shape[:2], len(drawn), len(spans)).sum(-1)  # (3, rows, draws)
+        sums = stretches.reshape(*maps.shape[:2], len(drawn.places), len(spans)).sum(-1)  # (3, rows, draws)
         null.append((sums / words.sum(-1, keepdims=True)).mean(1))
-    return np.stack(shares, 1), np.stack(null, 1), where
+    return np.stack(shares, 1), np.stack(null, 1), drawn
 
 
 def _positions(
@@ -229,7 +247,7 @@ def _positions(
 
 def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> dict[str, Any]:
     """Probabilities of the target's spellings under each condition, for a trained model that writes text."""
-    nothing = dict.fromkeys(("logprobs", "probabilities", "silenced_null", "replaced_null"))
+    nothing = dict.fromkeys(("logprobs", "probabilities", "silenced_null", "replaced_null", "apart"))
     if passage.transcript is None or not passage.model.trained:
         return {"conditions": (), "spellings": (), **nothing}
     model, ids, clip = passage.model, passage.transcript.ids, passage.clip
@@ -249,37 +267,45 @@ def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> d
         changed = cues.with_cue(before, place, cues.spelled(model, names["swapped"]))
         cases[f"cue swapped for “{names['swapped']}” in the text"] = (sound, changed)
     spellings = {names["target"]: ids[place.target_tokens.start : place.target_tokens.stop]}
-    others = names["alternative"] or ()
-    spellings |= {other: cues.spelled(model, other) for other in ([others] if isinstance(others, str) else others)}
+    spellings |= {other: cues.spelled(model, other) for other in _listed(names["alternative"])}
     table = [[heard.spelled(ids, tokens) for tokens in spellings.values()] for heard, ids in cases.values()]
     first, draws = len(passage.transcript.prompt), names["draws"]
-    elsewhere = cues.replaced_elsewhere(before, place, first, neutral, draws)
+    elsewhere, texts_apart = cues.replaced_elsewhere(before, place, first, neutral, draws)
     replaced = [[sound.spelled(ids, tokens)[1] for tokens in spellings.values()] for ids in elsewhere]
+    quiet_null, sounds_apart = _silenced_elsewhere(passage, place, names, before, list(spellings.values()))
     return {
         "conditions": tuple(cases),
         "spellings": tuple(spellings),
         "logprobs": read_only([[total for total, _ in row] for row in table]),
         "probabilities": read_only([[mean for _, mean in row] for row in table]),
-        "silenced_null": read_only(_silenced_elsewhere(passage, place, names, before, list(spellings.values()))),
+        "silenced_null": read_only(quiet_null),
         "replaced_null": read_only(np.array(replaced).reshape(len(replaced), len(spellings))),
+        "apart": (sounds_apart, texts_apart),
     }
+
+
+def _listed(alternative: str | Sequence[str] | None) -> Sequence[str]:
+    return [alternative] if isinstance(alternative, str) else alternative or ()
 
 
 def _silenced_elsewhere(
     passage: Passage, place: CuePlace, names: dict[str, Any], before: tuple[int, ...], spellings: list[tuple[int, ...]]
-) -> np.ndarray:
-    """(draws, spellings) the spellings' probability when other stretches, as long as the cue, are silenced."""
+) -> tuple[np.ndarray, int]:
+    """(draws, spellings) the spellings' probability when other stretches, as long as the cue, are silenced.
+
+    And how many of these overlap no other.
+    """
     grid = models.frame_grid(passage.clip, passage.model)
     start, end = (round(time / grid.step) for time in _seconds(passage, place.cue))
     target = range(*(round(time / grid.step) for time in _seconds(passage, place.target)))
     span = [range(start, max(end, start + 1))]
-    drawn, _ = cues.random_spans(span, target, grid.frames, names["silenced"], names["draw_seed"])
+    drawn = random_stretches(span, target, grid.frames, names["silenced"], names["draw_seed"])
     found = []
-    for ((moved),) in drawn:
+    for (moved,) in drawn.places:
         quiet = cues.silenced(passage.clip, moved.start * grid.step, moved.stop * grid.step)
         heard = Listener(passage.model, cues.encoder_output(quiet, passage.model))
         found.append([heard.spelled(before, tokens)[1] for tokens in spellings])
-    return np.array(found).reshape(len(drawn), len(spellings))
+    return np.array(found).reshape(len(found), len(spellings)), drawn.distinct
 
 
 def _share_table(result: CueContribution, stack: Stack) -> pd.DataFrame:
@@ -289,6 +315,7 @@ def _share_table(result: CueContribution, stack: Stack) -> pd.DataFrame:
     frame["contribution"] = shares.ravel()
     for column, name in enumerate(("null_low", "null_high")):
         frame[name] = np.nan if band is None else band[..., column].ravel()
+    frame["null_distinct"] = result.distinct(stack)
     for twin in result.random:
         frame[f"random_{twin.provenance['options']['seed']}_contribution"] = twin.contribution(stack).ravel()
     return frame
@@ -299,32 +326,6 @@ def _probability_table(result: CueContribution) -> pd.DataFrame:
     conditions, spellings = (np.array(names, dtype=object) for names in (result.conditions, result.spellings))
     frame = pd.DataFrame({"condition": conditions[rows.ravel()], "spelling": spellings[columns.ravel()]})
     return frame.assign(logprob=result.logprobs.ravel(), mean_probability=result.probabilities.ravel())
-
-
-def shown_stacks(result: CueContribution) -> tuple[Stack, ...]:
-    """The stacks that this result has."""
-    return tuple(stack for stack in STACKS if getattr(result, stack) is not None)
-
-
-def top_share(result: CueContribution) -> float:
-    """The upper end of the one colour scale: the largest share, trained or random, in any stack."""
-    maps = [part.contribution(stack) for part in (result, *result.random) for stack in shown_stacks(result)]
-    return max(float(np.nanmax(values)) for values in maps) or 1.0
-
-
-def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) -> None:
-    """Every stack with trained weights above, and the mean of the random-weights seeds below, on one colour scale."""
-    stacks, top, rows = shown_stacks(result), top_share(result), 2 if result.random else 1
-    axes = figure.subplots(rows, len(stacks), squeeze=False)
-    for column, stack in enumerate(stacks):
-        mesh = share_figures.share_map(axes[0, column], result.contribution(stack), top, result.null_band(stack), ink)
-        axes[0, column].set_title(f"{mixing.STACK_TITLES[stack]}\ntrained", fontsize=8, color=ink)
-        if result.random:
-            share_figures.share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
-            axes[1, column].set_title(f"random weights, mean of {len(result.random)} seeds", fontsize=8, color=ink)
-    bar = figure.colorbar(mesh, ax=axes, shrink=0.7)
-    bar.set_label(f"share of “{result.target}”\nfrom “{result.cue}”".replace("$", r"\$"), color=ink)
-    bar.ax.tick_params(colors=ink)
 
 
 def plot(result: CueContribution) -> Figure:

@@ -7,7 +7,10 @@ second part reads each of them out through the final norm and the unembedding, a
 
 *How to read it.* Words are coloured by an alignment with the final transcript. Trust the log-probability more than
 the text, and only as far as it lies above its two baselines: the same layer of the same network hearing silence, and
-the trained decoder reading an encoder with random weights.
+the trained decoder reading an encoder with random weights. Two more curves ask what the decoder needs of the order of
+frames. *Averaged*: all of the clip's frames hold their mean. *Shuffled*: what they hold beyond silence sits at other
+places. Merely to swap whole states would change nothing, as cross-attention reads a set and knows no place: order
+reaches the decoder inside the states. If shuffling costs little, it is told by their content, not by their position.
 
 *What it cannot show.* A decoder that reads an earlier layer meets something it was never trained on. Fluent words
 from a low layer may be its language model talking, and dots or loops do not prove that the sound is lost: only that
@@ -39,6 +42,7 @@ from methods.core.results import Step, Steps, finish, provenance, read_only
 Against = Literal["final", "reference"]
 SHORTEST_CAP = 32  # tokens that every layer may write at least
 MUCH_REPETITION = 0.5  # share of token triples that have occurred before
+SHUFFLE_SEED = 0  # of the order of frames in the control
 FLOOR = -10.0  # natural log-probability at which maps begin: less than one in 20,000
 
 
@@ -56,6 +60,8 @@ class DecoderLens:
     tokens: tuple[str, ...]  # (tokens + 1,) of that text, and its end
     logprobs: np.ndarray  # (layers, tokens + 1)
     silence_logprobs: np.ndarray | None  # (layers, tokens + 1) the same layers hearing silence; None: not yet
+    shuffled_logprobs: np.ndarray | None  # (layers, tokens + 1) the clip's frames, less silence, at other places
+    mean_logprobs: np.ndarray | None  # (layers, tokens + 1) every frame of the clip holds the mean of them all
     random_logprobs: np.ndarray  # (seeds, layers, tokens + 1) random-weights encoders, trained decoder
     no_speech: np.ndarray | None  # (layers,) probability of "no speech"; None in models without that token
     decoder_logprobs: np.ndarray  # (decoder layers + 1, tokens + 1) each decoder layer read out
@@ -115,6 +121,9 @@ class DecoderLens:
         columns |= {"token": np.array(self.tokens, object)[token], "logprob": self.logprobs.ravel()}
         if self.silence_logprobs is not None:
             columns["silence_logprob"] = self.silence_logprobs.ravel()
+        if self.shuffled_logprobs is not None:
+            columns["shuffled_logprob"] = self.shuffled_logprobs.ravel()
+            columns["mean_state_logprob"] = self.mean_logprobs.ravel()
         for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_logprobs, strict=False):
             columns[f"random_{seed}_logprob"] = values.ravel()
         columns |= {"written": np.array(self.texts, object)[layer], "repetition": self.repetition[layer]}
@@ -164,34 +173,61 @@ def analyse_in_steps(
 ) -> Steps[DecoderLens]:
     """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
     check_options(analyse, {**options, "norm": norm, "random_seeds": random_seeds})
-    count = len(random_seeds) + 2
+    count = len(random_seeds) + 3
     yield Step(0.0, f"{model.id}, every layer")
     final = models.transcribe(clip, model, language=options.get("language"))
     given = options.get("transcript")
     text = final if given is None else models.transcribe(clip, model, text=given, language=final.language)
-    result = _measure(clip, model, final, text, norm, {**options, "random_seeds": list(random_seeds)})
+    raw = lens.streams(clip, model)
+    states = lens.readable(model, raw, norm)
+    result = _measure(clip, model, final, text, states, {**options, "norm": norm, "random_seeds": list(random_seeds)})
     yield Step(1 / count, "the same layers hearing silence", partial=result)
-    result = replace(result, silence_logprobs=_scores(lens.silent_streams(model), model, model, text, norm))
+    silent, own = lens.silent_streams(model), models.frame_grid(clip, model).frames
+    result = replace(result, silence_logprobs=_scores(lens.readable(model, silent, norm), model, text))
+    yield Step(2 / count, "the clip's frames shuffled and averaged", partial=result)
+    moved = lens.readable(model, shuffled(raw, silent, own), norm)
+    kept = {"shuffled_logprobs": moved, "mean_logprobs": averaged(states, own)}
+    result = replace(result, **{name: _scores(read, model, text) for name, read in kept.items()})
     found = []
     for number, seed in enumerate(random_seeds):
-        yield Step((number + 2) / count, f"random encoder, seed {seed}", partial=result)
+        yield Step((number + 3) / count, f"random encoder, seed {seed}", partial=result)
         twin = models.random_twin(model, seed)
-        found.append(_scores(lens.streams(clip, twin), model, twin, text, norm))
+        found.append(_scores(lens.readable(twin, lens.streams(clip, twin), norm), model, text))
         result = replace(result, random_logprobs=read_only(found))
     return result
 
 
-def _scores(raw: torch.Tensor, model: SpeechModel, encoder: SpeechModel, text: Transcript, norm: bool) -> np.ndarray:
-    """(layers, tokens + 1) log-probabilities that `model`'s decoder gives to the text, reading `encoder`'s streams."""
-    states = lens.readable(encoder, raw, norm)
+def shuffled(raw: torch.Tensor, silent: torch.Tensor, own: int, seed: int = SHUFFLE_SEED) -> torch.Tensor:
+    """(layers, positions, dim) streams whose first `own` frames keep silence's state but hold another frame's rest.
+
+    The state of silence stands for the position. Whole states in another order would be read just as before, since
+    cross-attention sums over them and knows of no position.
+    """
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(own))
+    rest = raw[:, :own] - silent[:, :own]
+    return torch.cat([silent[:, :own] + rest[:, order], raw[:, own:]], 1)
+
+
+def averaged(states: torch.Tensor, own: int) -> torch.Tensor:
+    """(layers, positions, dim) what the decoder reads, with the mean of the first `own` frames in each of them."""
+    mean = states[:, :own].mean(1, keepdim=True)
+    return torch.cat([mean.expand(-1, own, -1), states[:, own:]], 1)
+
+
+def _scores(states: torch.Tensor, model: SpeechModel, text: Transcript) -> np.ndarray:
+    """(layers, tokens + 1) log-probabilities that `model`'s decoder gives to the text, reading these states."""
     with model.lock:
         return read_only(lens.forced_logprobs(model, states, text.prompt, text.tokens)[0])
 
 
 def _measure(
-    clip: Clip, model: SpeechModel, final: Transcript, text: Transcript, norm: bool, options: dict[str, Any]
+    clip: Clip,
+    model: SpeechModel,
+    final: Transcript,
+    text: Transcript,
+    states: torch.Tensor,
+    options: dict[str, Any],
 ) -> DecoderLens:
-    states = lens.readable(model, lens.streams(clip, model), norm)
     longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), LONGEST_TRANSCRIPT)
     with model.lock:
         logprobs, openings = lens.forced_logprobs(model, states, text.prompt, text.tokens)
@@ -209,6 +245,8 @@ def _measure(
         tokens=(*(piece.strip() or "·" for piece in text.token_texts), "(end)"),
         logprobs=read_only(logprobs),
         silence_logprobs=None,
+        shuffled_logprobs=None,
+        mean_logprobs=None,
         random_logprobs=read_only(np.zeros((0, *logprobs.shape))),
         no_speech=None if no_speech is None else read_only(np.exp(openings[:, no_speech])),
         decoder_logprobs=read_only(readout.logprobs),
@@ -216,7 +254,7 @@ def _measure(
         decoder_first=read_only(lens.knows_from(readout.top), np.int64),
         layers=("0 (conv + positions)", *(str(layer) for layer in range(1, len(states)))),
         **_timed_words(text, options.get("segments") or ()),
-        provenance=_origin(clip, model, text, norm, longest, options),
+        provenance=_origin(clip, model, text, longest, options),
     )
 
 
@@ -237,13 +275,12 @@ def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, Any
     }
 
 
-def _origin(
-    clip: Clip, model: SpeechModel, text: Transcript, norm: bool, longest: int, options: dict[str, Any]
-) -> dict[str, Any]:
+def _origin(clip: Clip, model: SpeechModel, text: Transcript, longest: int, options: dict[str, Any]) -> dict[str, Any]:
     spoken = [[segment.label, segment.start, segment.end] for segment in options.get("segments") or ()]
     said = {"transcript": text.text, "transcript_given": text.given, "language": text.language}
-    kept = {"reference": options.get("reference"), "random_seeds": options["random_seeds"], "segments": spoken}
-    return provenance("decoder lens", clip, model, seed=model.seed, norm=norm, most_tokens=longest, **said, **kept)
+    kept = {"reference": options.get("reference"), "segments": spoken, "shuffle_seed": SHUFFLE_SEED}
+    kept |= {name: options[name] for name in ("norm", "random_seeds")}
+    return provenance("decoder lens", clip, model, seed=model.seed, most_tokens=longest, **said, **kept)
 
 
 def logprob_curves(result: DecoderLens) -> list[Curve]:
@@ -254,6 +291,9 @@ def logprob_curves(result: DecoderLens) -> list[Curve]:
         curves.append(Curve(name, result.random_logprobs.mean(-1), control=True))
     if result.silence_logprobs is not None:
         curves.append(Curve("hearing silence", result.silence_logprobs.mean(-1), control=True))
+    if result.shuffled_logprobs is not None:
+        curves.append(Curve("frames shuffled", result.shuffled_logprobs.mean(-1), control=True))
+        curves.append(Curve("frames averaged", result.mean_logprobs.mean(-1), control=True))
     return curves
 
 

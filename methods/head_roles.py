@@ -73,6 +73,7 @@ class HeadRoles:
     frame_ms: float  # time from one frame to the next
     opened: tuple[int, int] | None  # (layer, head) from 1
     opened_map: np.ndarray | None  # (cells, cells) its weights, mean over blocks if there are over 500 frames
+    opened_edges: np.ndarray | None  # (cells + 1,) s, where its cells begin and end
     random: tuple["HeadRoles", ...]  # the same with random weights, one per seed
     provenance: dict[str, Any]
 
@@ -139,13 +140,15 @@ def _measure(passage: Passage, opened: tuple[int, int] | None, names: dict[str, 
     key = (passage.model.key, passage.clip.sha256, passage.segments, passage.transcript and passage.transcript.ids)
     fields = _measured.fetch(key, lambda: _fields(passage), _bytes)
     heads = passage.model.decoding.alignment_heads if passage.model.writes_text else ()
+    grid = models.frame_grid(passage.clip, passage.model)
     return HeadRoles(
         **fields,
         classes=_class_names(passage),
         alignment_heads=tuple((layer + 1, head + 1) for layer, head in heads),
-        frame_ms=1000 * models.frame_grid(passage.clip, passage.model).step,
+        frame_ms=1000 * grid.step,
         opened=opened,
         opened_map=None if opened is None else _opened_map(passage, *opened),
+        opened_edges=None if opened is None else read_only(diagonality.block_bounds(grid, LARGEST_MAP)),
         random=(),
         provenance=mixing.origin("head roles", passage, names),
     )

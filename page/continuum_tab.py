@@ -2,7 +2,6 @@
 
 import base64
 import html
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from methods.continuum import MEASURES, Continuum
 from methods.core import continuum as series
 from methods.core.audio import Clip, load_clip, to_wav
 from methods.core.corpus import Corpus, Utterance
+from methods.core.corpus_files import reading_order
 from methods.core.errors import UserError
 from methods.core.network import SpeechModel
 from methods.core.phonology import CONSONANTS, VOWELS
@@ -34,10 +34,11 @@ KINDS = [
 ]
 SOUNDS = [("its label", ""), *((phone, phone) for phone in (*CONSONANTS, *VOWELS))]
 HELD = 0.01  # probability under which both sounds may as well be absent
-HOW = """Sound files in order of their names from A to B. For several contexts begin each name with the context and a
-line below: `as_1.wav`, `as_2.wav`, …, `the_1.wav`, … Name both sounds in the lists above. All of a recording counts as
-the sound, so cut them short; or upload a zip as your own corpus, a folder per context, with a tier named `sound` in
-each TextGrid. They take the place of your own corpus for this visit, and are never part of a link."""
+HOW = """Sound files in order of their names from A to B, 2 before 10. For several contexts begin each name with the
+context and a line below: `as_1.wav`, `as_2.wav`, …, `the_1.wav`, … Name both sounds in the lists above. All of a
+recording counts as the sound, so cut them short; or upload a zip as your own corpus, a folder per context, with a
+tier named `sound` in each TextGrid. They take the place of your own corpus for this visit, and are never part of a
+link."""
 PLAY = """let playing;
 element.addEventListener('click', (event) => {
     const button = event.target.closest('button[data-sound]');
@@ -139,12 +140,16 @@ def own_steps(files: list[str] | None) -> tuple[Corpus | Any, Any, str]:
         return gr.skip(), gr.skip(), ""
     if len(files) > series.MOST * series.MOST_CONTEXTS:
         raise UserError(f"There are {len(files)} files; give at most {series.MOST} steps in a context.")
-    clips = [load_clip(path) for path in sorted(files, key=lambda path: Path(path).name)]
+    clips = [load_clip(path) for path in sorted(files, key=lambda path: reading_order(Path(path).name))]
     corpus = Corpus("steps", tuple(Utterance(clip, _context(clip)) for clip in clips))
-    counts = Counter(utterance.speaker for utterance in corpus.utterances)
-    series.checked(series.of_corpus(corpus))
-    told = ", ".join(f"{html.escape(name)} {number} steps" for name, number in counts.items())
+    found = series.checked(series.of_corpus(corpus))
+    told = "; ".join(f"{html.escape(one.context)} {len(one.clips)} steps ({_order(one)})" for one in found)
     return corpus, gr.Dropdown(value=OWN), f"{told}. Now press **Run**."
+
+
+def _order(one: series.Series) -> str:
+    """The recordings from A to B: names decide, so a visitor should see what they decided."""
+    return ", ".join(html.escape(clip.name) for clip in one.clips)
 
 
 def _context(clip: Clip) -> str:

@@ -11,8 +11,10 @@ from methods import cue_contribution
 from methods.core import cue as cues
 from methods.core.errors import UserError
 from methods.core.frames import Segment
+from methods.core.layers import Stack
 from methods.core.network import SpeechModel
 from methods.core.results import Steps
+from methods.core.stretches import ENOUGH
 from page.examples import EXAMPLES
 from page.pictures import inline_svg
 from page.sentence_set import sentence_set
@@ -68,7 +70,10 @@ def _controls() -> dict[str, gr.components.Component]:
 
 
 def _outputs() -> list[gr.components.Component]:
-    gr.Markdown("#### Share of the target that comes from the cue, %. • above 95 % of random stretches")
+    gr.Markdown(
+        "#### Share of the target that comes from the cue, %. • above 95 % of random stretches, where at least "
+        f"{ENOUGH} lie apart"
+    )
     shares = gr.HTML(elem_id="shares-cue_contribution")
     gr.Markdown("#### Does the answer change without the cue?")
     table = gr.HTML(elem_id="table-cue_contribution")
@@ -175,15 +180,14 @@ def probabilities(result: Any) -> str:
         (condition, [f"{p:.3f} <small>(log p {log:.2f})</small>" for p, log in zip(mean, logs, strict=True)])
         for condition, mean, logs in zip(result.conditions, result.probabilities, result.logprobs, strict=True)
     ]
-    nulls = (
-        ("other sound silenced instead", result.silenced_null),
-        ("other text replaced instead", result.replaced_null),
-    )
-    for name, values in nulls:
+    names = ("other sound silenced instead", "other text replaced instead")
+    nulls = zip(names, (result.silenced_null, result.replaced_null), result.apart, strict=True)
+    for name, values, apart in nulls:
         if len(values):
             spread = zip(values.mean(0), values.min(0), values.max(0), strict=True)
             cells = [f"{mean:.3f} <small>({low:.3f} to {high:.3f})</small>" for mean, low, high in spread]
-            lines.append((f"{name} ({len(values)} places)", cells))
+            places = f"{len(values)} places" + (f", {apart} apart" if apart < len(values) else "")
+            lines.append((f"{name} ({places})", cells))
     head = "".join(f"<th>“{html.escape(name)}”</th>" for name in result.spellings)
     body = "".join(
         f"<tr><td>{html.escape(name)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
@@ -200,7 +204,16 @@ def status_line(result: Any, values: Values) -> str:
     for name, place in (("cue", result.cue_seconds), ("target", result.target_seconds)):
         parts.append(f"{name} {place[0]:.2f} to {place[1]:.2f} s")
     parts.append(f"even spread over {result.words} words {1 / result.words:.0%}")
-    parts += [f"random stretches, {stack}: {where}" for stack, where in result.null_places]
+    parts += [_stretches(result, stack, where) for stack, where in result.null_places]
     if not result.random:
         parts.append("the random-weights control is being computed …")
     return " · ".join(parts)
+
+
+def _stretches(result: Any, stack: Stack, where: str) -> str:
+    """How many random stretches there are in effect, and why no share is marked where they are few."""
+    count = result.distinct(stack)
+    if not count:
+        return f"random stretches, {stack}: {where}, so no •"
+    few = f" (too few for •, which needs {ENOUGH})" if result.mark_band(stack) is None else ""
+    return f"random stretches, {stack}: {count} distinct, {where}{few}"

@@ -56,7 +56,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> tuple[gr.components.Component, ...]:
     texts = gr.HTML(elem_id="texts-decoder_lens")
-    gr.Markdown("#### Is this real? Log-probability of the text against silence and random encoders; errors")
+    gr.Markdown("#### Is this real? Log-probability of the text against its controls; errors")
     with gr.Row():
         curves = gr.HTML(elem_id="curve-decoder_lens"), gr.HTML(elem_id="errors-decoder_lens")
     return texts, *curves, SoundPlot(elem_id="plot-decoder_lens")
@@ -175,5 +175,5 @@ def status_line(result: DecoderLens, _values: Values) -> str:
         timed, written = len(options["segments"]), len(result.text.split())
         why = f"{timed} words have times and the text has {written}" if timed else "its words could not be placed"
         parts.append(f"no map over time: {why}")
-    done = result.silence_logprobs is not None and len(result.random_logprobs) == len(options["random_seeds"])
+    done = result.mean_logprobs is not None and len(result.random_logprobs) == len(options["random_seeds"])
     return " · ".join(parts if done else [*parts, "baselines are being computed …"])

@@ -195,8 +195,7 @@ def likeness(result: Any, layer: int) -> str:
 def opened_plot(result: Any, layer: int, head: int) -> Values:
     """One head's map over the clip's time axis and, with phones, from which phone to which it looks."""
     weights, origin = result.opened_map, result.provenance
-    edges = np.linspace(0, origin["seconds"], len(weights) + 1).tolist()
-    frames = [(f"{start:.2f} s", start, stop) for start, stop in itertools.pairwise(edges)]
+    frames = [(f"{start:.2f} s", start, stop) for start, stop in itertools.pairwise(result.opened_edges.tolist())]
     title = f"Layer {layer}, head {head}: rows look, columns are looked at"
     rows = [sound_plot.matrix_row(weights, frames, frames, title=title, unit="weight", decimals=3)]
     if result.phones is not None and np.isfinite(result.phones[layer - 1, head - 1]).any():

@@ -247,6 +247,26 @@ def test_a_visitors_own_steps(tmp_path, clip, tiny_model):
         continuum_tab.own_steps([str(tmp_path / "the_z_1.wav")])
 
 
+def test_eleven_steps_are_in_the_order_of_their_numbers(tmp_path, clip):
+    """As text `as_1, as_10, as_11, as_2` would put steps 10 and 11 beside sound A."""
+    numbers = list(range(1, 12))
+    paths = []
+    for number in reversed(numbers):
+        paths.append(tmp_path / f"as_{number}.wav")
+        paths[-1].write_bytes(to_wav(Clip(clip.samples[:1600] * np.float32(number / 11), "step")))
+    corpus, _, told = continuum_tab.own_steps([str(path) for path in paths])
+    (found,) = series.of_corpus(corpus)
+    assert [one.name for one in found.clips] == [f"as_{number}" for number in numbers]
+    peaks = [np.abs(one.samples).max() for one in found.clips]
+    assert peaks == sorted(peaks) and len(set(peaks)) == 11
+    assert f"({', '.join(f'as_{number}' for number in numbers)})" in told
+
+
+def test_an_unknown_experiment_is_named(clip, tiny_model):
+    with pytest.raises(UserError, match=r"There is no experiment “zz”; choose one of l-r, .*morph, F1"):
+        continuum.analyse(clip, tiny_model, experiment="zz")
+
+
 def test_a_zips_tier_says_where_the_sound_is(clip):
     tiers = {"sound": (Segment("x", 0.3, 0.4),)}
     corpus = Corpus("mine", (Utterance(clip, "as", tiers=tiers), Utterance(clip, "as")))

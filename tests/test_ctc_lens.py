@@ -212,6 +212,12 @@ def test_references(hama):
     assert ctc_layers.reference_symbols(head, ["w", "i"]) == ("w", "i")
     with pytest.raises(UserError, match="holds no phones"):
         ctc_layers.reference_symbols(head, " | ")
+    with pytest.raises(UserError, match="no phone of the head of hama-ctc: 😀 qq; give"):
+        ctc_layers.reference_symbols(head, "w 😀 i qq 😀")
+    with pytest.raises(UserError, match="no phone of the head of hama-ctc: qq; give"):
+        ctc_layers.reference_symbols(head, "W IY1 qq")  # the others are ARPAbet, and are no trouble
+    with pytest.raises(UserError, match="hama-ctc: iy; give"):
+        ctc_layers.reference_symbols(head, ["iy", "w"])  # as ARPAbet it is written IY; this head has i
     with pytest.raises(UserError, match="No reference"):
         ctc_lens.analyse(WEASELS.clip(), load_model(HAMA), random_seeds=()).error_rates("reference")
 

@@ -173,6 +173,15 @@ def edited(clip: Clip, sound: Segment, how: str, amount: float, count: int = 7, 
     return Series(context or f"{clip.name}, {sound.label}", tuple(clips), tuple(places))
 
 
+def check_experiment(kind: str) -> None:
+    """Raise UserError for a name that is neither a bundled experiment nor something that can be done to a clip."""
+    if kind not in (*EXPERIMENTS, "morph", *EDITS):
+        raise UserError(
+            f"There is no experiment “{kind}”; choose one of {', '.join(EXPERIMENTS)}, or morph, {', '.join(EDITS)} "
+            "for sounds of the clip."
+        )
+
+
 def asked_for(clip: Clip | Corpus, asked: dict[str, Any]) -> tuple[tuple[Series, ...], str, str, list[Clip]]:
     """The series, the names of the two ends, and the recordings that they were made from."""
     kind, count = asked["experiment"], asked["count"]

@@ -10,8 +10,9 @@ A folder or zip of one's own holds sound files (up to 30 s each) and their label
   name of your own.
 
 If wanted, `index.csv` with the columns file, speaker, sex (f or m), language tells who speaks. Without it the speaker
-is the name of the folder that a file lies in. Phones in ARPAbet come out in lower case without stress digits; any
-other alphabet stays as it is written.
+is the name of the folder that a file lies in. Columns called accent and group, in either table, sort the recordings in
+any other way. Phones in ARPAbet come out in lower case without stress digits; any other alphabet stays as it is
+written.
 """
 
 import csv
@@ -25,6 +26,7 @@ from pathlib import Path, PurePosixPath
 from methods.core import corpus_files, corpus_tables, models_hub
 from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus_files import GRID, SOUNDS, TABLE, CorpusError
+from methods.core.corpus_tables import GROUPS
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.items import Items, balanced, phone_items, word_items
@@ -73,6 +75,8 @@ class Utterance:
     words: tuple[Segment, ...] = ()  # without silences
     phones: tuple[Segment, ...] = ()  # without silences; ARPAbet in lower case without stress digits, or as given
     tiers: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)  # all other tiers
+    accent: str = ""  # as the tables name it; empty where they do not
+    group: str = ""  # any other way to sort recordings; likewise
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,7 @@ class Corpus:
             digest.update(utterance.clip.sha256.encode())
             tiers = {"words": utterance.words, "phones": utterance.phones, **utterance.tiers}
             who = (utterance.speaker, utterance.sex, utterance.language)
+            who += (utterance.accent, utterance.group) if utterance.accent or utterance.group else ()
             digest.update(repr((who, sorted(tiers.items()))).encode())
         return digest.hexdigest()
 
@@ -178,7 +183,7 @@ def from_hub(identifier: str) -> Corpus:
 
 
 def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
-    sounds = sorted(filter(corpus_files.is_sound, files))
+    sounds = sorted(filter(corpus_files.is_sound, files), key=corpus_files.reading_order)
     corpus_files.check_count(len(sounds))
     grids = _grids(files, sounds)
     facts = corpus_tables.by_sound(files, corpus_tables.INDEX, sounds)
@@ -193,6 +198,7 @@ def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
         if labels > MOST_LABELS:
             raise CorpusError(f"There are more than {MOST_LABELS} labels; leave out the tiers that nobody asks about.")
         who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
+        who |= corpus_tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
         utterances.append(_utterance(clip, tiers, who))
     if not any(map(_is_labelled, utterances)):
         raise CorpusError(
@@ -269,7 +275,8 @@ def _is_labelled(utterance: Utterance) -> bool:
 def _utterance(clip: Clip, tiers: dict[str, tuple[Segment, ...]], who: Mapping[str, str]) -> Utterance:
     words, phones = _taken(tiers, WORD_TIERS), _taken(tiers, PHONE_TIERS)
     speaker, sex = _tidy(who.get("speaker", "")) or "speaker", _tidy(who.get("sex", "")).lower()
-    return Utterance(clip, speaker, SEXES.get(sex, sex), _tidy(who.get("language", "")).lower(), words, phones, tiers)
+    language, (accent, group) = _tidy(who.get("language", "")).lower(), (_tidy(who.get(g, "")) for g in GROUPS)
+    return Utterance(clip, speaker, SEXES.get(sex, sex), language, words, phones, tiers, accent, group)
 
 
 def _tidy(text: str) -> str:

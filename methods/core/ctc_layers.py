@@ -98,16 +98,36 @@ def lens_states(clip: Clip, model: SpeechModel) -> tuple[torch.Tensor, torch.Ten
 def reference_symbols(head: Head, said: str | Sequence[str]) -> tuple[str, ...]:
     """What was said, in the head's symbols: a text for letters; phones for phones, ARPAbet turned into IPA if need be.
 
-    Capitals, punctuation and stress digits go. Raises UserError where nothing is left.
+    Capitals, punctuation and stress digits go. Raises UserError where nothing is left, or for what is neither a
+    phone of the head nor one of its alphabet; a phone of the alphabet that it was never taught counts as an error.
     """
     if head.vocabulary.joint == "":
         return _letters(head, said if isinstance(said, str) else " ".join(said))
     phones = [phone.rstrip("012") for phone in (said.split() if isinstance(said, str) else said)]
-    arpabet = not set(phones) <= set(head.vocabulary.labels) and set(phones) <= set(IPA) | {"|"}
-    found = tuple((IPA[p] if arpabet else p).casefold() for p in phones if p and p != "|")
+    spoken = set(phones) & {*head.vocabulary.labels, *IPA}
+    arpabet = not spoken <= set(head.vocabulary.labels) and spoken <= set(IPA)
+    found = tuple((IPA.get(p, p) if arpabet else p).casefold() for p in phones if p and p != "|")
     if not found:
         raise UserError("The reference holds no phones; give them with spaces between, such as “W IY Z AH L Z”.")
+    _check_phones(head, found)
     return found
+
+
+def _check_phones(head: Head, phones: Sequence[str]) -> None:
+    labels = head.vocabulary.labels
+    alphabet = IPA.values() if _is_international(labels) else map(str.casefold, IPA)
+    has = {label.casefold() for number, label in enumerate(labels) if number != head.vocabulary.blank}.union(alphabet)
+    unknown = [phone for phone in dict.fromkeys(phones) if phone not in has]
+    if unknown:
+        some = " ".join([label for label in labels if label.isalpha()][:20])
+        raise UserError(
+            f"The reference holds what is no phone of {head.label}: {' '.join(unknown[:10])}; give its phones with "
+            f"spaces between (it has {some} …)."
+        )
+
+
+def _is_international(labels: Sequence[str]) -> bool:
+    return not {"ɹ", "ʃ", "ə"}.isdisjoint(labels)
 
 
 def phone_column(head: Head, phone: str) -> int | None:
@@ -116,8 +136,7 @@ def phone_column(head: Head, phone: str) -> int | None:
     Letters of the two alphabets that look alike are other sounds: ARPAbet's r is ɹ, and its y is j.
     """
     labels = head.vocabulary.labels
-    international = not {"ɹ", "ʃ", "ə"}.isdisjoint(labels)
-    names = (IPA.get(phone.upper(), phone),) if international else (phone, phone.upper(), phone.casefold())
+    names = (IPA.get(phone.upper(), phone),) if _is_international(labels) else (phone, phone.upper(), phone.casefold())
     return next((labels.index(name) for name in names if name in labels), None)
 
 

@@ -22,6 +22,7 @@ from methods.core.listener import Listener
 from methods.core.mixing import Passage
 from methods.core.network import SpeechModel, Transcript
 from methods.core.pronunciation import bare_word
+from methods.core.stretches import nearest_stretches
 from methods.core.zeroing import site_distances
 
 SCORES = ("attention", "norm", "value zeroing")
@@ -192,39 +193,6 @@ def score_maps(site: Site, rows: Sequence[range], columns: Sequence[range]) -> n
     return np.stack([attention, norm, site_distances(site, rows, columns)])
 
 
-def shifted_spans(spans: Sequence[range], before: int, taken: Sequence[range], first: int = 0) -> list[list[range]]:
-    """All ways to put these spans elsewhere, keeping lengths and gaps: from `first`, ending at `before` at the latest.
-
-    No shifted span touches one of `taken`.
-    """
-    start, stop = spans[0].start, spans[-1].stop
-    blocked = {index for span in taken for index in span}
-    places = []
-    for shift in range(first - start, before - stop + 1):
-        moved = [range(span.start + shift, span.stop + shift) for span in spans]
-        if not any(index in blocked for span in moved for index in span):
-            places.append(moved)
-    return places
-
-
-def random_spans(
-    spans: Sequence[range], target: range, end: int, draws: int, seed: int, first: int = 0
-) -> tuple[list[list[range]], str]:
-    """`draws` random places for spans as long as the cue's, away from cue and target; and where they were drawn from.
-
-    Before the target where there is room; elsewhere in the clip (up to `end`) where there is none, and none at all if
-    the clip is full. The second value says which of these it was.
-    """
-    choices = shifted_spans(spans, target.start, spans, first)
-    where = "before the target"
-    if not choices:
-        choices, where = shifted_spans(spans, end, [*spans, target], first), "after the target (no room before it)"
-    if not choices:
-        return [], "nowhere (the clip has no other place of this length)"
-    picked = np.random.default_rng(seed).choice(len(choices), draws, replace=len(choices) < draws)
-    return [choices[number] for number in picked], where
-
-
 def silenced(clip: Clip, start: float, end: float) -> Clip:
     """The clip with digital zeros from `start` to `end` (s), put there before any front end.
 
@@ -251,14 +219,21 @@ def with_cue(before: tuple[int, ...], place: CuePlace, tokens: Sequence[int]) ->
 
 def replaced_elsewhere(
     before: tuple[int, ...], place: CuePlace, first: int, token: int, most: int
-) -> list[tuple[int, ...]]:
+) -> tuple[list[tuple[int, ...]], int]:
     """The ids before the target with other runs of text, from `first` on and as long as the cue, replaced instead.
 
-    At most `most` of them, nearest to the target first; none where the cue is all the text there is.
+    At most `most` of them; none where the cue is all the text there is. The second value says how many of the runs
+    overlap no other.
     """
-    runs = [moved[0] for moved in shifted_spans([place.cue_tokens], len(before), [place.cue_tokens], first)]
-    nearest = runs[::-1][:most]
-    return [(*before[: run.start], *(token,) * len(run), *before[run.stop :]) for run in nearest]
+    found = nearest_stretches([place.cue_tokens], len(before), most, first)
+    runs = [moved[0] for moved in found.places]
+    return [(*before[: run.start], *(token,) * len(run), *before[run.stop :]) for run in runs], found.distinct
+
+
+def check_spelling(role: str, spelling: str) -> None:
+    """Raise UserError for a spelling without a letter, which would be scored as if nothing were written."""
+    if not bare_word(spelling):
+        raise UserError(f"The {role} is blank, so there is nothing to write; give a word, or leave it out.")
 
 
 def spelled(model: SpeechModel, word: str) -> tuple[int, ...]:

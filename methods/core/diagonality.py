@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from methods.core.frames import FrameGrid
 from methods.core.layers import Site
 
 CHUNK = 128  # rows: 12 heads × 128 × 1,500 weights are 9 MB in single precision
@@ -117,11 +118,21 @@ def pair_mean(matrices: np.ndarray) -> np.ndarray:
     return matrices[..., upper[0], upper[1]].mean(-1)
 
 
+def block_edges(frames: int, largest: int) -> np.ndarray:
+    """(cells + 1,) int, the frame with which each block begins, and the number of frames at the end."""
+    return np.linspace(0, frames, min(frames, largest) + 1).round().astype(int)
+
+
+def block_bounds(grid: FrameGrid, largest: int) -> np.ndarray:
+    """(cells + 1,) s, where each block begins and ends: half a step before its first frame's centre and so on."""
+    bounds = grid.times[0] + grid.step * (block_edges(grid.frames, largest) - 0.5)
+    return bounds.clip(0.0, grid.seconds)
+
+
 def blocks(frames: int, largest: int) -> torch.Tensor:
     """(cells, frames) mean over each of at most `largest` blocks of neighbouring frames, equal in length to one."""
-    cells = min(frames, largest)
-    edges = np.linspace(0, frames, cells + 1).round().astype(int)
-    pool = torch.zeros(cells, frames)
+    edges = block_edges(frames, largest)
+    pool = torch.zeros(len(edges) - 1, frames)
     for cell, (first, stop) in enumerate(itertools.pairwise(edges.tolist())):
         pool[cell, first:stop] = 1 / (stop - first)
     return pool

@@ -28,6 +28,7 @@ from methods.core.network import SpeechModel
 from methods.core.results import Step, Steps, corpus_provenance, read_only
 from methods.core.sentences import Example
 
+MEASURED_AS = 2  # goes up when the same options give other numbers, so that an old journal is not mixed with new ones
 PUBLISHED = {"det_noun": 720, "pronoun_verb": 257, "det_noun_verb": 23}  # examples of each template
 
 
@@ -88,6 +89,8 @@ class SetResult:
                 frame[f"{before}contribution"] = self.mean(stack, of=of).ravel()
                 for name, ends in zip(("low", "high"), np.moveaxis(self.interval(stack, of=of), -1, 0), strict=True):
                     frame[f"{before}{name}"] = ends.ravel()
+        if stack in self.stretches:  # a short text before the target has no room for any
+            frame["stretches_examples"] = np.isfinite(self.stretches[stack]).sum(0).ravel()
         return frame
 
 
@@ -164,7 +167,8 @@ def _journal(path: str | Path | None) -> dict[str, dict[str, Any]]:
 
 def _key(example: Example, clip: Clip, model: SpeechModel, seeds: Sequence[int], options: dict[str, Any]) -> str:
     spoken = [[word.label, word.start, word.end] for word in example.words or ()]
-    parts = (clip.sha256, example.transcript, example.cue, example.target, example.language, model.weights_sha256,
+    parts = (MEASURED_AS, clip.sha256,
+             example.transcript, example.cue, example.target, example.language, model.weights_sha256,
              list(seeds), sorted(options.items()), spoken)  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -1,5 +1,7 @@
 """Pictures of cue contribution: a map of one pair, layers by scores; and curves of many sentences with intervals."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,7 +9,8 @@ from matplotlib.figure import Figure
 from methods.core import draw
 from methods.core.cue import SCORES
 from methods.core.homophones import SetResult
-from methods.core.mixing import STACK_TITLES
+from methods.core.layers import Stack
+from methods.core.mixing import STACK_TITLES, STACKS
 from methods.core.number_probe import NumberProbe
 
 KINDS = (("shares", "trained", draw.TRAINED, "-"), ("random", "random weights", draw.RANDOM, "--"),
@@ -30,6 +33,33 @@ def share_map(ax: Axes, shares: np.ndarray, top: float, band: np.ndarray | None 
     ax.tick_params(length=0, colors=ink)
     ax.spines[:].set_visible(False)
     return mesh
+
+
+def shown_stacks(result: Any) -> tuple[Stack, ...]:
+    """The stacks that this result has."""
+    return tuple(stack for stack in STACKS if getattr(result, stack) is not None)
+
+
+def _top_share(result: Any) -> float:
+    """The upper end of the one colour scale: the largest share, trained or random, in any stack."""
+    maps = [part.contribution(stack) for part in (result, *result.random) for stack in shown_stacks(result)]
+    return max(float(np.nanmax(values)) for values in maps) or 1.0
+
+
+def draw_shares(figure: Figure, result: Any, ink: str = draw.INK) -> None:
+    """Every stack with trained weights above, and the mean of the random-weights seeds below, on one colour scale."""
+    stacks, top, rows = shown_stacks(result), _top_share(result), 2 if result.random else 1
+    axes = figure.subplots(rows, len(stacks), squeeze=False)
+    for column, stack in enumerate(stacks):
+        mesh = share_map(axes[0, column], result.contribution(stack), top, result.mark_band(stack), ink)
+        few = "" if result.mark_band(stack) is not None else f" ({result.distinct(stack)} stretches: no •)"
+        axes[0, column].set_title(f"{STACK_TITLES[stack]}\ntrained{few}", fontsize=8, color=ink)
+        if result.random:
+            share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
+            axes[1, column].set_title(f"random weights, mean of {len(result.random)} seeds", fontsize=8, color=ink)
+    bar = figure.colorbar(mesh, ax=axes, shrink=0.7)
+    bar.set_label(f"share of “{result.target}”\nfrom “{result.cue}”".replace("$", r"\$"), color=ink)
+    bar.ax.tick_params(colors=ink)
 
 
 def set_curves(figure: Figure, result: SetResult, stack: str, ink: str = draw.INK) -> None:
