@@ -306,7 +306,7 @@ def _with_baselines(result: Cca, corpus: Corpus, model: SpeechModel, found: list
     """What MFCC and log-mel energies have in common with each view (but themselves).
 
     NaN for one with fewer dimensions than the view: it would be scored on fewer correlations, only the highest, and
-    stand above layers that hold all that it holds (39 MFCCs: .66 of the mel bands; 351 columns that contain them: .57).
+    stand above layers with all that it holds (39 MFCCs: .66 of the mel bands; 351 columns that contain them: .57).
     """
     scores = np.full((len(found), len(BASELINES)), np.nan)
     for column, kind in enumerate(BASELINES):
