@@ -1,6 +1,5 @@
 """What the attribution tab draws: the map over time, the sounds and the answers to them, the tests."""
 
-import base64
 import html
 from typing import Any
 
@@ -8,9 +7,8 @@ import numpy as np
 
 from methods.core import attribution_view
 from methods.core.attribution_result import Attribution, Played
-from methods.core.audio import Clip, to_wav
 from methods.core.shapley import REMOVAL_METHODS
-from page import attribution_heads, sound_plot
+from page import attribution_heads, edited_sounds, sound_plot
 from page.pictures import inline_svg
 from page.technique_tab import Values
 
@@ -100,24 +98,20 @@ def players(result: Attribution, played: Played) -> str:
             played.score_loudest,
         ),
     )
-    lines = [("the whole clip, as heard above", "", played.answer, result.whole)]
-    lines += [(name, _player(clip), answer, score) for name, clip, answer, score in sounds]
-    body = "".join(
-        f"<tr><td>{name}</td><td>{player}</td><td>{html.escape(answer) or '<em>nothing</em>'}</td>"
-        f"<td>{score:.2f}</td></tr>"
-        for name, player, answer, score in lines
+    target = html.escape(f"{result.target}, {result.unit}")
+    cards = "".join(
+        f"<div style='flex:1 1 250px'>{edited_sounds.player(clip, name, answer or 'nothing')}"
+        f"<div class='quiet'>{target}: {score:.2f}</div></div>"
+        for name, clip, answer, score in sounds
     )
-    target = html.escape(f"{result.target} ({result.unit})")
-    head = f"<tr><th>sound</th><th></th><th>the model's own answer (exact 30 s)</th><th>{target}</th></tr>"
-    caption = f"Play only the top {played.share:.0%}, play without it, play as much of what is loudest"
-    return f"<table class='prose'><caption>{caption}</caption>{head}{body}</table>"
-
-
-def _player(clip: Clip) -> str:
-    data = base64.b64encode(to_wav(clip)).decode("ascii")
-    label = html.escape(clip.name, quote=True)
-    sound = f"src='data:audio/wav;base64,{data}'"
-    return f"<audio controls preload='none' aria-label='{label}' style='width:220px' {sound}></audio>"
+    whole = (
+        f"Play only the top {played.share:.0%}, play without it, play as much of what is loudest. "
+        f"In the whole clip the model hears “{html.escape(played.answer) or 'nothing'}” "
+        f"({target}: {result.whole:.2f})."
+    )
+    if result.provenance["family"] == "whisper":
+        whole += " What it hears here is always that of the exact 30 s."
+    return f"<p>{whole}</p><div style='display:flex;flex-wrap:wrap;gap:12px'>{cards}</div>"
 
 
 def verdict_table(result: Attribution) -> str:
