@@ -197,17 +197,19 @@ def analyse_in_steps(
     for number, seed in enumerate(random_seeds):
         yield Step(0.8 + 0.15 * number / len(random_seeds), f"random weights, seed {seed}", partial=result)
         result = yield from _test_twin(scene, result, method, pooling, seed)
-    yield Step(0.95, "what the model says without, and with nothing but, the first phones", partial=result)
-    return _heard(result, target)
+    return (yield from _heard(result, target))
 
 
-def _heard(result: PhonemeSaliency, target: Target) -> PhonemeSaliency:
+def _heard(result: PhonemeSaliency, target: Target) -> Steps[PhonemeSaliency]:
     """What the model makes of the sounds that can be played."""
-    usual = replace(target, window="full")  # fed only the clip's frames, Whisper writes loops
-    pairs = [result.sounds(step) for step in range(len(result.kept))]
-    said = tuple(tuple(usual.answer(sound.samples) for sound in pair) for pair in pairs)
-    losses = np.array([[result.base - target.score(sound.samples) for sound in pair] for pair in pairs]).T
-    return replace(result, answers=said, sound_losses=read_only(losses))
+    usual, said, losses = replace(target, window="full"), [], []  # fed only the clip's frames, Whisper writes loops
+    for step in range(len(result.kept)):
+        shown = None if step else result
+        yield Step(0.95, "what the model says without, and with nothing but, the first phones", partial=shown)
+        pair = [sound.samples for sound in result.sounds(step)]
+        said.append(tuple(map(usual.answer, pair)))
+        losses.append([result.base - target.score(samples) for samples in pair])
+    return replace(result, answers=tuple(said), sound_losses=read_only(np.array(losses).T))
 
 
 def _target(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> Target:

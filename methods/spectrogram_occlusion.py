@@ -226,11 +226,13 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[Sp
     result = yield from _masked(_empty(reader, heard, options), reader)
     result = replace(result, text_impacts=hidden_text(reader))
     for number, seed in enumerate(options["random_seeds"]):
-        yield Step(0.6 + 0.1 * number / len(options["random_seeds"]), f"random weights, seed {seed}", partial=result)
-        twin = Rereader(clip, models.random_twin(model, seed), text, options["window"])
-        third = result.masks.first(max(FEWEST_MASKS, len(result.masks) // 3))
-        impacts = np.concatenate(list(_impacts(twin, third, result.neutral)))
-        result = replace(result, random=(*result.random, Twin(seed, read_only(impacts))))
+        done = 0.6 + 0.1 * number / len(options["random_seeds"])
+        yield Step(done, f"random weights, seed {seed}", partial=result)
+        twin, rows = Rereader(clip, models.random_twin(model, seed), text, options["window"]), []
+        for batch in _impacts(twin, result.masks.first(max(FEWEST_MASKS, len(result.masks) // 3)), result.neutral):
+            rows.append(batch)
+            yield Step(done, f"random weights, seed {seed}")
+        result = replace(result, random=(*result.random, Twin(seed, read_only(np.concatenate(rows)))))
     return (yield from _judged(result, reader))
 
 
@@ -323,15 +325,15 @@ def _judged(result: SpectrogramOcclusion, reader: Rereader) -> Steps[Spectrogram
     options, sizes, scores = result.provenance["options"], len(result.masks.patches), result.scores()
     chance = [spectrogram_masks.shuffled(scores, sizes, seed) for seed in range(options["random_maps"])]
     maps = [result.map(), result.log_mel, *(spectrogram_masks.relevance(result.masks, dealt) for dealt in chance)]
-    found: list[MapTrial] = []
     for number, values in enumerate(maps):
         name = ("the map's own order", "the loudest first")[number] if number < 2 else f"chance {number - 1}"
         yield Step(0.7 + 0.3 * number / len(maps), f"deletion and insertion: {name}", partial=result)
-        found.append(map_trial(reader, values, result.heard, result.neutral, options["points"]))
-        result = replace(result, trials=tuple(found))
-    yield Step(0.99, "what the model writes of the sounds that can be played", partial=result)
-    pairs = [result.sounds(step) for step in range(options["points"] + 1)]
-    texts = [reader.texts(reader.states(reader.mels([sound.samples for sound in pair]))) for pair in pairs]
+        trial = map_trial(reader, values, result.heard, result.neutral, options["points"])
+        result = replace(result, trials=(*result.trials, trial))
+    texts = []
+    for step in range(options["points"] + 1):
+        yield Step(0.99, "what the model writes of the sounds that can be played", None if step else result)
+        texts.append(reader.texts(reader.states(reader.mels([sound.samples for sound in result.sounds(step)]))))
     return replace(result, heard_sounds=tuple(tuple(text.strip() for text in pair) for pair in texts))
 
 
