@@ -20,18 +20,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from reference_abx import abx as slow_abx
+from reference_abx import dtw as slow_dtw
+
+from methods.abx import triples
+from methods.core.corpus.items import Items
+from methods.core.statistics import distances
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "tests"))
 for name in ("SPEECH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
-
-import numpy as np
-from reference_abx import abx as slow_abx
-from reference_abx import dtw as slow_dtw
-
-from methods.core import abx_scores, token_distances
-from methods.core.items import Items
 
 DIM, CATEGORIES = 384, 10
 
@@ -49,16 +50,16 @@ def main() -> None:
     pairs = np.argwhere(np.triu(np.ones((chosen.tokens,) * 2), 1))
     report(
         f"DTW of {len(pairs):,} pairs",
-        lambda: token_distances.aligned(frames, spans, pairs, "angular"),
+        lambda: distances.aligned(frames, spans, pairs, "angular"),
         lambda: np.array([one_pair(frames[spans[i]], frames[spans[j]]) for i, j in pairs]),
         chosen.repeats,
     )
     asked, vectors = question(rng, chosen.tokens), rng.normal(size=(chosen.tokens, DIM))
-    table = token_distances.whole(vectors, "angular")
+    table = distances.whole(vectors, "angular")
     label, alone = list(asked.items.label), [""] * chosen.tokens
     report(
-        f"score of {abx_scores.score(asked, table).triples:,} triples",
-        lambda: np.array([abx_scores.score(asked, table).error]),
+        f"score of {triples.score(asked, table).triples:,} triples",
+        lambda: np.array([triples.score(asked, table).error]),
         lambda: np.array(
             [slow_abx(table, label, alone, alone, recording=range(len(label)), mode="any", apart=False)[0]]
         ),
@@ -72,11 +73,11 @@ def one_pair(first: np.ndarray, second: np.ndarray) -> float:
     return slow_dtw(np.arccos(np.clip(first @ second.T, -1, 1)) / np.pi)
 
 
-def question(rng: np.random.Generator, count: int) -> abx_scores.Task:
+def question(rng: np.random.Generator, count: int) -> triples.Task:
     label = np.array([f"c{number % CATEGORIES}" for number in range(count)])
     rng.shuffle(label)
     items = Items(np.arange(count), np.zeros(count), np.ones(count), label, {"phone": label})
-    return abx_scores.task(items, most=count, apart=False)
+    return triples.task(items, most=count, apart=False)
 
 
 def report(what: str, ours: Callable, plain: Callable, repeats: int) -> None:

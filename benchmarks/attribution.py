@@ -22,21 +22,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT)]
-
 import numpy as np
 import torch
 from captum.attr import DeepLift, FeatureAblation, GradientShap, IntegratedGradients
 
-from methods.core import gradients, models, perturb, shapley, targets
+from methods.core import models
 from methods.core.alignment import words
 from methods.core.audio import load_clip
 from methods.core.errors import UserError
-from methods.core.faithfulness import spearman
-from methods.core.network import SpeechModel
-from methods.core.results import finish
-from methods.core.targets import Target
+from methods.core.explain import gradients, perturb, removal, targets
+from methods.core.explain.targets import Target
+from methods.core.models.speech_model import SpeechModel
+from methods.core.progress import finish
+from methods.core.statistics.correlation import spearman
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT)]
 
 EXAMPLE = ROOT / "examples_audio" / "cc-by-sa-3.0" / "en_f_weasels.wav"
 
@@ -93,7 +94,7 @@ def ablation(target: Target, theirs: SpeechModel, repeats: int) -> None:
     def ours(goal: Target) -> Callable[[], np.ndarray]:
         def run() -> np.ndarray:
             game = SharpGame(goal, goal.clip.samples, pieces)
-            return finish(shapley.leave_one_out(game.value, len(pieces))).values
+            return finish(removal.leave_one_out(game.value, len(pieces))).values
 
         return run
 

@@ -18,18 +18,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT)]
-
 import numpy as np
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
 from methods import decoder_lens
-from methods.core import lens, models
+from methods.core import models
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples, load_clip
-from methods.core.network import SpeechModel
+from methods.core.lenses import decoder
+from methods.core.models.speech_model import SpeechModel
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT)]
 
 EXAMPLE = ROOT / "examples_audio" / "cc-by-sa-3.0" / "en_f_question.wav"
 
@@ -50,12 +51,12 @@ def main() -> None:
 def report(name: str, clip: Clip, threads: int, repeats: int) -> None:
     model = load_once(name, threads)
     heard = models.transcribe(clip, model)
-    states = lens.readable(model, lens.streams(clip, model))
+    states = decoder.readable(model, decoder.streams(clip, model))
     cap = max(decoder_lens.SHORTEST_CAP, 2 * len(heard.tokens))
     unseen = iter(range(1, 1_000_000))
     variants: dict[str, Callable[[], list[tuple[int, ...]]]] = {
         "generate": lambda: [generated(model, state, heard.prompt, cap) for state in states],
-        "ours": lambda: [written.tokens for written in lens.greedy(model, states, heard.prompt, cap)],
+        "ours": lambda: [written.tokens for written in decoder.greedy(model, states, heard.prompt, cap)],
         "whole result": lambda: whole(slightly_other(clip, next(unseen)), model),
     }
     texts = {label: run() for label, run in variants.items()}  # also the warm-up

@@ -26,15 +26,16 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from methods.core import draw, mixing
+from methods.core import mixing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
-from methods.core.layers import Site, Stack
-from methods.core.mixing import STACKS, MixingResult, Passage
-from methods.core.network import SpeechModel
-from methods.core.norms import averaged, summed_over
+from methods.core.mixing import STACKS, MixingResult, Passage, figure
+from methods.core.mixing.norms import averaged, summed_over
+from methods.core.models.sites import Site, Stack
+from methods.core.models.speech_model import SpeechModel
 from methods.core.options import check_options, options_of
-from methods.core.results import Steps, finish, read_only
+from methods.core.progress import Steps, finish
+from methods.core.results import read_only
 
 Per = Literal["frame", "mass"]
 
@@ -176,4 +177,4 @@ def plot(result: Attention, **options: Any) -> Figure:
     The options are those of `view`: `layer` and `head` count from 1, the last layer by default; `shares=False` draws
     the values before renormalisation.
     """
-    return draw.mixing_figure(view(result, **options))
+    return figure.mixing_figure(view(result, **options))

@@ -28,16 +28,17 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from methods.core import draw, mixing, models
+from methods.core import mixing, models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
-from methods.core.layers import Site, Stack
-from methods.core.mixing import STACKS, MixingResult, Passage
-from methods.core.network import SpeechModel
-from methods.core.norms import following_norm, mixing_ratio, word_norms
+from methods.core.mixing import STACKS, MixingResult, Passage, figure
+from methods.core.mixing.norms import following_norm, mixing_ratio, word_norms
+from methods.core.models.sites import Site, Stack
+from methods.core.models.speech_model import SpeechModel
 from methods.core.options import check_options, options_of
-from methods.core.results import Steps, finish, read_only
+from methods.core.progress import Steps, finish
+from methods.core.results import read_only
 
 Per = Literal["frame", "mass"]
 Variant = Literal["norm", "residual", "layernorm"]
@@ -256,4 +257,4 @@ def plot(result: AttentionNorm, **options: Any) -> Figure:
     The options are those of `view`: `layer` and `head` count from 1 (the last layer and all heads together by
     default); `variant` is "norm", "residual" or "layernorm"; `shares=False` draws the values before renormalisation.
     """
-    return draw.mixing_figure(view(result, **options))
+    return figure.mixing_figure(view(result, **options))

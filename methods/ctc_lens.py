@@ -25,15 +25,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from methods.core import ctc, ctc_layers, draw, lens, models
+from methods.core import models
 from methods.core.audio import SAMPLE_RATE, Clip
-from methods.core.ctc_layers import Head
 from methods.core.errors import UserError
+from methods.core.figures import curves as curve_figures
+from methods.core.figures import draw
+from methods.core.figures.curves import Curve
 from methods.core.frames import FRAME_SAMPLES, FrameGrid, Segment
-from methods.core.lens import Curve
-from methods.core.network import SpeechModel, Vocabulary
+from methods.core.lenses import ctc, ctc_layers
+from methods.core.lenses.ctc_layers import Head
+from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.options import check_options
-from methods.core.results import Step, Steps, finish, provenance, read_only
+from methods.core.progress import Step, Steps, finish
+from methods.core.results import provenance, read_only
+from methods.core.speech import edits
 
 Against = Literal["top", "reference"]
 SHOWN = 0.2  # a symbol is drawn if its probability is higher than this in any frame of any layer
@@ -111,7 +116,7 @@ class CtcLens:
         meant = self._said(self._ids(self.log_probabilities[-1:])[0]) if against == "top" else self.reference
         if meant is None:
             raise UserError("No reference was given, so there is nothing to compare with; give what was really said.")
-        return np.array([lens.error_rate(meant, self._said(path)) for path in paths])
+        return np.array([edits.error_rate(meant, self._said(path)) for path in paths])
 
     def _said(self, ids: Sequence[int]) -> tuple[str, ...]:
         """Letters with the spaces between them; phones without word boundaries."""
@@ -299,6 +304,6 @@ def plot(result: CtcLens, *, layer: int | None = None, tuned: bool = False, agai
     left.set(
         xlabel="time (s)", title=f"{result.head}, layer {result.layers[layer]}, {'tuned' if tuned else 'raw'} lens"
     )
-    lens.layer_curves(upper, result.layers, error_curves(result, against), "error rate")
-    lens.layer_curves(lower, result.layers, blank_curves(result), "share of blanks")
+    curve_figures.layer_curves(upper, result.layers, error_curves(result, against), "error rate")
+    curve_figures.layer_curves(lower, result.layers, blank_curves(result), "share of blanks")
     return figure

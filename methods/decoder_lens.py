@@ -29,15 +29,21 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from methods.core import draw, lens, models
+from methods.core import models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
+from methods.core.figures import curves as curve_figures
+from methods.core.figures import draw
+from methods.core.figures.curves import Curve
 from methods.core.frames import Segment
-from methods.core.lens import Curve, Edit
-from methods.core.models_whisper import LONGEST_TRANSCRIPT
-from methods.core.network import SpeechModel, Transcript
+from methods.core.lenses import decoder
+from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.models.whisper import LONGEST_TRANSCRIPT
 from methods.core.options import check_options
-from methods.core.results import Step, Steps, finish, provenance, read_only
+from methods.core.progress import Step, Steps, finish
+from methods.core.results import provenance, read_only
+from methods.core.speech import edits as text_edits
+from methods.core.speech.edits import Edit
 
 Against = Literal["final", "reference"]
 SHORTEST_CAP = 32  # tokens that every layer may write at least
@@ -76,7 +82,9 @@ class DecoderLens:
 
     def edits(self, layer: int, against: Against = "final") -> tuple[Edit, ...]:
         """How does a layer's text differ, word by word, from the final one or from the reference?"""
-        return lens.edits(lens.plain_words(self._meant(against)), lens.plain_words(self.texts[layer]))
+        return text_edits.edits(
+            text_edits.plain_words(self._meant(against)), text_edits.plain_words(self.texts[layer])
+        )
 
     def error_rates(self, against: Against = "final", *, characters: bool = False) -> np.ndarray:
         """(layers,) word or character error rate: edits per word or character meant; can be over 1.
@@ -84,8 +92,8 @@ class DecoderLens:
         Capitals and punctuation do not count. Raises UserError for a reference that was not given.
         """
         cut = " ".join if characters else tuple
-        meant = cut(lens.plain_words(self._meant(against)))
-        return np.array([lens.error_rate(meant, cut(lens.plain_words(text))) for text in self.texts])
+        meant = cut(text_edits.plain_words(self._meant(against)))
+        return np.array([text_edits.error_rate(meant, cut(text_edits.plain_words(text))) for text in self.texts])
 
     def word_logprobs(self) -> np.ndarray:
         """(layers, words) log-probability of each word: the sum over its tokens."""
@@ -178,21 +186,21 @@ def analyse_in_steps(
     final = models.transcribe(clip, model, language=options.get("language"))
     given = options.get("transcript")
     text = final if given is None else models.transcribe(clip, model, text=given, language=final.language)
-    raw = lens.streams(clip, model)
-    states = lens.readable(model, raw, norm)
+    raw = decoder.streams(clip, model)
+    states = decoder.readable(model, raw, norm)
     result = _measure(clip, model, final, text, states, {**options, "norm": norm, "random_seeds": list(random_seeds)})
     yield Step(1 / count, "the same layers hearing silence", partial=result)
-    silent, own = lens.silent_streams(model), models.frame_grid(clip, model).frames
-    result = replace(result, silence_logprobs=_scores(lens.readable(model, silent, norm), model, text))
+    silent, own = decoder.silent_streams(model), models.frame_grid(clip, model).frames
+    result = replace(result, silence_logprobs=_scores(decoder.readable(model, silent, norm), model, text))
     yield Step(2 / count, "the clip's frames shuffled and averaged", partial=result)
-    moved = lens.readable(model, shuffled(raw, silent, own), norm)
+    moved = decoder.readable(model, shuffled(raw, silent, own), norm)
     kept = {"shuffled_logprobs": moved, "mean_logprobs": averaged(states, own)}
     result = replace(result, **{name: _scores(read, model, text) for name, read in kept.items()})
     found = []
     for number, seed in enumerate(random_seeds):
         yield Step((number + 3) / count, f"random encoder, seed {seed}", partial=result)
         twin = models.random_twin(model, seed)
-        found.append(_scores(lens.readable(twin, lens.streams(clip, twin), norm), model, text))
+        found.append(_scores(decoder.readable(twin, decoder.streams(clip, twin), norm), model, text))
         result = replace(result, random_logprobs=read_only(found))
     return result
 
@@ -217,7 +225,7 @@ def averaged(states: torch.Tensor, own: int) -> torch.Tensor:
 def _scores(states: torch.Tensor, model: SpeechModel, text: Transcript) -> np.ndarray:
     """(layers, tokens + 1) log-probabilities that `model`'s decoder gives to the text, reading these states."""
     with model.lock:
-        return read_only(lens.forced_logprobs(model, states, text.prompt, text.tokens)[0])
+        return read_only(decoder.forced_logprobs(model, states, text.prompt, text.tokens)[0])
 
 
 def _measure(
@@ -230,15 +238,15 @@ def _measure(
 ) -> DecoderLens:
     longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), LONGEST_TRANSCRIPT)
     with model.lock:
-        logprobs, openings = lens.forced_logprobs(model, states, text.prompt, text.tokens)
-        written = lens.greedy(model, states, text.prompt, longest)
-        readout = lens.logit_lens(clip, model, text.prompt, text.tokens)
+        logprobs, openings = decoder.forced_logprobs(model, states, text.prompt, text.tokens)
+        written = decoder.greedy(model, states, text.prompt, longest)
+        readout = decoder.logit_lens(clip, model, text.prompt, text.tokens)
     no_speech = model.decoding.no_speech
     return DecoderLens(
-        texts=tuple(lens.spelled_out(model, w.tokens) for w in written),
+        texts=tuple(decoder.spelled_out(model, w.tokens) for w in written),
         lengths=read_only([len(w.tokens) for w in written], np.int64),
         complete=read_only([w.complete for w in written], bool),
-        repetition=read_only([lens.repetition(w.tokens) for w in written]),
+        repetition=read_only([text_edits.repetition(w.tokens) for w in written]),
         final=final.text,
         reference=options.get("reference") or options.get("transcript"),
         text=text.text,
@@ -251,7 +259,7 @@ def _measure(
         no_speech=None if no_speech is None else read_only(np.exp(openings[:, no_speech])),
         decoder_logprobs=read_only(readout.logprobs),
         decoder_best=tuple(tuple(_piece(model, token) for token in row) for row in readout.best.tolist()),
-        decoder_first=read_only(lens.knows_from(readout.top), np.int64),
+        decoder_first=read_only(decoder.knows_from(readout.top), np.int64),
         layers=("0 (conv + positions)", *(str(layer) for layer in range(1, len(states)))),
         **_timed_words(text, options.get("segments") or ()),
         provenance=_origin(clip, model, text, longest, options),
@@ -259,7 +267,7 @@ def _measure(
 
 
 def _piece(model: SpeechModel, token: int) -> str:
-    return "(end)" if token == model.decoding.end else lens.spelled_out(model, [token]) or "·"
+    return "(end)" if token == model.decoding.end else decoder.spelled_out(model, [token]) or "·"
 
 
 def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, Any]:
@@ -312,8 +320,8 @@ def plot(result: DecoderLens) -> Figure:
     width = min(max(0.3 * len(result.tokens), 4.0), 16.0)
     figure = draw.new_figure(width + 4.5, 7.0)
     axes = figure.subplots(2, 2, width_ratios=(4.0, width))
-    lens.layer_curves(axes[0, 0], result.layers, logprob_curves(result), "mean log-probability per token")
-    lens.layer_curves(axes[1, 0], result.layers, error_curves(result), "error rate (capped at 1)")
+    curve_figures.layer_curves(axes[0, 0], result.layers, logprob_curves(result), "mean log-probability per token")
+    curve_figures.layer_curves(axes[1, 0], result.layers, error_curves(result), "error rate (capped at 1)")
     depth = [str(layer) for layer in range(len(result.decoder_logprobs))]
     for ax, values, names, title in (
         (axes[0, 1], result.logprobs, result.layers, "Decoder reading each encoder layer"),

@@ -29,16 +29,23 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from methods.core import alignment, ctc, ctc_layers, draw, layers_whisper, lens, models, models_whisper
-from methods.core.attention_timing import group_words
+from methods.core import alignment, models
+from methods.core.alignment.attention_timing import group_words
 from methods.core.audio import Clip
-from methods.core.ctc_layers import Head
 from methods.core.errors import UserError
+from methods.core.figures import curves as curve_figures
+from methods.core.figures import draw
+from methods.core.figures.curves import Curve
 from methods.core.frames import AlignmentError, Segment
-from methods.core.lens import Curve
-from methods.core.network import SpeechModel, Transcript
+from methods.core.lenses import ctc, ctc_layers, decoder
+from methods.core.lenses.ctc_layers import Head
+from methods.core.models import whisper
+from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.models.whisper import sites
 from methods.core.options import check_options
-from methods.core.results import Step, Steps, finish, provenance, read_only
+from methods.core.progress import Step, Steps, finish
+from methods.core.results import provenance, read_only
+from methods.core.speech import edits
 
 Lens = Literal["symbols", "words"]
 LENSES: dict[Lens, str] = {"symbols": "CTC lens: symbols", "words": "DecoderLens: words"}
@@ -156,7 +163,7 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
     rows = [(kind, layer, found) for kind, layers in read.items() for layer, found in enumerate(layers)]
     flat = [(kind, layer, segment) for kind, layer, found in rows for segment in found]
     right = [agreed for kind, _, found in rows for agreed in agreeing(meant[kind], _labels(found))]
-    errors = {kind: [lens.error_rate(meant[kind], labels) for labels in said[kind]] for kind in said}
+    errors = {kind: [edits.error_rate(meant[kind], labels) for labels in said[kind]] for kind in said}
     counts = [[len(labels) - len(found) for labels, found in zip(said[k], read[k], strict=True)] for k in read]
     spoken = asked.options.get("segments") or ()
     return TwoLenses(
@@ -218,11 +225,11 @@ def _words(
     clip: Clip, model: SpeechModel, encoder: SpeechModel, final: Transcript
 ) -> tuple[list[list[Segment]], list[tuple[str, ...]]]:
     """What `model`'s decoder writes from each layer of `encoder`: words where the decoder looked for them, and all."""
-    states = lens.readable(encoder, lens.streams(clip, encoder))
-    longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), models_whisper.LONGEST_TRANSCRIPT)
+    states = decoder.readable(encoder, decoder.streams(clip, encoder))
+    longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), whisper.LONGEST_TRANSCRIPT)
     own, found = models.frame_grid(clip, model).frames, []
     with model.lock:
-        for layer, written in zip(states, lens.greedy(model, states, final.prompt, longest), strict=True):
+        for layer, written in zip(states, decoder.greedy(model, states, final.prompt, longest), strict=True):
             tokens = tuple(token for token in written.tokens if token <= model.decoding.no_timestamps)
             found.append(_placed(clip, model, layer[None], tokens, final.language, own) if tokens else ([], ()))
     return [placed for placed, _ in found], [labels for _, labels in found]
@@ -231,9 +238,9 @@ def _words(
 def _placed(
     clip: Clip, model: SpeechModel, state: torch.Tensor, tokens: tuple[int, ...], language: str | None, own: int
 ) -> tuple[list[Segment], tuple[str, ...]]:
-    start = models_whisper.opening(model, state)
-    text = models_whisper.forced(model, state, tokens, language, start=start, given=False)
-    read = layers_whisper.decoder_pass(model.network, state, text.ids, own)
+    start = whisper.opening(model, state)
+    text = whisper.forced(model, state, tokens, language, start=start, given=False)
+    read = sites.decoder_pass(model.network, state, text.ids, own)
     count = len(text.token_texts)
     labels = _labels(group_words(text.token_texts, np.arange(count + 1.0), text.language or "en", seconds=count))
     try:
@@ -244,7 +251,7 @@ def _placed(
 
 def agreeing(meant: Sequence[str], said: Sequence[str]) -> list[bool]:
     """Which of the things said are those that were meant, in the alignment with the fewest edits?"""
-    return [edit.kind == "correct" for edit in lens.edits(meant, said) if edit.said is not None]
+    return [edit.kind == "correct" for edit in edits.edits(meant, said) if edit.said is not None]
 
 
 def error_curves(result: TwoLenses, kind: Lens) -> list[Curve]:
@@ -268,7 +275,9 @@ def plot(result: TwoLenses) -> Figure:
     left.set(xlabel="time (s)", xlim=(0, result.provenance["seconds"]), ylim=(-0.6, len(rows) - 0.4))
     draw.plain_axes(left)
     for kind, ax in zip(result.lenses, right, strict=True):
-        lens.layer_curves(ax, result.layers, error_curves(result, kind), f"errors per {kind.removesuffix('s')}")
+        curve_figures.layer_curves(
+            ax, result.layers, error_curves(result, kind), f"errors per {kind.removesuffix('s')}"
+        )
     return figure
 
 

@@ -29,16 +29,38 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from methods.core import draw, mixing
-from methods.core.ablation import AgainstTheMean
+from methods.core import mixing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
-from methods.core.layers import Stack
-from methods.core.mixing import STACKS, MixingResult, Passage
-from methods.core.network import SpeechModel
+from methods.core.mixing import STACKS, MixingResult, Passage, figure
+from methods.core.mixing.zeroing import site_distances, site_distances_in_steps
+from methods.core.models.sites import Site, Stack
+from methods.core.models.speech_model import SpeechModel
 from methods.core.options import check_options, options_of
-from methods.core.results import Step, Steps, finish, read_only, within
-from methods.core.zeroing import site_distances_in_steps
+from methods.core.progress import Step, Steps, finish, within
+from methods.core.results import read_only
+
+
+@dataclass(frozen=True, eq=False)
+class AgainstTheMean(Site):
+    """The same attention module; its contributions are measured from that of the mean value over the clip's own keys.
+
+    Its weights and output are those of the module itself, so that value zeroing of this site takes away
+    weight × (contribution - mean contribution): the values of the zeroed keys become the mean.
+    """
+
+    def taken(self, keys: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        return self.value[:, keys] - self.value[:, : self.own_keys].mean(1, keepdim=True)
+
+
+def mean_distances(site: Site, rows: Sequence[range], columns: Sequence[range]) -> np.ndarray:
+    """(rows, columns) as `zeroing.site_distances`, but the values of a group become the mean of the clip's own values.
+
+    The silence that Whisper appends to a clip is not in the mean. In a decoder's self-attention the mean runs over all
+    tokens, later ones included; rows before the ablated token still cannot change.
+    """
+    return site_distances(AgainstTheMean(**vars(site)), rows, columns)
+
 
 Per = Literal["segment", "frame"]
 Ablation = Literal["zero", "mean"]  # what the values of a word become: zero, or the clip's mean value
@@ -182,4 +204,4 @@ def plot(result: ValueZeroing, **options: Any) -> Figure:
     The options are those of `view`: `layer` counts from 1, the last one by default; `shares=False` draws raw
     distances; `per="frame"` divides by the number of frames that were zeroed.
     """
-    return draw.mixing_figure(view(result, **options))
+    return figure.mixing_figure(view(result, **options))

@@ -29,18 +29,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from methods.core import alignment, draw, faithfulness, perturb, signed
-from methods.core import panel as panels
+from methods.core import alignment, frames
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
 from methods.core.errors import UserError
-from methods.core.faithfulness import Trial, Verdict
+from methods.core.explain import answers as panels
+from methods.core.explain import faithfulness, perturb
+from methods.core.explain.answers import Panel
+from methods.core.explain.faithfulness import Trial, Verdict
+from methods.core.explain.perturb import MODES, Mode
+from methods.core.figures import draw, signed
 from methods.core.frames import Segment
-from methods.core.network import SpeechModel
+from methods.core.models.speech_model import SpeechModel
+from methods.core.models.stages import Window
 from methods.core.options import check_options
-from methods.core.panel import Panel
-from methods.core.perturb import MODES, Mode
-from methods.core.results import Step, Steps, finish, provenance, read_only
-from methods.core.stages import Window
+from methods.core.progress import Step, Steps, finish
+from methods.core.results import provenance, read_only
+from methods.core.statistics import correlation
 
 Margins = Literal["none", "published"]
 Unit = Literal["nats", "probability"]
@@ -99,7 +103,7 @@ class WordEvidence:
     def mode_agreement(self) -> np.ndarray:
         """(modes, modes) Spearman correlation of the words' effects on the main target; NaN where undefined."""
         done = {mode: self.effects(mode)[:, self.main] for mode in self.modes}
-        return faithfulness.agreement(done)
+        return correlation.agreement(done)
 
     def verdict(self) -> Verdict | None:
         """The order by this explanation against the loudest words first and random orders; None: not run yet."""
@@ -196,7 +200,7 @@ def _words(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> tuple[Seg
     segments = options.get("segments")
     if not segments:
         segments = alignment.words(clip, model, transcript=options.get("transcript"), language=options.get("language"))
-    pieces = perturb.without_overlap(segments)
+    pieces = frames.without_overlap(segments)
     late = next((piece for piece in pieces if piece.start >= clip.seconds), None)
     if late is not None:
         raise UserError(

@@ -4,8 +4,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from methods.core.alignment import Segment, read_textgrid
+from methods.core.alignment.textgrid import read_textgrid
 from methods.core.audio import Clip, load_clip
+from methods.core.frames import Segment
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples_audio"
 

@@ -4,14 +4,17 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from methods.core import alignment, ctc, models
-from methods.core.alignment import Segment
-from methods.core.articulation import Articulation
+from methods.core import alignment, frames, models
+from methods.core.alignment import forced
+from methods.core.alignment import textgrid as textgrids
 from methods.core.audio import Clip, load_clip
 from methods.core.corpus import Corpus
-from methods.core.ctc import CtcReading
+from methods.core.corpus.articulation import Articulation
 from methods.core.errors import UserError
-from methods.core.network import SpeechModel, Transcript
+from methods.core.frames import Segment
+from methods.core.lenses import ctc
+from methods.core.lenses.ctc import CtcReading
+from methods.core.models.speech_model import SpeechModel, Transcript
 from page.examples import EXAMPLES
 
 BY_HAND = "aligned beforehand with the known transcript (forced alignment, about ±20 ms)"
@@ -103,14 +106,14 @@ def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
     if heard_as not in (None, "en"):
         words = alignment.words(session.clip, model, transcript=text)
         return replace(session, text=text, words=words, phones=(), timing=BY_ATTENTION)
-    aligned = alignment.forced_alignment(session.clip, text)
+    aligned = forced.forced_alignment(session.clip, text)
     timing = " ".join((BY_FORCE, *aligned.notes)) if aligned.notes else BY_FORCE
     return replace(session, text=text, words=aligned.words, phones=aligned.phones, timing=timing)
 
 
 def with_textgrid(session: Session, content: bytes) -> Session:
     """The same clip with the visitor's own words and phones."""
-    tiers = alignment.read_textgrid(content, seconds=session.clip.seconds)
+    tiers = textgrids.read_textgrid(content, seconds=session.clip.seconds)
     words = _tier(tiers, ("words", "word", "mots", "mot")) or next(iter(tiers.values()))
     phones = _tier(tiers, ("phones", "phone", "phonemes", "phoneme", "segments", "segment"))
     return replace(session, words=_countable(words), phones=_countable(phones), timing=BY_TEXTGRID)
@@ -125,7 +128,7 @@ def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
         if isinstance(problem, UserError):
             raise
         raise UserError("A start or end is not a number; give seconds such as 1.23 in every row.") from problem
-    segments = alignment.without_overlap(segments)
+    segments = frames.without_overlap(segments)
     if not segments or segments[-1].end > session.clip.seconds + 0.01:
         raise UserError(
             f"The times must lie within the clip, 0 to {session.clip.seconds:.2f} s, and at least one row needs a "
@@ -148,7 +151,7 @@ def textgrid(session: Session) -> str:
     tiers = {name: tier for name, tier in (("words", session.words), ("phones", session.phones)) if tier}
     if not tiers:
         raise UserError("There are no words or phones yet; wait for the model to listen, or press “Align”.")
-    return alignment.write_textgrid(tiers, session.clip.seconds)
+    return textgrids.write_textgrid(tiers, session.clip.seconds)
 
 
 def _tier(tiers: dict[str, tuple[Segment, ...]], names: tuple[str, ...]) -> tuple[Segment, ...]:

@@ -8,20 +8,19 @@ from typing import Any
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, attention_norm, value_zeroing
+from methods import TECHNIQUES, attention, value_zeroing
 from methods.core import models
-from page import api, clip_area, corpus_area, links
 from page import session as sessions
-from page.clip_area import FIRST_MODEL
 from page.examples import FIRST
-from page.mixing_tab import mixing_tab
+from page.export import api, links
+from page.recipe import Now, Shell
 from page.session import Session
-from page.sound_plot import HEAD as SOUND_PLOT
 from page.start import start_page
-from page.technique_tab import Now, Shell, Tab
+from page.tabs import NOT_SCRIPTED, technique_tab_of
+from page.top import clip_area, corpus_area
+from page.top.clip_area import FIRST_MODEL
+from page.widgets.sound_plot import HEAD as SOUND_PLOT
 
-MAPS = {"attention": attention, "attention_norm": attention_norm, "value_zeroing": value_zeroing}
-NOT_SCRIPTED = ("two_lenses", "continuum", "cue_contribution")  # they need more than a clip, a text and plain options
 GROUPS = tuple(dict.fromkeys(group for group, _ in TECHNIQUES.values()))
 INTRODUCTION = """# Inside Speech Models
 What does a speech model hear, and how does it come to its words? Choose a clip, look inside, and check every picture
@@ -82,17 +81,10 @@ def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
     @gr.render(inputs=[shell.session, shell.units, link], triggers=[build.click], show_progress="hidden")
     def content(session: Session | None, units: str, opened: dict[str, Any] | None) -> None:
         asked = opened["options"] if opened and opened["shared"]["technique"] == name else {}
-        _tab(name, replace(shell, now=Now(session, units, asked)))
+        technique_tab_of(name, replace(shell, now=Now(session, units, asked)))
 
     # At every change of any event's state the browser copies all that is inside the components that show progress.
     list(gr.context.Context.root_block.fns.values())[-1].show_progress_on = [build]
-
-
-def _tab(name: str, shell: Shell) -> Tab:
-    """A technique's tab: `<name>_tab` of `page/<name>_tab.py`; the three maps of words by words share one."""
-    if name in MAPS:
-        return mixing_tab(MAPS[name], shell, by_head=name != "value_zeroing")
-    return getattr(importlib.import_module(f"page.{name}_tab"), f"{name}_tab")(shell)
 
 
 def warm_up() -> None:

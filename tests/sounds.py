@@ -5,9 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from methods.core.audio import (
-    SAMPLE_RATE,
-)
+from methods.core.audio import SAMPLE_RATE
 
 # soxr HQ keeps 20 bits (1e-6) and 16-bit files round by half a step, 1.5e-5; both are worst cases for one sample.
 LOSSLESS = 2e-5

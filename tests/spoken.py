@@ -7,7 +7,7 @@ import numpy as np
 
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus, Utterance
-from methods.core.features import Features
+from methods.core.corpus.features import Features
 from methods.core.frames import FrameGrid, Segment
 
 WORDS = {

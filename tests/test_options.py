@@ -16,7 +16,7 @@ from methods import TECHNIQUES
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.options import EVERYWHERE, check_options, described, fits, is_number, literals
-from page.api_options import limits_of
+from page.export.api_options import limits_of
 
 NAMES = (
     "projection", "probing", "acoustic_probing", "live_probes", "rsa", "cka", "cca", "abx", "discrete_units",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from methods import TECHNIQUES
 from methods.core.audio import clip_from_samples
 from methods.core.frames import Segment
-from page import downloads
+from page.export import downloads
 
 MODULES = {name: importlib.import_module(f"methods.{name}") for name in TECHNIQUES}
 # What "a map of words by words with random twins" promises holds for these; the others have contracts of their own.

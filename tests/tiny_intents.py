@@ -3,8 +3,8 @@
 from tiny_wav2vec2 import tiny_config, tiny_network
 from transformers import Wav2Vec2FeatureExtractor
 
-from methods.core.models_wav2vec2 import IntentHeads
-from methods.core.network import SpeechModel
+from methods.core.models.speech_model import SpeechModel
+from methods.core.models.wav2vec2 import IntentHeads
 
 
 def tiny_intents(seed: int = 3) -> SpeechModel:

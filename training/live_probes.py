@@ -1,12 +1,12 @@
 """Train the probes that come with the app, for every bundled model, and write them with their scores.
 
-    python training/live_probes.py            # a few minutes on one core; writes methods/core/probes/*.safetensors
+    python training/live_probes.py            # minutes, one core; writes methods/live_probes/probes/*.safetensors
 
 Frames of 20 ms of both bundled corpora, in Whisper's exact 30 s window. Phone, manner and voicing are multinomial
 logistic regressions (silence is a class), F0 and intensity are ridge regressions. Scores printed and kept in the file:
 held-out recordings of the prompts (five folds), other speakers after training on the prompts alone, and the same with
 random weights. The probes themselves are then trained on everything. Put the printed SHA-256 into
-methods/core/live_probe_set.py.
+methods/live_probes/probe_set.py.
 """
 
 import hashlib
@@ -15,19 +15,23 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
 import numpy as np
 from safetensors.numpy import save_file
 
 from methods.core import corpus as corpora
-from methods.core import features, models, phonology, praat, ridge, scores
-from methods.core.diagnostic import Logistic
-from methods.core.features import Features
-from methods.core.live_probe_set import CLASSIFIED, FILES, FOLDER, MEASURED, RANDOM_SEED, SILENCE
-from methods.core.results import finish
-from methods.core.ridge import Probe
+from methods.core import models
+from methods.core.corpus import features
+from methods.core.corpus.features import Features
+from methods.core.models import speech_model
+from methods.core.progress import finish
+from methods.core.speech import phonology, praat
+from methods.core.statistics import linear_probe, scores, splits
+from methods.core.statistics.linear_probe import Probe
+from methods.live_probes.probe_set import CLASSIFIED, FILES, FOLDER, MEASURED, RANDOM_SEED, SILENCE
+from methods.probing.probes import Logistic
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
 
 C = 0.02  # inverse penalty on standardised features; of .005, .02 and .1 the best on held-out recordings
 TARGETS = (*CLASSIFIED, *MEASURED)
@@ -61,7 +65,7 @@ def main() -> None:
         print(f"{name}: {time.perf_counter() - began:.0f} s, SHA-256 {digest}", flush=True)
 
 
-def with_mfcc(corpus: corpora.Corpus, model: models.SpeechModel) -> Features:
+def with_mfcc(corpus: corpora.Corpus, model: speech_model.SpeechModel) -> Features:
     """MFCC as the lowest layer, then the model's own."""
     states = finish(features.of_model(corpus, model, window="full", subtract_silence=False))
     acoustic = features.acoustic(corpus, model, "mfcc")
@@ -102,7 +106,7 @@ def one(layers: list[Features], labels: list[dict], target: str, layer: int) -> 
     x = [states.layers[layer][use].astype(np.float64) for states, use in zip(layers, kept, strict=True)]
     y = [part[target][use] for part, use in zip(labels, kept, strict=True)]
     names = np.array(classes(labels, target)) if target in CLASSIFIED else None
-    fold = ridge.group_folds(layers[0].utterance[kept[0]])
+    fold = splits.group_folds(layers[0].utterance[kept[0]])
     said = np.empty(len(y[0]), dtype=y[0].dtype)
     for k in range(fold.max() + 1):
         said[fold == k] = predicted(fitted(x[0][fold != k], y[0][fold != k], names), x[0][fold == k], names)
@@ -117,7 +121,7 @@ def usable(values: np.ndarray) -> np.ndarray:
 
 def fitted(x: np.ndarray, y: np.ndarray, names: np.ndarray | None) -> Probe:
     if names is None:
-        return ridge.Fit(ridge.moments(x, y[:, None])).probe(100.0)
+        return linear_probe.Fit(linear_probe.moments(x, y[:, None])).probe(100.0)
     codes = np.searchsorted(names, y)
     found = Logistic(x, codes, C)
     weights, intercept = np.zeros((x.shape[1], len(names))), np.full(len(names), -30.0)  # never heard: never said

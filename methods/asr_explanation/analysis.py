@@ -1,0 +1,230 @@
+"""How sufficient sound is computed: frames ranked, and sets of them that still give the transcript."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from methods.asr_explanation import sufficient_frames
+from methods.asr_explanation.result import CAUSAL, ENERGY, LIME, PRUNED, SFL, AsrExplanation, Explanation, kept_sound
+from methods.asr_explanation.sufficient_frames import Formula
+from methods.asr_explanation.transcriber import Listener
+from methods.core.audio import Clip
+from methods.core.errors import UserError
+from methods.core.explain import perturb
+from methods.core.explain.faithfulness import ranking
+from methods.core.frames import Segment
+from methods.core.models.speech_model import SpeechModel
+from methods.core.models.stages import Window
+from methods.core.options import check_options
+from methods.core.progress import Step, Steps, finish, within
+from methods.core.results import provenance, read_only
+from methods.core.statistics.correlation import spearman
+
+NARROWEST, WIDEST = 0.02, 0.07  # s, of frames
+FEWEST_MUTANTS, MOST_MUTANTS = 20, 5000
+SENSE = {
+    "frame": (NARROWEST, WIDEST),
+    "threshold": (0.01, 1.0),
+    "mutants": (FEWEST_MUTANTS, MOST_MUTANTS),
+    "causal_budget": (0, math.inf),
+}
+RANDOM_RANKINGS = 3
+PLACES = (SFL, LIME, CAUSAL, ENERGY)  # then the random rankings
+
+
+def analyse(
+    clip: Clip,
+    model: SpeechModel,
+    *,
+    frame: float = 0.05,
+    threshold: float = 1.0,
+    formula: Formula = "Ochiai",
+    mutants: int = 200,
+    causal_budget: int = 200,
+    language: str | None = None,
+    window: Window = "clip",
+    seed: int = 0,
+) -> AsrExplanation:
+    """Which frames of the clip are enough for the model's own transcript?
+
+    `frame` (s) is the width of frames; a version passes if 1 - (word or phone) error rate is at least `threshold`.
+    `mutants` random versions serve SFL and LIME, `causal_budget` more the causal search. Raises UserError for a model
+    that writes nothing, a silent clip, or a clip of too few frames.
+    """
+    options = {"frame": frame, "threshold": threshold, "formula": formula, "mutants": mutants, "window": window}
+    options |= {"causal_budget": causal_budget, "language": language, "seed": seed}
+    return finish(analyse_in_steps(clip, model, **options))
+
+
+def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[AsrExplanation]:
+    """`analyse`, with every ranking shown as soon as it is there, for a page that shows progress and can stop."""
+    options = {name: options.get(name, default) for name, default in analyse.__kwdefaults__.items()}
+    check_options(analyse, options, SENSE)
+    perturb.check_audible(clip.samples)
+    listener = Listener(clip, model, options["language"], options["window"])
+    yield Step(0.0, f"{model.id} listens to the clip")
+    frames = perturb.windows(clip.seconds, min(options["frame"], clip.seconds))
+    if len(frames) < 4:
+        raise UserError(f"This clip has {len(frames)} frame(s) of {options['frame']:g} s; choose narrower ones.")
+    ears = _Ears(listener, frames, options["threshold"])
+    result = yield from _mutated(_empty(ears, options), ears)
+    orders = _scores(result)
+    orders[ENERGY] = result.energy
+    random = np.random.default_rng(options["seed"])
+    for number in range(1, RANDOM_RANKINGS + 1):
+        orders[f"random {number}"] = random.permutation(len(frames)).astype(float)
+    for number, (name, scores) in enumerate(orders.items()):
+        result = yield from _followed(result, ears, name, scores, 0.3 + 0.02 * number)
+    search = sufficient_frames.responsibility_in_steps(
+        ears.passes, len(frames), result.threshold, budget=options["causal_budget"], seed=options["seed"]
+    )
+    responsibility = yield from within(search, 0.42, 0.55, result)
+    result = replace(result, settled=responsibility.settled)
+    result = yield from _followed(result, ears, CAUSAL, responsibility.values, 0.55)
+    for number, name in enumerate(PRUNED):
+        result = yield from _pruned(result, ears, name, 0.57 + 0.086 * number)
+    return result
+
+
+@dataclass(eq=False)
+class _Ears:
+    """What is heard when only some frames are kept; no version is heard twice."""
+
+    listener: Listener
+    frames: tuple[Segment, ...]
+    threshold: float
+
+    def __post_init__(self) -> None:
+        self.known: dict[bytes, tuple[float, str]] = {}
+        self.judged: dict[bytes, bool] = {}  # those of which only that is known
+
+    def _hear(self, kept: np.ndarray) -> list[tuple[float, str]]:
+        new = {row.tobytes(): row for row in kept if row.tobytes() not in self.known}
+        for key, said in zip(new, self.listener.heard(self._sounds(new)), strict=True):
+            self.known[key] = self.listener.likeness(said), " ".join(said)
+        return [self.known[row.tobytes()] for row in kept]
+
+    def _sounds(self, rows: dict[bytes, np.ndarray]) -> list[np.ndarray]:
+        return [kept_sound(self.listener.clip, self.frames, row) for row in rows.values()]
+
+    def similarities(self, kept: np.ndarray) -> np.ndarray:
+        """(n,) 0 to 1 for (n, frames) bool."""
+        return np.array([similar for similar, _ in self._hear(np.asarray(kept, bool))])
+
+    def passes(self, kept: np.ndarray) -> np.ndarray:
+        """(n,) 1 for versions that pass, else 0: quicker, as a text that cannot pass is not heard to its end."""
+        rows = {row.tobytes(): row for row in np.asarray(kept, bool)}
+        new = {key: row for key, row in rows.items() if key not in self.known and key not in self.judged}
+        self.judged |= zip(new, self.listener.passing(self._sounds(new), self.threshold), strict=True)
+        judged = [self.judged[key] if key in self.judged else self.known[key][0] >= self.threshold
+                  for key in (row.tobytes() for row in np.asarray(kept, bool))]  # fmt: skip
+        return np.array(judged, float)
+
+    @property
+    def asked(self) -> int:
+        """How many versions were heard."""
+        return len(self.known.keys() | self.judged.keys())
+
+    def text(self, kept: np.ndarray) -> str:
+        """What is heard when these frames are kept."""
+        return self._hear(np.asarray(kept, bool)[None])[0][1]
+
+
+def _empty(ears: _Ears, options: dict[str, Any]) -> AsrExplanation:
+    listener, frames = ears.listener, ears.frames
+    return AsrExplanation(
+        clip=listener.clip,
+        heard=" ".join(listener.own),
+        unit=listener.unit,
+        threshold=options["threshold"],
+        frames=frames,
+        energy=read_only(perturb.energies(listener.clip.samples, frames)),
+        mutants=read_only(np.zeros((0, len(frames))), bool),
+        similarity=read_only([]),
+        counts=read_only(np.zeros((4, len(frames)))),
+        explanations=(),
+        settled=float("nan"),
+        asked=0,
+        provenance=provenance("ASR explanation", listener.clip, listener.model, seed_of_model=listener.model.seed,
+                              unit=listener.unit, **options),
+    )  # fmt: skip
+
+
+def _mutated(empty: AsrExplanation, ears: _Ears) -> Steps[AsrExplanation]:
+    """All random versions, with a result that can be shown every few of them."""
+    options = empty.provenance["options"]
+    kept = sufficient_frames.mutants(len(ears.frames), options["mutants"], options["seed"])
+    result, batch = empty, max(FEWEST_MUTANTS, ears.listener.batch)
+    for start in range(0, len(kept), batch):
+        partial = result if len(result.mutants) else None
+        yield Step(0.4 * start / len(kept), f"random version {start + 1} of {len(kept)}", partial=partial)
+        done = kept[: start + batch]
+        similar = ears.similarities(done)
+        counts = sufficient_frames.counts(done, similar >= empty.threshold)
+        result = replace(empty, mutants=read_only(done, bool), similarity=read_only(similar),
+                         counts=read_only(counts), asked=ears.asked)  # fmt: skip
+    return result
+
+
+def _scores(result: AsrExplanation, part: slice = slice(None)) -> dict[str, np.ndarray]:
+    """The rankings by SFL and LIME, from all random versions or some of them."""
+    kept, similar = result.mutants[part], result.similarity[part]
+    counts = sufficient_frames.counts(kept, similar >= result.threshold)
+    formula = result.provenance["options"]["formula"]
+    return {
+        SFL: sufficient_frames.suspiciousness(counts, formula),
+        LIME: sufficient_frames.linear_scores(kept.astype(float), similar),
+    }
+
+
+def _halves(result: AsrExplanation, name: str) -> float:
+    """How far two halves of the versions agree on a ranking; NaN for one that they do not make."""
+    if name not in (SFL, LIME):
+        return float("nan")
+    middle = len(result.mutants) // 2
+    return spearman(*(_scores(result, part)[name] for part in (slice(middle), slice(middle, None))))
+
+
+def _followed(
+    result: AsrExplanation, ears: _Ears, name: str, scores: np.ndarray, done: float
+) -> Steps[AsrExplanation]:
+    """The result with one more ranking followed to the first set that passes."""
+    yield Step(done, f"{name}: frames are added until it passes", partial=result if result.explanations else None)
+    growth = sufficient_frames.grown(ears.similarities, ranking(scores), result.threshold)
+    made = Explanation(
+        name=name,
+        scores=read_only(scores),
+        sizes=read_only(growth.sizes, np.int64),
+        similarity=read_only(growth.similarity),
+        enough=read_only(growth.enough, bool),
+        heard=ears.text(growth.enough),
+        minimal=None,
+        heard_minimal=None,
+        heard_without=None,
+        redundancy=float("nan"),
+        halves=_halves(result, name),
+    )
+    found = sorted((*result.explanations, made), key=_place)
+    return replace(result, explanations=tuple(found), asked=ears.asked)
+
+
+def _place(made: Explanation) -> int:
+    return PLACES.index(made.name) if made.name in PLACES else len(PLACES)
+
+
+def _pruned(result: AsrExplanation, ears: _Ears, name: str, done: float) -> Steps[AsrExplanation]:
+    """The result with this ranking's set cut down to what is needed, and what the rest sounds like."""
+    yield Step(done, f"{name}: which frames could be missing", partial=result)
+    made, threshold = result.named(name), result.threshold
+    made = replace(made, redundancy=sufficient_frames.redundancy(ears.passes, made.enough, threshold))
+    pruning = sufficient_frames.pruned_in_steps(ears.passes, made.enough, ranking(made.scores), threshold)
+    minimal = yield from within(pruning, done + 0.03, done + 0.086, _with(result, made))
+    heard = {"heard_minimal": ears.text(minimal), "heard_without": ears.text(~minimal)}
+    return replace(_with(result, replace(made, minimal=read_only(minimal, bool), **heard)), asked=ears.asked)
+
+
+def _with(result: AsrExplanation, made: Explanation) -> AsrExplanation:
+    """The result with an explanation in the place of the one of the same name."""
+    return replace(result, explanations=tuple(made if e.name == made.name else e for e in result.explanations))

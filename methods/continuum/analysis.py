@@ -1,0 +1,165 @@
+"""How continua is computed: what each layer hears along the steps from one sound to another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from methods.continuum import series as continuum_series
+from methods.continuum import two_sounds
+from methods.continuum.result import Continuum
+from methods.continuum.series import EXPERIMENTS, Series
+from methods.core import models
+from methods.core.audio import Clip
+from methods.core.corpus import Corpus
+from methods.core.corpus.items import Items
+from methods.core.frames import Segment
+from methods.core.lenses import ctc_layers
+from methods.core.lenses.ctc_layers import Head
+from methods.core.models.speech_model import SpeechModel
+from methods.core.options import check_options
+from methods.core.progress import Step, Steps, finish, within
+from methods.core.results import corpus_provenance, provenance, read_only
+
+REACH = 0.03  # s on either side of a sound in which a head may name it: CTC's peaks often come a frame late
+SENSE = continuum_series.SENSE
+
+
+def analyse(
+    clip: Clip | Corpus,
+    model: SpeechModel,
+    *,
+    segments: Sequence[Segment] | None = None,
+    experiment: str = "l-r",
+    first: int = 1,
+    second: int = 2,
+    amount: float = 1.5,
+    count: int = 7,
+    a: str = "",
+    b: str = "",
+    random_seeds: Sequence[int] = (0, 1, 2),
+) -> Continuum:
+    """How much of one sound does each layer hear in each step on the way to another one?
+
+    `experiment` is one of the bundled ones (`EXPERIMENTS`); "morph" for the `first` of the clip's `segments` (counting
+    from 1) into the `second`; or "F1", "F2", "F3", "length": that property of both is multiplied by up to `amount`.
+    `a` and `b` name the ends in ARPAbet (default: those of the experiment, or the segments' labels); a head or probe
+    that does not know them is left out. A corpus in place of the clip holds the steps themselves (see `of_corpus`).
+    """
+    places = {"segments": segments, "first": first, "second": second, "amount": amount, "count": count}
+    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, experiment=experiment, a=a, b=b, **places))
+
+
+def analyse_in_steps(
+    clip: Clip | Corpus, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
+) -> Steps[Continuum]:
+    """`analyse`, one network after the other, for a page that shows progress and can stop."""
+    check_options(analyse, {**options, "random_seeds": random_seeds}, SENSE)
+    if not isinstance(clip, Corpus):  # whose steps are there already, whatever the experiment is called
+        continuum_series.check_experiment(options.get("experiment", "l-r"))
+    yield Step(0.0, "making the steps")
+    asked = {**analyse.__kwdefaults__, **options, "random_seeds": list(random_seeds)}
+    task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)
+    result, twins = (yield from within(_measured(task, model), 0.0, part)), []
+    for number, seed in enumerate(random_seeds, start=1):
+        twin = _measured(task, models.random_twin(model, seed))
+        twins.append((yield from within(twin, number * part, (number + 1) * part, result)))
+    return replace(result, random=tuple(twins))
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is asked of every network."""
+
+    clip: Clip | Corpus
+    series: tuple[Series, ...]
+    a: str
+    b: str
+    head: Head | None  # of the trained model; None where there is none, or it does not know both sounds
+    columns: tuple[int, ...]  # of the two sounds in that head
+    learnt: Items | None  # what the probe learns from
+    options: dict[str, Any]  # for provenance
+
+    @property
+    def sounds(self) -> list[tuple[Clip, Segment]]:
+        return [pair for one in self.series for pair in zip(one.clips, one.places, strict=True)]
+
+
+def _task(clip: Clip | Corpus, model: SpeechModel, asked: dict[str, Any]) -> _Task:
+    series, a, b, sources = continuum_series.asked_for(clip, asked)
+    head = ctc_layers.head_of(model) if ctc_layers.units(model) else None
+    columns = tuple(ctc_layers.phone_column(head, sound) for sound in (a, b)) if head else (None,)
+    if None in columns or len(set(columns)) < 2:
+        head, columns = None, ()
+    kept = {**asked, "a": a, "b": b, "head": head and head.label}
+    kept["segments"] = [[s.label, s.start, s.end] for s in asked["segments"] or ()]
+    kept["steps_sha256"] = [[step.sha256 for step in part.clips] for part in series]
+    return _Task(clip, series, a, b, head, columns, two_sounds.examples(a, b, sources), kept)
+
+
+def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
+    """Everything about one network."""
+    readings, sounds = [], task.sounds
+    who = model.id if model.trained else f"random weights, seed {model.seed}"
+    for number, (clip, place) in enumerate(sounds):
+        yield Step(0.6 * number / len(sounds), f"{who}: step {number + 1} of {len(sounds)}")
+        readings.append(_reading(clip, place, model, task))
+    shape = (len(task.series), len(sounds) // len(task.series))
+    found = {name: _arranged([reading[name] for reading in readings], shape) for name in readings[0]}
+    states = found.pop("states")
+    yield Step(0.6, f"{who}: training the probe")
+    probe = None
+    if task.learnt is not None:
+        probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
+    return Continuum(
+        **found,
+        probe=None if probe is None else _arranged(list(probe.share.T), shape),
+        probe_accuracy=None if probe is None else read_only(probe.accuracy),
+        nearness=read_only([two_sounds.nearness(of_context) for of_context in states]),
+        random=(),
+        a=task.a or "A",
+        b=task.b or "B",
+        contexts=tuple(one.context for one in task.series),
+        layers=models.encode(sounds[0][0], model).layer_names,
+        starts=read_only([[place.start for place in one.places] for one in task.series]),
+        ends=read_only([[place.end for place in one.places] for one in task.series]),
+        samples=read_only(np.concatenate([clip.samples for clip, _ in sounds]), np.float32),
+        offsets=read_only(np.cumsum([0, *(len(clip.samples) for clip, _ in sounds)]), np.int64),
+        provenance=_origin(task, model),
+    )
+
+
+def _origin(task: _Task, model: SpeechModel) -> dict[str, Any]:
+    make = corpus_provenance if isinstance(task.clip, Corpus) else provenance
+    origin = make("continuum", task.clip, model, seed=model.seed, **task.options)
+    name = task.options["experiment"]
+    # The clip has no part in a bundled experiment; its hash stays, for the lines of Python that make this again.
+    return origin | ({"clip": f"bundled {name}"} if name in EXPERIMENTS else {})
+
+
+def _reading(clip: Clip, place: Segment, model: SpeechModel, task: _Task) -> dict[str, np.ndarray | None]:
+    """One step: (layers,) shares and evidence of the lenses, and (layers, dim) the mean state of the sound."""
+    grid = models.frame_grid(clip, model)
+    span = grid.span(place)
+    raw, normed = ctc_layers.lens_states(clip, model)
+    found: dict[str, np.ndarray | None] = dict.fromkeys(("lens", "tuned", "evidence"))
+    found["states"] = raw[:, span.start : span.stop].double().mean(1).numpy()
+    if task.head is None:
+        return found
+    wide = grid.span(Segment(place.label, max(place.start - REACH, 0.0), place.end + REACH))
+    near, columns = slice(wide.start, wide.stop), list(task.columns)
+    scores = np.stack([task.head.top(states)[near][:, columns] for states in normed])
+    found["lens"], found["evidence"] = two_sounds.share_of_first(scores), np.exp(scores.max((1, 2)))
+    if task.head.own is not None and model.trained:
+        own = [task.head.own(states, layer)[near][:, columns] for layer, states in enumerate(raw)]
+        found["tuned"] = two_sounds.share_of_first(np.stack(own))
+    return found
+
+
+def _arranged(values: list[np.ndarray | None], shape: tuple[int, int]) -> np.ndarray | None:
+    """One (layers,) per sound -> (contexts, layers, steps); (layers, dim) -> (contexts, steps, layers, dim)."""
+    if values[0] is None:
+        return None
+    stacked = np.stack(values).reshape(*shape, *values[0].shape)
+    return read_only(np.moveaxis(stacked, 1, 2) if stacked.ndim == 3 else stacked)

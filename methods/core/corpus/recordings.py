@@ -1,0 +1,273 @@
+"""Reading a corpus: which file is a recording, who speaks in it, and which of its labels are words or phones."""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path, PurePosixPath
+
+from methods.core.alignment.textgrid import read_textgrid
+from methods.core.audio import Clip, clean_name, load_clip
+from methods.core.corpus import files as corpus_files
+from methods.core.corpus import tables
+from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError
+from methods.core.corpus.tables import GROUPS
+from methods.core.errors import UserError
+from methods.core.frames import Segment
+from methods.core.models import hub
+from methods.core.speech.phonology import arpabet_of_all
+
+FOLDER = Path(__file__).resolve().parents[3] / "examples_audio" / "corpora"
+CORPORA = {
+    "prompts": "55 prompts of one woman, English, 158 s",
+    "voices": "11 clips of three men, English, 39 s",
+}
+SILENCES = {"", "sil", "sp", "spn", "<sil>", "<eps>", "<p:>", "#", "_", "pau", "h#"}  # labels of silence
+WORD_TIERS = ("words", "word", "mots", "mot", "ort-mau")  # the first one that there is
+PHONE_TIERS = ("phones", "phone", "phonemes", "phoneme", "segments", "segment", "mau")
+MAUS = ("ort-mau", "mau")  # whole names only: WebMAUS also writes KAN-MAU, which is neither
+MOST_SECONDS = 900.0  # of one's own corpus: 15 minutes keep two cores busy for a minute per layer
+MOST_LABELS = 100_000  # five times what 15 minutes of words, phones and stresses need
+LONGEST_LABEL = 100  # characters; every table of items is as wide as its longest label
+SEXES = {"female": "f", "woman": "f", "male": "m", "man": "m"}
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """One recording of one speaker."""
+
+    clip: Clip
+    speaker: str
+    sex: str = ""  # "f", "m", what else the index says, or empty where it is not known
+    language: str = ""  # code, such as "en"; empty where it is not known
+    words: tuple[Segment, ...] = ()  # without silences
+    phones: tuple[Segment, ...] = ()  # without silences; ARPAbet in lower case without stress digits, or as given
+    tiers: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)  # all other tiers
+    accent: str = ""  # as the tables name it; empty where they do not
+    group: str = ""  # any other way to sort recordings; likewise
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Recordings that belong together."""
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    source: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()  # what a reader should know about it: files without labels, say
+
+    @cached_property
+    def sha256(self) -> str:
+        """Which sounds and labels are these? Changes with any sample, time or label."""
+        digest = hashlib.sha256()
+        for utterance in self.utterances:
+            digest.update(utterance.clip.sha256.encode())
+            tiers = {"words": utterance.words, "phones": utterance.phones, **utterance.tiers}
+            who = (utterance.speaker, utterance.sex, utterance.language)
+            who += (utterance.accent, utterance.group) if utterance.accent or utterance.group else ()
+            digest.update(repr((who, sorted(tiers.items()))).encode())
+        return digest.hexdigest()
+
+    @property
+    def sound_sha256(self) -> str:
+        """Which sounds, whatever their labels: hidden states depend on nothing else."""
+        return hashlib.sha256("".join(u.clip.sha256 for u in self.utterances).encode()).hexdigest()
+
+    @property
+    def seconds(self) -> float:
+        return sum(utterance.clip.seconds for utterance in self.utterances)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks, in order of appearance."""
+        return tuple(dict.fromkeys(utterance.speaker for utterance in self.utterances))
+
+    def only(self, speakers: Iterable[str]) -> "Corpus":
+        """The part of it that these speakers say."""
+        wanted = set(speakers)
+        if lacking := wanted.difference(self.speakers):
+            raise CorpusError(
+                f"“{self.name}” has no speaker {min(lacking)!r}; choose among {', '.join(self.speakers[:20])}."
+            )
+        kept = tuple(u for u in self.utterances if u.speaker in wanted)
+        return replace(self, name=f"{self.name} ({', '.join(sorted(wanted))})", utterances=kept)
+
+    def joined(self, other: "Corpus") -> "Corpus":
+        """Both together."""
+        source, licence = (
+            " / ".join(dict.fromkeys(part for part in parts if part))
+            for parts in ((self.source, other.source), (self.licence, other.licence))
+        )
+        name, notes = f"{self.name} + {other.name}", self.notes + other.notes
+        return Corpus(name, self.utterances + other.utterances, source, licence, notes)
+
+
+@cache
+def bundled(name: str = "prompts") -> Corpus:
+    """One of the corpora that come with the app: see `CORPORA`, and examples_audio/corpora/README.md for licences."""
+    if name not in CORPORA:
+        raise CorpusError(f"There is no bundled corpus “{name}”; choose one of {', '.join(CORPORA)}.")
+    corpus = read_folder(FOLDER / name, name)
+    with (FOLDER / name / "index.csv").open(encoding="utf-8", newline="") as file:
+        licences = dict.fromkeys(row["licence"] for row in csv.DictReader(file))
+    return replace(corpus, source=CORPORA[name], licence=", ".join(licences))
+
+
+def of_clip(
+    clip: Clip,
+    words: Sequence[Segment],
+    phones: Sequence[Segment] = (),
+    *,
+    speaker: str = "speaker",
+    language: str = "",
+) -> Corpus:
+    """One clip as a corpus."""
+    tiers = {"words": tuple(words), "phones": tuple(phones)}
+    return Corpus(clip.name, _canonical([_utterance(clip, tiers, {"speaker": speaker, "language": language})]))
+
+
+def read_folder(folder: str | Path, name: str | None = None) -> Corpus:
+    """A corpus from a folder of sound files with labels (see this module's text).
+
+    Raises CorpusError if there is no sound file, no label, or more than 400 files or 15 minutes.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise CorpusError(f"There is no folder “{root}”; check its path (a zip is for read_zip).")
+    return _assembled(name or root.resolve().name, corpus_files.in_folder(root))
+
+
+def read_zip(path: str | Path, name: str = "own") -> Corpus:
+    """A corpus from a zip of such a folder. Nothing of it stays on the disk."""
+    with corpus_files.in_zip(path) as files:
+        return _assembled(name, files)
+
+
+def from_hub(identifier: str) -> Corpus:
+    """A data set on the Hugging Face Hub that is kept as sound files with labels. Needs a network the first time."""
+    patterns = [f"*{ending}" for ending in (*SOUNDS, ".TextGrid", TABLE)]
+    return read_folder(hub.data_set(identifier, patterns), identifier)
+
+
+def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
+    sounds = sorted(filter(corpus_files.is_sound, files), key=corpus_files.reading_order)
+    corpus_files.check_count(len(sounds))
+    grids = _grids(files, sounds)
+    facts = tables.by_sound(files, tables.INDEX, sounds)
+    listed = tables.by_sound(files, tables.SEGMENTS, sounds)
+    utterances, seconds, labels = [], 0.0, 0
+    for sound, title in zip(sounds, _titles(sounds), strict=True):
+        clip = _clip(sound, files[sound], title)
+        tiers = _tiers(sound, clip, files.get(grids.get(sound, "")), listed.get(sound, []))
+        seconds, labels = seconds + clip.seconds, labels + sum(map(len, tiers.values()))
+        if seconds > MOST_SECONDS:
+            raise CorpusError(f"The recordings last more than {MOST_SECONDS / 60:.0f} minutes; give fewer of them.")
+        if labels > MOST_LABELS:
+            raise CorpusError(f"There are more than {MOST_LABELS} labels; leave out the tiers that nobody asks about.")
+        who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
+        who |= tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
+        utterances.append(_utterance(clip, tiers, who))
+    if not any(map(_is_labelled, utterances)):
+        raise CorpusError(
+            "None of the recordings has a label; put a TextGrid of the same name beside each, with tiers named words "
+            "and phones, or a table segments.csv."
+        )
+    unused = [file for file in files if file.lower().endswith(GRID) and file not in grids.values()]
+    return Corpus(name, _canonical(utterances), notes=_notes(utterances, unused))
+
+
+def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
+    """Sound -> the TextGrid of the same name; capitals matter only where there is a choice."""
+    stems = Counter(map(_stem, sounds))
+    twice = next((stem for stem, count in stems.items() if count > 1), None)
+    if twice is not None:
+        raise CorpusError(f"There are {stems[twice]} sound files called “{twice}”; keep one of them.")
+    exact = {_stem(file): file for file in files if file.lower().endswith(GRID)}
+    folded = {stem.casefold(): file for stem, file in exact.items()}
+    found = {sound: exact.get(_stem(sound)) or folded.get(_stem(sound).casefold()) for sound in sounds}
+    return {sound: grid for sound, grid in found.items() if grid}
+
+
+def _stem(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
+
+
+def _titles(sounds: Sequence[str]) -> list[str]:
+    """A name for each recording, with its folders where the bare one is not its own."""
+    bare = [clean_name(PurePosixPath(sound).stem) for sound in sounds]
+    long = [clean_name(_stem(sound).replace("/", "_")) for sound in sounds]
+    return [a if bare.count(a) == 1 else b for a, b in zip(bare, long, strict=True)]
+
+
+def _clip(sound: str, path: Path, title: str) -> Clip:
+    try:
+        clip = load_clip(path)
+    except UserError as problem:
+        raise CorpusError(f"In “{sound}”: {problem}") from problem
+    return Clip(clip.samples, title, clip.notes)
+
+
+def _tiers(sound: str, clip: Clip, grid: Path | None, rows: Sequence[tables.Row]) -> dict[str, tuple[Segment, ...]]:
+    """All labels of a recording, as they were given."""
+    try:
+        drawn = read_textgrid(grid.read_bytes(), seconds=clip.seconds) if grid else {}
+        listed = tables.tiers(rows, clip.seconds)
+    except UserError as problem:
+        raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
+    if both := set(drawn) & set(listed):
+        raise CorpusError(
+            f"“{sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
+        )
+    return {name: tuple(map(_short, tier)) for name, tier in {**drawn, **listed}.items()}
+
+
+def _short(segment: Segment) -> Segment:
+    if len(segment.label) <= LONGEST_LABEL:
+        return segment
+    return Segment(segment.label[: LONGEST_LABEL - 1] + "…", segment.start, segment.end)
+
+
+def _notes(utterances: Sequence[Utterance], unused: Sequence[str]) -> tuple[str, ...]:
+    bare = [utterance.clip.name for utterance in utterances if not _is_labelled(utterance)]
+    found = (("without labels", bare), ("TextGrids without a recording of their name", unused))
+    return tuple(f"{what}: {', '.join(names[:5])}{', …' * (len(names) > 5)}" for what, names in found if names)
+
+
+def _is_labelled(utterance: Utterance) -> bool:
+    return bool(utterance.words or utterance.phones or any(utterance.tiers.values()))
+
+
+def _utterance(clip: Clip, tiers: dict[str, tuple[Segment, ...]], who: Mapping[str, str]) -> Utterance:
+    words, phones = _taken(tiers, WORD_TIERS), _taken(tiers, PHONE_TIERS)
+    speaker, sex = _tidy(who.get("speaker", "")) or "speaker", _tidy(who.get("sex", "")).lower()
+    language, (accent, group) = _tidy(who.get("language", "")).lower(), (_tidy(who.get(g, "")) for g in GROUPS)
+    return Utterance(clip, speaker, SEXES.get(sex, sex), language, words, phones, tiers, accent, group)
+
+
+def _tidy(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:60]
+
+
+def _taken(tiers: dict[str, tuple[Segment, ...]], names: Sequence[str]) -> tuple[Segment, ...]:
+    """The tier that goes by one of these names, taken out of the others, without its silences.
+
+    "ann - words" is such a name too; a whole name goes first.
+    """
+    whole = [tier for wanted in names for tier in tiers if tier.strip().lower() == wanted]
+    endings = tuple(f"{mark}{name}" for mark in " -" for name in names if name not in MAUS)
+    found = next(iter(whole + [tier for tier in tiers if tier.strip().lower().endswith(endings)]), None)
+    if found is None:
+        return ()
+    return tuple(s for s in tiers.pop(found) if s.label.strip().lower() not in SILENCES)
+
+
+def _canonical(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
+    """The same with phones in plain ARPAbet if that is what all of them are written in."""
+    known = arpabet_of_all({phone.label for utterance in utterances for phone in utterance.phones})
+    if known is None:
+        return tuple(utterances)
+    plain = [tuple(Segment(known[p.label], p.start, p.end) for p in u.phones) for u in utterances]
+    return tuple(replace(u, phones=phones) for u, phones in zip(utterances, plain, strict=True))

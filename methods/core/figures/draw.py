@@ -1,0 +1,55 @@
+"""Shared looks of the figures that go into downloads and notebooks. Never pyplot: figures are made in threads."""
+
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from methods.core.mixing.result import Place
+
+
+matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: small files, searchable, readable by machines
+
+INK, QUIET, TRAINED, RANDOM = "#1f2937", "#6b7280", "#2563eb", "#d97706"
+SEQUENTIAL = "Blues"  # white at zero: a value of nothing must look like nothing
+LARGEST_LABELLED = 60  # rows or columns; beyond that labels would overlap
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def heat_map(
+    ax: Axes, values: np.ndarray, rows: "tuple[Place, ...]", columns: "tuple[Place, ...]", top: float
+) -> object:
+    """Draw a (rows, columns) map from 0 to `top`, one square per cell; missing values are grey. Returns the mesh."""
+    mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SEQUENTIAL, vmin=0, vmax=top)
+    ax.set_facecolor("#e5e7eb")
+    ax.invert_yaxis()
+    _ticks(ax.set_xticks, columns, rotation=60, ha="right", rotation_mode="anchor")
+    _ticks(ax.set_yticks, rows)
+    ax.tick_params(length=0, labelsize=8)
+    ax.spines[:].set_visible(False)
+    return mesh
+
+
+def _ticks(place: object, items: "tuple[Place, ...]", **style: object) -> None:
+    if len(items) <= LARGEST_LABELLED:
+        # A dollar sign would start matplotlib's mathematics, and labels come from transcripts.
+        place(np.arange(len(items)) + 0.5, [item.label.replace("$", r"\$") for item in items], **style)
+
+
+def plain_axes(ax: Axes, ink: str = INK, *, columns: int = 2) -> None:
+    """Two spines in the given ink, and the legend, if there is something to name, above the axes."""
+    if ax.get_legend_handles_labels()[0]:
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        ax.legend(fontsize=8, frameon=False, labelcolor=ink, ncols=columns, **place)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_edgecolor(ink)
+    ax.tick_params(colors=ink)
+    ax.xaxis.label.set_color(ink)
+    ax.yaxis.label.set_color(ink)

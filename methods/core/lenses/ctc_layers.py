@@ -1,0 +1,171 @@
+"""CTC heads on every layer: whose they are, what they read, and how likely they find a string.
+
+A head is made for what the last layer passes on. Where a final LayerNorm comes before it, earlier layers pass that
+norm too. Our own heads for whisper-tiny.en were each trained on the raw stream of their layer.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from methods.core import models
+from methods.core.audio import Clip
+from methods.core.errors import UserError
+from methods.core.lenses import ctc_heads
+from methods.core.models.speech_model import SpeechModel, Vocabulary
+
+# Our phone labels (ARPAbet, stress removed) in the International Phonetic Alphabet, for recognisers that write it.
+_PAIRS = """AA ɑ  AE æ  AH ə  AO ɔ  AW aʊ  AY aɪ  B b  CH t͡ʃ  D d  DH ð  EH ɛ  ER ɝ  EY eɪ  F f  G ɡ  HH h  IH ɪ
+IY i  JH d͡ʒ  K k  L l  M m  N n  NG ŋ  OW oʊ  OY ɔɪ  P p  R ɹ  S s  SH ʃ  T t  TH θ  UH ʊ  UW u  V v  W w  Y j  Z z
+ZH ʒ"""
+IPA = dict(zip(_PAIRS.split()[::2], _PAIRS.split()[1::2], strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A CTC head as a function of states, whatever model it belongs to."""
+
+    vocabulary: Vocabulary
+    unit: str  # "phones", "characters"; "symbols" for a model's own head
+    label: str  # whose head it is
+    top: Callable[[torch.Tensor], np.ndarray]  # (frames, dim) as at the last layer -> (frames, symbols) log-prob.
+    own: Callable[[torch.Tensor, int], np.ndarray] | None  # (frames, dim) raw, layer -> the same; a head per layer
+
+
+def units(model: SpeechModel) -> tuple[str, ...]:
+    """What can be read off this model: () if it has no CTC head and we have trained none for it."""
+    ours = ctc_heads.heads_for(model)
+    return ours.units if ours else ("symbols",) if models.ctc_vocabulary(model) else ()
+
+
+def head_of(model: SpeechModel, unit: str | None = None) -> Head:
+    """The model's own CTC head, or ours for whisper-tiny.en (`unit` "phones", the default, or "characters").
+
+    Raises UserError if there is none.
+    """
+    known = units(model)
+    if not known:
+        raise UserError(
+            f"{model.id} has no CTC head, and we have trained none for it; choose hama-ctc, whisper-tiny.en, or a "
+            "model that was fine-tuned with CTC."
+        )
+    if unit is not None and unit not in known:
+        raise UserError(f"{model.id} has no CTC head for {unit}; choose {' or '.join(known)}.")
+    return _own_head(model) if known == ("symbols",) else _our_head(model, unit or "phones")
+
+
+def _own_head(model: SpeechModel) -> Head:
+    scores = model.network.log_probabilities if model.family == "hama" else model.network.lm_head
+
+    @torch.inference_mode()
+    def top(states: torch.Tensor) -> np.ndarray:
+        with model.lock:
+            found = scores(states[None])  # with the batch axis of an ordinary pass, so that sums are the same
+        found = found if found.ndim == 2 else found[0]
+        return found.log_softmax(-1).numpy()
+
+    return Head(models.ctc_vocabulary(model), "symbols", f"the head of {model.id}", top, None)
+
+
+def _our_head(model: SpeechModel, unit: str) -> Head:
+    heads = ctc_heads.heads_for(model)
+    symbols = heads.symbols(unit)
+    vocabulary = Vocabulary(
+        symbols, heads.blank, symbols.index(" ") if " " in symbols else None, " " if unit == "phones" else ""
+    )
+
+    def own(states: torch.Tensor, layer: int) -> np.ndarray:
+        return heads.log_probabilities(states.numpy(), unit, layer)
+
+    return Head(vocabulary, unit, heads.label, lambda states: own(states, heads.layers - 1), own)
+
+
+@torch.inference_mode()
+def lens_states(clip: Clip, model: SpeechModel) -> tuple[torch.Tensor, torch.Tensor]:
+    """(layers + 1, frames, dim) twice: raw as the blocks pass it on, and as the head is used to reading it.
+
+    They differ where a final LayerNorm follows the last block. The last entry is what the model passes on in both.
+    """
+    states = models.encoder_states(clip, model)
+    if states.raw_last is None:
+        return states.hidden, states.hidden
+    norm = model.network.base_model.encoder.layer_norm
+    with model.lock:
+        return states.hidden, torch.cat([norm(states.hidden[:-1]), states.hidden[-1:]])
+
+
+def reference_symbols(head: Head, said: str | Sequence[str]) -> tuple[str, ...]:
+    """What was said, in the head's symbols: a text for letters; phones for phones, ARPAbet turned into IPA if need be.
+
+    Capitals, punctuation and stress digits go. Raises UserError where nothing is left, or for what is neither a
+    phone of the head nor one of its alphabet; a phone of the alphabet that it was never taught counts as an error.
+    """
+    if head.vocabulary.joint == "":
+        return _letters(head, said if isinstance(said, str) else " ".join(said))
+    phones = [phone.rstrip("012") for phone in (said.split() if isinstance(said, str) else said)]
+    spoken = set(phones) & {*head.vocabulary.labels, *IPA}
+    arpabet = not spoken <= set(head.vocabulary.labels) and spoken <= set(IPA)
+    found = tuple((IPA.get(p, p) if arpabet else p).casefold() for p in phones if p and p != "|")
+    if not found:
+        raise UserError("The reference holds no phones; give them with spaces between, such as “W IY Z AH L Z”.")
+    _check_phones(head, found)
+    return found
+
+
+def _check_phones(head: Head, phones: Sequence[str]) -> None:
+    labels = head.vocabulary.labels
+    alphabet = IPA.values() if _is_international(labels) else map(str.casefold, IPA)
+    has = {label.casefold() for number, label in enumerate(labels) if number != head.vocabulary.blank}.union(alphabet)
+    unknown = [phone for phone in dict.fromkeys(phones) if phone not in has]
+    if unknown:
+        some = " ".join([label for label in labels if label.isalpha()][:20])
+        raise UserError(
+            f"The reference holds what is no phone of {head.label}: {' '.join(unknown[:10])}; give its phones with "
+            f"spaces between (it has {some} …)."
+        )
+
+
+def _is_international(labels: Sequence[str]) -> bool:
+    return not {"ɹ", "ʃ", "ə"}.isdisjoint(labels)
+
+
+def phone_column(head: Head, phone: str) -> int | None:
+    """Where a head has an ARPAbet phone, or a symbol of its own; None if it has nothing by that name.
+
+    Letters of the two alphabets that look alike are other sounds: ARPAbet's r is ɹ, and its y is j.
+    """
+    labels = head.vocabulary.labels
+    names = (IPA.get(phone.upper(), phone),) if _is_international(labels) else (phone, phone.upper(), phone.casefold())
+    return next((labels.index(name) for name in names if name in labels), None)
+
+
+def _letters(head: Head, text: str) -> tuple[str, ...]:
+    known = {label.casefold() for label in head.vocabulary.labels if len(label) == 1}
+    space = "" if head.vocabulary.space is None else head.vocabulary.labels[head.vocabulary.space].casefold()
+    spelled = "".join(c if c in known or c == " " else "" for c in text.casefold().replace("-", " "))
+    found = tuple(space if c == " " else c for c in " ".join(spelled.split()) if space or c != " ")
+    if not found:
+        raise UserError("The reference holds no letter that this model knows; give the text that is said.")
+    return found
+
+
+def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> float:
+    """ln P(the frames spell exactly `labels`), summed over all CTC paths; -inf where the frames are too few.
+
+    (frames, symbols) natural log-probabilities; the forward algorithm of Graves et al., ICML 2006, in logarithms.
+    """
+    scores = np.asarray(log_probabilities, float)
+    states = np.full(2 * len(labels) + 1, blank)
+    states[1::2] = labels
+    # A label may follow the one before without a blank between, unless both are the same.
+    jump = np.zeros(len(states), bool)
+    jump[3::2] = states[3::2] != states[1:-2:2]
+    total = np.full(len(states), -np.inf)
+    total[:2] = scores[0, states[:2]]
+    for frame in scores[1:]:
+        before = np.concatenate(([-np.inf], total[:-1]))
+        over = np.where(jump, np.concatenate(([-np.inf, -np.inf], total[:-2]))[: len(total)], -np.inf)
+        total = np.logaddexp(np.logaddexp(total, before), over) + frame[states]
+    return float(np.logaddexp.reduce(total[-2:]))

@@ -1,0 +1,77 @@
+"""Which families of models there are, and how each loads, hears and names its layers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from methods.core.frames import FrameGrid, wav2vec2_grid, whisper_grid
+from methods.core.models import hama, wav2vec2, whisper
+from methods.core.models.sites import EncoderPass
+from methods.core.models.speech_model import SpeechModel
+from methods.core.models.wav2vec2 import sites as wav2vec2_sites
+from methods.core.models.whisper import sites as whisper_sites
+
+
+@dataclass(frozen=True)
+class Family:
+    """What differs between families of models; nothing above this module knows."""
+
+    load: Callable[[str, Path, str], SpeechModel] | None  # from a folder; None where there is no such thing
+    encode: Callable[[SpeechModel, np.ndarray, int], EncoderPass]  # model, samples, own frames
+    grid: Callable[[int], FrameGrid]  # number of samples -> where the frames are
+    random: Callable[[SpeechModel, int], torch.nn.Module]  # the same architecture, freshly initialised
+    layers: Callable[[SpeechModel], int]
+    ctc: Callable[[SpeechModel, np.ndarray], torch.Tensor] | None  # model, samples -> (frames, labels) scores
+    first: str  # what hidden[0] is
+
+
+def _encode_whisper(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
+    return whisper_sites.encoder_pass(model.network, whisper.features(model, samples), own)
+
+
+def _encode_wav2vec2(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
+    return wav2vec2_sites.encoder_pass(model.network, wav2vec2.input_values(model, samples), own)
+
+
+def _encode_hama(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
+    return hama.encoder_pass(model.network, model.front_end(samples), own)
+
+
+_WAV2VEC2 = Family(
+    load=wav2vec2.hub_wav2vec2,
+    encode=_encode_wav2vec2,
+    grid=wav2vec2_grid,
+    random=wav2vec2.random_wav2vec2,
+    layers=lambda model: model.network.config.num_hidden_layers,
+    ctc=wav2vec2.ctc_logits,
+    first="projection + positions",
+)
+FAMILIES: dict[str, Family] = {
+    "whisper": Family(
+        load=whisper.hub_whisper,
+        encode=_encode_whisper,
+        grid=whisper_grid,
+        random=whisper.random_whisper,
+        layers=lambda model: model.network.config.encoder_layers,
+        ctc=None,
+        first="conv + positions",
+    ),
+    **dict.fromkeys(("wav2vec2", "hubert", "wavlm", "data2vec-audio"), _WAV2VEC2),
+    "hama": Family(
+        load=None,
+        encode=_encode_hama,
+        grid=hama.hama_grid,
+        random=hama.random_hama,
+        layers=lambda model: len(model.network.blocks),
+        ctc=lambda model, samples: model.network(model.front_end(samples)),
+        first="conv stem",
+    ),
+}
+
+
+def family_of(model: SpeechModel) -> Family:
+    """The adapters of this model's family."""
+    return FAMILIES[model.family]

@@ -1,0 +1,77 @@
+"""Loading a model by its name, once, and the same network with random weights."""
+
+import hashlib
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+
+from methods.core.cache import BoundedCache
+from methods.core.models import hama, hub, weights, whisper
+from methods.core.models.families import FAMILIES, family_of
+from methods.core.models.hama import weights as hama_weights
+from methods.core.models.hub import ModelError
+from methods.core.models.menu import HAMA
+from methods.core.models.speech_model import SpeechModel
+from methods.core.models.threads import choose_threads
+
+MODEL_MEMORY = 3 * 2**30  # bytes of weights kept in memory; the free Space has 16 GB
+
+
+_models = BoundedCache(MODEL_MEMORY)
+
+
+def available_offline(identifier: str) -> bool:
+    """Whether `load_model` would work with no network now."""
+    bundled = weights.BUNDLED.get(identifier)
+    if bundled is not None and bundled.paths() is not None:
+        return True
+    if identifier == HAMA:
+        return hama_weights.installed()
+    return Path(identifier).is_dir() or hub.cached(identifier) is not None
+
+
+def load_model(identifier: str) -> SpeechModel:
+    """The model with this hub id or in this local folder; raises ModelError with a remedy if that cannot be."""
+    choose_threads()
+    return _models.fetch((identifier, None), lambda: _load(identifier), lambda model: model.bytes)
+
+
+def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
+    """The same architecture with freshly initialised weights: the control for what training has added."""
+
+    def make() -> SpeechModel:
+        network = family_of(model).random(model, seed)
+        name = f"random twin of {model.weights_sha256}, seed {seed}, torch {torch.__version__}"
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        return replace(model, network=network, seed=seed, weights_sha256=digest, lock=threading.RLock())
+
+    return _models.fetch((model.key, seed), make, lambda twin: twin.bytes)
+
+
+def _load(identifier: str) -> SpeechModel:
+    bundled = weights.BUNDLED.get(identifier)
+    if bundled is not None and bundled.paths() is not None:
+        return whisper.bundled_whisper(identifier)
+    if identifier == HAMA:
+        return hama.hama_model()
+    folder = hub.snapshot(identifier)
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except ValueError as problem:
+        raise ModelError(
+            f"The config.json of {identifier} is not JSON; the download is damaged: try again."
+        ) from problem
+    if kind not in FAMILIES or FAMILIES[kind].load is None:
+        known = ", ".join(name for name, family in FAMILIES.items() if family.load)
+        raise ModelError(f"{identifier} is a model of type {kind!r}; this app looks inside speech models: {known}.")
+    try:
+        return FAMILIES[kind].load(identifier, folder, hub.weights_hash(folder))
+    except SafetensorError as problem:
+        raise ModelError(
+            f"The weights of {identifier} cannot be read ({problem}); the file is damaged or not yet complete: "
+            "delete it and download it again."
+        ) from problem

@@ -1,0 +1,112 @@
+"""The number probe: does the target's representation tell singular from plural, which sound the same?
+
+Source: Mohebbi et al., EMNLP 2023, figure 4.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from methods.core import mixing, models
+from methods.core.errors import UserError
+from methods.core.models.speech_model import SpeechModel
+from methods.core.progress import Step, Steps
+from methods.core.results import corpus_provenance, read_only
+from methods.core.speech.words import find_words
+from methods.core.statistics import linear_probe, scores, splits
+from methods.cue_contribution.sentences import NUMBERS, Example
+
+FEWEST = 10  # examples of each number that a probe needs
+
+
+@dataclass(frozen=True, eq=False)
+class NumberProbe:
+    """How well a linear probe tells the target's number, layer by layer."""
+
+    layers: tuple[str, ...]
+    accuracy: np.ndarray  # (layers,) cross-validated by sentence, 0 to 1
+    interval: np.ndarray  # (layers, 2) 95 %, by resampling sentences
+    random: np.ndarray  # (seeds, layers) accuracy with random weights
+    majority: float  # accuracy of always saying the commoner number
+    examples: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """One line per layer: accuracy, its interval, and the same with random weights."""
+        columns = {"layer": self.layers, "accuracy": self.accuracy, "low": self.interval[:, 0]}
+        columns |= {"high": self.interval[:, 1], "majority": self.majority, "examples": self.examples}
+        return pd.DataFrame(columns | {f"random_{number}": line for number, line in enumerate(self.random)})
+
+
+def number_probe_in_steps(
+    examples: Sequence[Example],
+    model: SpeechModel,
+    *,
+    random_seeds: Sequence[int] = (0, 1, 2),
+    name: str = "sentences",
+) -> Steps[NumberProbe]:
+    """Ridge probes on the mean of the target's frames. Raises UserError for under 10 examples of either number."""
+    usable = [example for example in examples if example.number in NUMBERS]
+    numbers = np.array([NUMBERS.index(example.number) for example in usable], int)
+    counts = np.bincount(numbers, minlength=2)
+    if counts.min() < FEWEST:
+        raise UserError(
+            f"A number probe needs {FEWEST} singular and {FEWEST} plural targets and this set has {counts[0]} and "
+            f"{counts[1]}; add examples, or fill the column “number”."
+        )
+    groups = np.unique([example.group for example in usable], return_inverse=True)[1]
+    hits, names = [], ()
+    networks = [model, *(models.random_twin(model, seed) for seed in random_seeds)]
+    for place, network in enumerate(networks):
+        states, names = yield from _target_states(usable, model, network, place / len(networks), 1 / len(networks))
+        hits.append(np.stack([_hits(layer, numbers, groups) for layer in np.moveaxis(states, 1, 0)]))
+    trained = hits[0]
+    return NumberProbe(
+        layers=names,
+        accuracy=read_only(trained.mean(1)),
+        interval=read_only([scores.interval(row.astype(float), groups) for row in trained]),
+        random=read_only([rows.mean(1) for rows in hits[1:]]),
+        majority=float(counts.max() / counts.sum()),
+        examples=len(usable),
+        provenance=_origin(usable, model, name, random_seeds),
+    )
+
+
+def _origin(examples: Sequence[Example], model: SpeechModel, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+    sounds = [example.sound() for example in examples]
+    parts = [(clip.sha256, one.target, one.number) for clip, one in zip(sounds, examples, strict=True)]
+    digest, seconds = hashlib.sha256(repr(parts).encode()).hexdigest(), sum(clip.seconds for clip in sounds)
+    whole = SimpleNamespace(name=name, sha256=digest, utterances=examples, seconds=seconds)
+    return corpus_provenance("number probe", whole, model, random_seeds=list(seeds))
+
+
+def _target_states(
+    examples: Sequence[Example], model: SpeechModel, network: SpeechModel, done: float, part: float
+) -> Steps[tuple[np.ndarray, tuple[str, ...]]]:
+    """(examples, layers, dim) the mean of the target's frames; words are placed by the trained model throughout."""
+    found, names = [], ()
+    for number, example in enumerate(examples):
+        yield Step(done + part * number / len(examples), f"{network.id}: {example.name}")
+        clip = example.sound()
+        said = {"transcript": example.transcript, "language": example.language} if model.writes_text else {}
+        passage = mixing.passage(clip, model, segments=example.words, stacks=("encoder",), **said)
+        labels = [segment.label for segment in passage.segments]
+        place = find_words(labels, example.target, "target", None)
+        frames = slice(passage.spans[place.start].start, passage.spans[place.stop - 1].stop)
+        encoding = models.encode(clip, network)
+        found.append(encoding.hidden[:, frames].mean(1))
+        names = encoding.layer_names
+    return np.stack(found), names
+
+
+def _hits(features: np.ndarray, numbers: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(examples,) bool: whether the probe that did not see an example's sentence tells its number."""
+    fold = splits.group_folds(groups)
+    targets = linear_probe.one_hot(numbers, 2)
+    said = linear_probe.cross_validate(features, targets, fold, [slice(0, 2)], linear_probe.misread).predictions
+    return said.argmax(1) == numbers

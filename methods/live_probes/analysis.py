@@ -1,0 +1,98 @@
+"""How live probes is computed: ready-made probes read along a clip, layer by layer."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from methods.core import models
+from methods.core.audio import Clip
+from methods.core.corpus import SILENCES
+from methods.core.frames import FrameGrid, Segment
+from methods.core.models.speech_model import SpeechModel
+from methods.core.options import check_options
+from methods.core.progress import Step, Steps, finish
+from methods.core.results import provenance, read_only
+from methods.core.speech import acoustics, phonology, praat
+from methods.live_probes import probe_set
+from methods.live_probes.probe_set import CLASSIFIED, MEASURED, RANDOM_SEED, SILENCE, ProbeSet
+from methods.live_probes.result import LiveProbes
+
+TARGETS = (*CLASSIFIED, *MEASURED)
+
+
+def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> LiveProbes:
+    """What do ready-made probes read off every layer at every frame?
+
+    `phones` are the clip's own, if they are known (ARPAbet), to count how often the probes are right. Raises
+    UserError if there are no ready-made probes for this model.
+    """
+    return finish(analyse_in_steps(clip, model, phones=phones))
+
+
+def analyse_in_steps(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> Steps[LiveProbes]:
+    """The same with progress."""
+    check_options(analyse, {"phones": phones})
+    probes = probe_set.probes_for(model)
+    yield Step(0.1, "reading every layer")
+    states = _states(clip, model)
+    read = {target: _apply(probes, target, states) for target in TARGETS}
+    yield Step(0.5, "the same with random weights")
+    twin = _states(clip, models.random_twin(model, RANDOM_SEED))
+    grid = models.frame_grid(clip, model)
+    said = {name: probes.classes[name] for name in CLASSIFIED}
+    spoken = [[phone.label, phone.start, phone.end] for phone in phones]
+    return LiveProbes(
+        layers=probes.layers,
+        times=read_only(grid.times),
+        step=grid.step,
+        phones=said["phone"],
+        manners=said["manner"],
+        voicings=said["voicing"],
+        **{target: read_only(values) for target, values in read.items()},
+        measured_f0=read_only(12 * np.log2(praat.f0(clip, grid.times) / 100)),
+        measured_intensity=read_only(praat.intensity(clip, grid.times)),
+        random_phone=read_only(_apply(probes, "phone", twin, random=True)),
+        labels=_labels(grid, phones),
+        card=probes.card,
+        provenance=provenance("live probes", clip, model, phones=spoken, random_seed=RANDOM_SEED),
+    )
+
+
+def _states(clip: Clip, model: SpeechModel) -> list[np.ndarray]:
+    """(frames, dim) of MFCC and of every layer."""
+    return [acoustics.mfcc(clip, models.frame_grid(clip, model)), *models.encode(clip, model).hidden]
+
+
+def _apply(probes: ProbeSet, target: str, states: list[np.ndarray], random: bool = False) -> np.ndarray:
+    return np.stack([probes.apply(target, layer, values, random=random) for layer, values in enumerate(states)])
+
+
+def _labels(grid: FrameGrid, phones: Sequence[Segment]) -> tuple[str, ...]:
+    """The phone at each frame's centre; nothing if the clip's phones are not known or not all ARPAbet."""
+    spoken = [phone for phone in phones if phone.label.strip().lower() not in SILENCES]
+    known = phonology.arpabet_of_all({phone.label for phone in spoken})
+    if not known:
+        return ()
+    labels = [SILENCE] * grid.frames
+    for phone in spoken:
+        for frame in grid.span(phone):
+            labels[frame] = known[phone.label]
+    return tuple(labels)
+
+
+def runs(result: LiveProbes, target: str, layer: int) -> list[tuple[str, float, float, float]]:
+    """Stretches of one class at one layer: (class, start s, end s, mean probability of that class)."""
+    codes, values = result.best(target)[layer], getattr(result, target)[layer]
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
+    half, end = result.step / 2, result.provenance["seconds"]
+    return [
+        (
+            result.classes(target)[codes[a]],
+            float(np.clip(result.times[a] - half, 0, end)),
+            float(np.clip(result.times[b - 1] + half, 0, end)),
+            float(values[a:b, codes[a]].mean()),
+        )
+        for a, b in pairwise(edges)
+        if np.clip(result.times[a] - half, 0, end) < np.clip(result.times[b - 1] + half, 0, end)
+    ]

@@ -1,0 +1,63 @@
+"""What phone focus gives: the numbers, their shapes and units, and the table that is downloaded."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+REACH = 3  # neighbours on either side that are told apart
+
+
+@dataclass(frozen=True, eq=False)
+class PhoneFocus:
+    """Where each phone's gradient lies, layer by layer."""
+
+    layers: tuple[str, ...]  # (layers,)
+    groups: tuple[str, ...]  # what is compared: speakers, sexes, …
+    group: np.ndarray  # (phones,) int, which group
+    phone: tuple[str, ...]  # (phones,)
+    utterance: np.ndarray  # (phones,) int, which recording of the corpus
+    starts: np.ndarray  # (phones,) s
+    ends: np.ndarray  # (phones,) s
+    seconds: np.ndarray  # (phones,) s, how long the recording is
+    even: np.ndarray  # (phones,) focus of an even spread over the recording, 0 to 1
+    even_distance: np.ndarray  # (phones,) its earth mover's distance, s
+    shares: np.ndarray  # (layers, phones, 2 · REACH + 1) share in the phone (middle) and its neighbours; NaN: not yet
+    distances: np.ndarray  # (layers, phones) s, earth mover's distance to an even spread over the phone itself
+    random_shares: np.ndarray  # (seeds, layers, phones, 2 · REACH + 1) with random weights
+    random_distances: np.ndarray  # (seeds, layers, phones) s
+    head: str  # whose head reads the phones
+    provenance: dict[str, Any]
+
+    @property
+    def focus(self) -> np.ndarray:
+        """(layers, phones) share of the gradient inside the phone's own interval, 0 to 1."""
+        return self.shares[:, :, REACH]
+
+    @property
+    def elsewhere(self) -> np.ndarray:
+        """(layers, phones) share outside the phone and the neighbours that are told apart: pauses, and further off."""
+        return 1 - self.shares.sum(-1)
+
+    def mean(self, values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """(layers,) mean and standard error over the phones of a group that are known, of (layers, phones) values."""
+        chosen = values[:, (self.group == group) & np.isfinite(values).all(0)]
+        if chosen.shape[1] == 0:
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        spread = chosen.std(1, ddof=1) if chosen.shape[1] > 1 else np.full(len(values), np.nan)
+        return chosen.mean(1), spread / np.sqrt(chosen.shape[1])
+
+    def table(self) -> pd.DataFrame:
+        """One line per layer and phone."""
+        layer, phone = np.indices(self.focus.shape).reshape(2, -1)
+        groups = np.array(self.groups, object)[self.group]
+        columns = {"layer": np.array(self.layers, object)[layer], "group": groups[phone]}
+        columns |= {"phone": np.array(self.phone, object)[phone], "utterance": self.utterance[phone]}
+        columns |= {"start_s": self.starts[phone], "end_s": self.ends[phone], "even_spread": self.even[phone]}
+        for place in range(-REACH, REACH + 1):
+            columns[f"share_{place:+d}" if place else "focus"] = self.shares[:, :, REACH + place].ravel()
+        columns |= {"elsewhere": self.elsewhere.ravel(), "distance_s": self.distances.ravel()}
+        for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_shares, strict=False):
+            columns[f"random_{seed}_focus"] = values[:, :, REACH].ravel()
+        return pd.DataFrame(columns)

@@ -1,0 +1,64 @@
+"""The pictures of phoneme saliency: each phone's score, and what the answer loses with and without the best phones."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from methods.core.figures import draw, signed
+from methods.phoneme_saliency.result import PhonemeSaliency
+
+NAMES = ("most salient phones", "most salient cells, equal area", "most salient moments, equal time", "loudest phones")
+
+
+def score_bars(ax: Axes, result: Any, ink: str = draw.INK) -> None:
+    """Each phone's score beside the mean of its random-weights controls, as shares of their sums."""
+    places = np.arange(len(result.phones))
+    ax.bar(places - 0.2, result.scores / (result.scores.sum() or 1.0), 0.4, color=draw.TRAINED, label="trained")
+    if len(result.random_scores):
+        sums = result.random_scores.sum(1, keepdims=True)
+        shares = np.divide(result.random_scores, sums, out=np.zeros_like(result.random_scores), where=sums > 0).mean(0)
+        name = f"random weights, mean of {len(result.random_scores)} seeds"
+        ax.bar(places + 0.2, shares, 0.4, color=draw.RANDOM, label=name)
+    if len(places) <= draw.LARGEST_LABELLED:
+        ax.set_xticks(places, [phone.replace("$", r"\$") for phone in result.phones], rotation=60)
+    ax.set_ylabel("share of all saliency")
+    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    signed.inked(ax, ink)
+
+
+def loss_curves(ax: Axes, result: Any, ink: str = draw.INK, *, kept: bool = False) -> None:
+    """What is lost without the first phones and without rivals of the same size, or with nothing but them (`kept`)."""
+    own, random, twins = (
+        (result.kept_losses, result.random_kept_losses, result.random_weights_kept)
+        if kept
+        else (result.losses, result.random_losses, result.random_weights)
+    )
+    shares = np.tile(result.seconds, (len(own) + len(random), 1)) / result.seconds[-1]
+    if len(twins):
+        ax.plot(shares[0], twins.mean(0), "-.", color=draw.RANDOM, label="a random network's phones")
+    signed.order_curves(ax, shares, np.concatenate((own, random)), NAMES, ink)
+    ax.set_xlabel(f"share of all phones' time that is {'kept, all else gone' if kept else 'taken away'}")
+    ax.set_ylabel(f"lost of {result.provenance['options']['target']} ({result.provenance['options']['unit']})")
+    signed.inked(ax, ink)
+
+
+def plot(result: PhonemeSaliency) -> Figure:
+    """The map with the phones that are kept at 20 %, each phone's score, and the losses against those of rivals."""
+    figure = draw.new_figure(14.0, 7.0)
+    axes = figure.subplots(2, 3)
+    edges = (0, result.provenance["seconds"], 0, len(result.saliency))
+    axes[0, 0].imshow(result.entering, origin="lower", aspect="auto", extent=edges, cmap="Greys")
+    axes[0, 0].set(title=f"{result.provenance['options']['level']}", xlabel="time (s)", ylabel="bin")
+    top = float(np.quantile(result.saliency, 0.99)) or 1.0
+    axes[0, 1].imshow(result.saliency, origin="lower", aspect="auto", extent=edges, cmap="magma", vmax=top)
+    axes[0, 1].set(title="saliency; lines: its first phones", xlabel="time (s)", ylabel="bin")
+    for phone in result.first(min(2, len(result.kept) - 1)):
+        for ax in axes[0, :2]:
+            ax.axvspan(phone.start, phone.end, color=draw.TRAINED, alpha=0.25, lw=0)
+    score_bars(axes[0, 2], result)
+    loss_curves(axes[1, 0], result)
+    loss_curves(axes[1, 1], result, kept=True)
+    axes[1, 2].set_axis_off()
+    return figure

@@ -1,0 +1,24 @@
+"""**Does a layer find the same things alike as their sounds, phones, words, speakers or syntax do?**
+
+Every pair of items (words, phones, whole recordings) gets a similarity twice: the cosine of their mean hidden states,
+and a reference, such as the edit distance of their phones, the same label, shared subtrees of their parses, or how
+alike they sound (MFCC aligned by dynamic time warping). RSA is the correlation of the two over all pairs.
+
+*How to read it.* Pairs share items, so chance is what shuffling the *items* gives: the grey band holds 95 % of 1,000
+shuffles. What training adds is the distance to random weights, not to zero. MFCC and log-mel are the same without a
+model. *Partial* takes out of both sides what duration, speaker and sound explain; its square is the share of the
+remaining variance. Click a pair in the two matrices to hear both items.
+
+*What it cannot show.* A correlation of similarities does not say which pairs carry it: look at the matrices. The
+bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the
+point-biserial correlation with labels stays small even where words are told apart perfectly.
+
+*Source.* Kriegeskorte, Mur & Bandettini 2008 (doi 10.3389/neuro.06.004.2008); Chrupała & Alishahi, ACL 2019 (arXiv
+1906.01543) for strings and trees; Chrupała, Higy & Alishahi, ACL 2020 (arXiv 2004.07070) for speech; Mantel 1967.
+"""
+
+from methods.rsa.analysis import SENSE, analyse, analyse_in_steps
+from methods.rsa.figure import plot
+from methods.rsa.result import KINDS, Rsa
+
+__all__ = ["KINDS", "SENSE", "Rsa", "analyse", "analyse_in_steps", "plot"]

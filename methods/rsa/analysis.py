@@ -1,0 +1,211 @@
+"""How RSA is computed: how alike the distances of a layer and of a reference are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from methods.core import models
+from methods.core.corpus import Corpus, features
+from methods.core.corpus.features import Features
+from methods.core.errors import UserError
+from methods.core.models.speech_model import SpeechModel
+from methods.core.options import FOR_95, check_options
+from methods.core.progress import Step, Steps, finish, within
+from methods.core.results import corpus_provenance, read_only
+from methods.rsa import items as rsa_items
+from methods.rsa import similarity
+from methods.rsa.items import CONFOUNDS, Asked
+from methods.rsa.result import KINDS, Rsa
+
+BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
+BAND = (2.5, 97.5)  # per cent of the shuffles
+SENSE = {
+    "unit": tuple(rsa_items.UNITS),
+    "references": tuple(rsa_items.REFERENCES),
+    "confounds": tuple(rsa_items.REFERENCES),
+    "method": tuple(similarity.METHODS),
+    "most": (rsa_items.FEWEST, math.inf),
+    "shuffles": (FOR_95, math.inf),
+}
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The options of `analyse`."""
+
+    unit: str = "words"
+    references: Sequence[str] | None = None
+    method: str = "pearson"
+    confounds: Sequence[str] = CONFOUNDS
+    other: str | None = None
+    parses: str = ""
+    centred: bool = True
+    most: int = 150
+    shuffles: int = 1000
+    window: str = "clip"
+    subtract_silence: bool = True
+    random_seeds: Sequence[int] = (0, 1, 2)
+    seed: int = 0
+
+
+def analyse(
+    corpus: Corpus,
+    model: SpeechModel,
+    *,
+    unit: str = "words",
+    references: Sequence[str] | None = None,
+    method: str = "pearson",
+    confounds: Sequence[str] = CONFOUNDS,
+    other: str | None = None,
+    parses: str = "",
+    centred: bool = True,
+    most: int = 150,
+    shuffles: int = 1000,
+    window: str = "clip",
+    subtract_silence: bool = True,
+    random_seeds: Sequence[int] = (0, 1, 2),
+    seed: int = 0,
+) -> Rsa:
+    """How well do similarities in each layer agree with other similarities of the same items?
+
+    `unit` is one of `rsa_items.UNITS`; `references` names some of `rsa_items.REFERENCES` (all that the items allow);
+    `method` is "pearson" or "spearman"; `confounds` are taken out for the partial correlation. `other` names a second
+    model to compare the layers with. `parses` are bracketed trees of the recordings, found by their words (those of
+    the bundled prompts come along). `centred` subtracts the items' mean vector before the cosine. `window` and
+    `subtract_silence`: see `features.of_model`. Raises UserError for fewer than 10 items.
+    """
+    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
+    return finish(analyse_in_steps(corpus, model, **options))
+
+
+def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Rsa]:
+    """The same with progress: the trained model first, then shuffles, acoustic features and random weights."""
+    check_options(analyse, options, SENSE)
+    asked = _Options(**options)
+    items = rsa_items.chosen(corpus, asked.unit, asked.most, asked.parses, asked.seed)
+    other = None if asked.other is None else models.load_model(asked.other)
+    states = yield from within(_states(corpus, model, asked), 0.0, 0.25)
+    columns = states if other is None else (yield from within(_states(corpus, other, asked), 0.25, 0.35))
+    yield Step(0.35, "comparing all pairs")
+    work = _Work(corpus, model, items, asked, _references(corpus, model, items, asked))
+    result = _first(work, states, columns)
+    yield Step(0.45, "shuffling the items", result)
+    result = _with_baselines(_with_null(result, work), work)
+    yield Step(0.55, "states as they are", result)
+    if asked.subtract_silence:
+        plain = yield from within(_states(corpus, model, replace(asked, subtract_silence=False)), 0.55, 0.6)
+        if plain.note != states.note:
+            result = replace(result, unsubtracted=read_only(work.both(work.layers(plain))))
+    yield Step(0.6, "random weights", result)
+    for number, seed in enumerate(asked.random_seeds):
+        begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        scores = work.both(work.layers(twin))[None]
+        result = replace(result, random=read_only(np.concatenate([result.random, scores])))
+        yield Step(end, "random weights", result)
+    return replace(result, done=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What all the steps share."""
+
+    corpus: Corpus
+    model: SpeechModel
+    items: Asked
+    asked: _Options
+    references: dict[str, np.ndarray]  # all that the items allow, confounds among them
+
+    @property
+    def wanted(self) -> list[str]:
+        return [name for name in self.references if self.asked.references is None or name in self.asked.references]
+
+    def layers(self, states: Features) -> np.ndarray:
+        """(layers, items, items) similarities."""
+        return rsa_items.layers(states, self.items, self.asked.centred)
+
+    def pairs(self, matrices: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([similarity.pairs(matrix, self.asked.method) for matrix in matrices])
+
+    def confounds(self, reference: str) -> list[np.ndarray]:
+        names = [name for name in self.asked.confounds if name != reference and name in self.references]
+        return list(self.pairs([self.references[name] for name in names])) if names else []
+
+    def sides(self, rows: np.ndarray, reference: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+        """The layers' pairs and the reference's, with the confounds taken out of both for "partial"."""
+        known = similarity.pairs(self.references[reference], self.asked.method)
+        if kind == "whole":
+            return rows, known
+        taken = self.confounds(reference)
+        return similarity.without(rows, taken), similarity.without(known[None], taken)[0]
+
+    def both(self, matrices: np.ndarray) -> np.ndarray:
+        """(2, references, layers) whole and partial correlations."""
+        rows = self.pairs(matrices)
+        return np.array(
+            [[similarity.correlations(*self.sides(rows, name, kind)) for name in self.wanted] for kind in KINDS]
+        )
+
+
+def _states(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Features]:
+    return features.of_model(corpus, model, window=asked.window, subtract_silence=asked.subtract_silence)
+
+
+def _references(corpus: Corpus, model: SpeechModel, items: Asked, asked: _Options) -> dict[str, np.ndarray]:
+    if asked.references is not None and not len(asked.references):
+        raise UserError(f"No reference was chosen; choose some of {', '.join(rsa_items.REFERENCES)}.")
+    found = rsa_items.compared(corpus, model, items)
+    if not any(asked.references is None or name in asked.references for name in found):
+        raise UserError(
+            f"All {len(items)} items are the same in what you ask for ({', '.join(asked.references or ())}); choose "
+            f"another reference ({', '.join(found)}) or other recordings."
+        )
+    return found
+
+
+def _first(work: _Work, states: Features, columns: Features) -> Rsa:
+    matrices, items, wanted = work.layers(states), work.items.items, work.wanted
+    rows = work.pairs(matrices)
+    others = rows if columns is states else work.pairs(work.layers(columns))
+    whole, partial = work.both(matrices)
+    nothing, shape = np.full((*whole.shape, 2), np.nan), whole.shape
+    shown = matrices[-1] if work.asked.unit == "utterances" else work.references.get("string", matrices[-1])
+    shown = work.references.get("class", shown)
+    return Rsa(
+        unit=work.asked.unit, items=len(items), label=tuple(map(str, items.label)),
+        utterance=read_only(items.utterance, np.int64), start=read_only(items.start), end=read_only(items.end),
+        method=work.asked.method, layers=states.names, references=tuple(wanted),
+        confounds=tuple(name for name in work.asked.confounds if name in work.references),
+        whole=read_only(whole), partial=read_only(partial), whole_null=read_only(nothing),
+        partial_null=read_only(nothing), whole_p=read_only(nothing[..., 0]), partial_p=read_only(nothing[..., 0]),
+        baselines=(), baseline=read_only(np.zeros((2, shape[0], 0))),
+        random=read_only(np.zeros((0, 2, *shape))), unsubtracted=read_only(np.zeros((2, shape[0], 0))),
+        between=read_only(np.array([similarity.correlations(rows, column) for column in others]).T),
+        columns=columns.names, matrices=read_only(matrices, np.float32),
+        reference_matrices=read_only([work.references[name] for name in wanted], np.float32),
+        order=read_only(similarity.display_order(shown, list(map(str, items.label))), np.int64), done=False,
+        provenance=corpus_provenance("rsa", work.corpus, work.model, **vars(work.asked), features_note=states.note),
+    )  # fmt: skip
+
+
+def _with_null(result: Rsa, work: _Work) -> Rsa:
+    """What shuffled items give."""
+    rows, found = work.pairs(result.matrices.astype(np.float64)), {}
+    for kind in KINDS:
+        bands, shares = [], []
+        for name in work.wanted:
+            mine, known = work.sides(rows, name, kind)
+            null = similarity.shuffled(mine, known, work.asked.shuffles, work.asked.seed)
+            bands.append(np.percentile(null, BAND, axis=0).T)
+            shares.append(similarity.p_values(similarity.correlations(mine, known), null))
+        found |= {f"{kind}_null": read_only(bands), f"{kind}_p": read_only(shares)}
+    return replace(result, **found)
+
+
+def _with_baselines(result: Rsa, work: _Work) -> Rsa:
+    sounds = [features.acoustic(work.corpus, work.model, kind) for kind in BASELINES]
+    scores = [work.both(work.layers(sound))[..., 0] for sound in sounds]
+    return replace(result, baselines=tuple(BASELINES.values()), baseline=read_only(np.stack(scores, axis=-1)))

@@ -1,0 +1,63 @@
+"""Links that carry a whole view: technique, model, clip and every option, in the query string."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from methods import TECHNIQUES
+from methods.core.models import menu
+from page import session as sessions
+from page.errors import toast
+from page.examples import EXAMPLES, FIRST
+from page.link_options import LONGEST_VALUE, warn
+from page.top.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
+
+SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
+
+
+def space_address() -> str:
+    """The Space's own page, where the app runs on one: links should lead there, not into its frame."""
+    space = os.environ.get("SPACE_ID")
+    return f"https://huggingface.co/spaces/{space}" if space else ""
+
+
+def connect(page: gr.Blocks, area: ClipArea, groups: gr.Tabs, inner: dict[str, gr.Tabs], link: gr.JSON) -> None:
+    """Read the link when the page is opened, show what it asks for, then listen and run."""
+
+    def read(request: gr.Request) -> list[Any]:
+        return read_link(dict(request.query_params), list(inner))
+
+    outputs = [area.session, area.example, area.why, area.model, area.units, link, groups, *inner.values()]
+    loaded = page.load(toast(read), None, outputs, show_progress_on=[area.why], **QUIET)
+    base = f"'{space_address()}'"
+    js = f"(link) => window.ism.opened(link.shared, link.options, link.group, {base})"
+    loaded.then(None, [link], None, js=js)
+    listen_after(loaded, area)
+
+
+def read_link(query: dict[str, str], group_names: list[str]) -> list[Any]:
+    """What a link asks for, as updates of the page; unknown values are named and replaced by the defaults.
+
+    The options of its technique are handed on as they are: that tab checks them when it is built.
+    """
+    wrong: list[str] = []
+
+    def pick(name: str, allowed: Any, default: Any) -> Any:
+        value = query.get(name)
+        if value is None or value in allowed:
+            return value or default
+        wrong.append(f"{name}={value[:40]}")
+        return default
+
+    key, model = pick("clip", EXAMPLES, FIRST), pick("model", menu.MODELS, FIRST_MODEL)
+    technique, units = pick("technique", TECHNIQUES, ""), pick("units", UNITS, "words")
+    warn(wrong)
+    group = TECHNIQUES[technique][0] if technique else "start"
+    shared = {"technique": technique, "model": model, "clip": key, "units": units}
+    options = {name: value[:LONGEST_VALUE] for name, value in query.items() if name not in shared and name[:2] != "__"}
+    resolved = {"shared": shared, "options": options, "group": group}
+    opened = [gr.Tabs(selected=technique) if name == group else gr.skip() for name in group_names]
+    first = [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved, gr.Tabs(selected=group)]
+    return [*first, *opened]

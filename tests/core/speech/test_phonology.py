@@ -1,0 +1,84 @@
+"""Classes of phones, and which labels are ARPAbet at all."""
+
+import pytest
+
+from methods.core.speech import phonology
+
+# The 39 phones of the CMU Pronouncing Dictionary, from its own documentation.
+CMU = """AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"""
+
+
+def test_the_phones_are_those_of_the_cmu_dictionary():
+    assert sorted(phonology.PHONES) == CMU.lower().split()
+    assert not set(phonology.CONSONANTS) & set(phonology.VOWELS)
+    assert len(phonology.CONSONANTS) == 24 and len(phonology.VOWELS) == 15
+
+
+def test_no_two_consonants_share_all_three_features():
+    assert len(set(phonology.CONSONANTS.values())) == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "phones"),
+    [
+        # Natural classes as textbooks list them (Ladefoged & Johnson), not read from the table.
+        ("plosive", "p b t d k g"),
+        ("nasal", "m n ng"),
+        ("fricative", "f v th dh s z sh zh hh"),
+        ("affricate", "ch jh"),
+        ("approximant", "l r w y"),
+        ("vowel", "iy ih ey eh ae aa ao ow uh uw ah er ay aw oy"),
+    ],
+)
+def test_manners(name, phones):
+    assert {phone for phone in phonology.PHONES if phonology.feature(phone, "manner") == name} == set(phones.split())
+
+
+def test_voiced_and_voiceless_pairs_differ_in_nothing_else():
+    for pair in ("pb", "td", "kg", "fv", ("th", "dh"), "sz", ("sh", "zh"), ("ch", "jh")):
+        voiceless, voiced = pair
+        assert phonology.feature(voiceless, "voicing") == "voiceless"
+        assert phonology.feature(voiced, "voicing") == "voiced"
+        for name in ("manner", "place"):
+            assert phonology.feature(voiceless, name) == phonology.feature(voiced, name)
+
+
+def test_what_is_not_defined_is_empty():
+    assert phonology.feature("t", "height") == ""
+    assert phonology.feature("iy", "place") == ""
+    assert phonology.feature("iy", "voicing") == "voiced"
+    assert phonology.feature("ʃ", "manner") == ""
+    assert phonology.feature("t", "colour") == ""
+    for phone in phonology.PHONES:
+        defined = {name for name in phonology.FEATURES if phonology.feature(phone, name)}
+        vowel = {"manner", "voicing", "height", "backness", "rounding"}
+        assert defined == (vowel if phone in phonology.VOWELS else {"manner", "place", "voicing"})
+
+
+@pytest.mark.parametrize(
+    ("label", "phone"),
+    [("AH1", "ah"), (" iy0 ", "iy"), ("T", "t"), ("ə", None), ("", None), ("1", None), ("ax", None)],
+)
+def test_arpabet(label, phone):
+    assert phonology.arpabet(label) == phone
+
+
+@pytest.mark.parametrize(
+    ("labels", "plain"),
+    [
+        ("S IY1 T AH0", "s iy t ah"),
+        ("s iy t ah", "s iy t ah"),
+        ("s sh", "s sh"),
+        ("SH S", "sh s"),
+        ("s S t", None),  # SAMPA: “S” is the first sound of “ship”
+        ("s S iy", None),
+        ("S Z N", None),  # could be either: taken as it is
+        ("S @ t", None),
+        ("s iy ax", None),  # TIMIT's larger set
+        ("ʃ iː", None),
+        ("", None),
+    ],
+)
+def test_labels_are_arpabet_all_together_or_not_at_all(labels, plain):
+    known = phonology.arpabet_of_all(labels.split())
+    assert (known and [known[label] for label in labels.split()]) == (plain and plain.split())

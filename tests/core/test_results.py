@@ -1,0 +1,30 @@
+"""Work in steps: reports, parts of larger work, and the time that a shared machine gives it."""
+
+import time
+
+import pytest
+
+from methods.core.errors import UserError
+from methods.core.progress import Step, finish, in_time, time_limit
+
+
+def work(steps):
+    """So many steps of 10 ms."""
+    for number in range(steps):
+        time.sleep(0.01)
+        yield Step((number + 1) / steps, "working")
+    return "result"
+
+
+def test_work_within_its_time_gives_its_result():
+    assert finish(in_time(work(2), 60.0)) == "result"
+    with time_limit(60.0):
+        assert finish(work(2)) == "result"
+
+
+def test_work_that_takes_too_long_is_a_sentence():
+    with pytest.raises(UserError, match=r"stopped after 0 s, \d+% done: the limit of this shared machine"):
+        finish(in_time(work(100), 0.02))
+    with time_limit(0.02), pytest.raises(UserError, match="run the app on your own machine"):
+        finish(work(100))
+    assert finish(work(4)) == "result"  # the limit ends with its block

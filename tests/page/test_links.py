@@ -1,0 +1,43 @@
+"""Options in links: every kind of control takes what it knows and refuses the rest."""
+
+import gradio as gr
+import pytest
+
+from page import link_options
+
+LAYER = {"minimum": -1, "maximum": 48, "value": -1, "step": 1}
+GOOD = [
+    (lambda: gr.Slider(**LAYER), "3", 3),
+    (lambda: gr.Slider(**LAYER), "-1", -1),
+    (lambda: gr.Slider(0, 1, value=0.5, step=0.05), "0.35", 0.35),
+    (lambda: gr.Checkbox(True), "false", False),
+    (lambda: gr.Textbox(max_length=5), "abcdefgh", "abcde"),
+    (lambda: gr.Dropdown(["a", "b"], value="a", allow_custom_value=True), "tier:tone", "tier:tone"),
+    (lambda: gr.Dropdown(["a", "b"], value=["a"], multiselect=True), "a,b", ["a", "b"]),
+    (lambda: gr.CheckboxGroup(["a", "b"]), "b", ["b"]),
+    (lambda: gr.Radio([("three", 3), ("four", 4)], value=4), "3", 3),
+]
+BAD = [
+    (lambda: gr.Slider(**LAYER), "49"),
+    (lambda: gr.Slider(**LAYER), "nan"),
+    (lambda: gr.Slider(**LAYER), "inf"),
+    (lambda: gr.Slider(**LAYER), "one"),
+    (lambda: gr.Checkbox(True), "perhaps"),
+    (lambda: gr.Dropdown(["a", "b"], value="a"), "c"),
+    (lambda: gr.CheckboxGroup(["a", "b"], value=["a"]), "a,c"),
+    (lambda: gr.Radio(["a", "b"], value="a"), "<script>"),
+]
+
+
+@pytest.mark.parametrize(("control", "text", "expected"), GOOD)
+def test_an_option_of_a_link_is_what_the_control_would_hold(control, text, expected):
+    wrong = []
+    value = link_options.read_option(control(), text, wrong)
+    assert (value, type(value), wrong) == (expected, type(expected), [])
+
+
+@pytest.mark.parametrize(("control", "text"), BAD)
+def test_an_option_that_a_control_does_not_know_is_named_and_replaced(control, text):
+    made, wrong = control(), []
+    assert link_options.read_option(made, text, wrong) == made.value
+    assert wrong == [text]

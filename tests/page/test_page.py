@@ -1,0 +1,315 @@
+"""The page as a visitor meets it: every test fails on a console error or on a request to another host."""
+
+import io
+import json
+import re
+import shutil
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import expect, sync_playwright
+
+from methods import TECHNIQUES
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+WEASELS = ROOT / "examples_audio/cc-by-sa-3.0/en_f_weasels.wav"
+PATIENCE = 60_000  # ms; a loaded machine may take that long, an idle one takes a second
+
+
+@pytest.fixture(scope="module")
+def address():
+    import app
+
+    # Only here the random-weights controls are computed by the page's own run; there is no warm-up thread.
+    _, url, _ = app.demo.queue(default_concurrency_limit=4).launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH
+    )
+    yield url.rstrip("/")
+    app.demo.close()
+    settle()
+
+
+def settle():
+    """Wait for runs that a closed page left behind: Python must not end while a thread is inside a network."""
+    deadline = time.monotonic() + 60
+
+    def computing():
+        stacks = (traceback.extract_stack(frame) for frame in sys._current_frames().values())
+        return any("/methods/" in line.filename for stack in stacks for line in stack)
+
+    while computing() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def context(address):
+    with sync_playwright() as playwright:
+        fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        sound = [f"--use-file-for-fake-audio-capture={WEASELS}", "--autoplay-policy=no-user-gesture-required"]
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", *fake, *sound]
+        )
+        context = browser.new_context(permissions=["clipboard-read", "clipboard-write", "microphone"])
+        yield context
+        browser.close()
+
+
+@pytest.fixture
+def visit(context, address, request):
+    pages, complaints = [], []
+    # Gradio's own little player says this of a file that is no sound; it is what the visitor gave.
+    expected = {"Waveform load error: MediaError"} if "corrupt" in request.node.name else set()
+
+    def open_page(query="", width=1280):
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else complaints.append(r.url)
+        )
+        pages.append(page)
+        page.goto(f"{address}/{query}")
+        page.locator("#heard").get_by_text("The model hears").wait_for(timeout=PATIENCE)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert [complaint for complaint in complaints if complaint not in expected] == []
+
+
+def map_of(page, technique):
+    """The first map of a technique, once it is drawn."""
+    heat = page.locator(f"#plot-{technique} .sp-heat canvas").first
+    heat.wait_for(timeout=PATIENCE)
+    return heat
+
+
+def finished(page, technique):
+    """Wait for the random-weights control, which comes last."""
+    page.locator(f"#plot-{technique}").get_by_text("random weights, mean of 3 seeds").wait_for(timeout=PATIENCE)
+    expect(page.locator(f"#run-{technique}")).to_be_enabled(timeout=PATIENCE)
+
+
+def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
+    begun = time.perf_counter()
+    page = visit()
+    print(f"first visit until the transcript is there: {time.perf_counter() - begun:.1f} s")
+    expect(page.locator("#heard")).to_contain_text("have eaten our phone system")
+    expect(page.locator("#clip-plot .sp-word").first).to_contain_text("weasels")
+    page.get_by_role("tab", name="Feature importance").click()
+    begun = time.perf_counter()
+    page.get_by_role("tab", name="Value zeroing").click()
+    map_of(page, "value_zeroing")
+    print(f"from opening the tab to its first map: {time.perf_counter() - begun:.1f} s")
+    expect(page).to_have_url(re.compile("technique=value_zeroing"))
+
+
+def test_another_example_runs_the_open_technique_again(visit):
+    page = visit("?technique=value_zeroing")
+    finished(page, "value_zeroing")
+    page.locator("#example input").click()
+    page.get_by_role("option", name="Message saved (statement)").click()
+    expect(page.locator("#heard")).to_contain_text("Your message has been saved", timeout=PATIENCE)
+    expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("message").first).to_be_visible(timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("clip=en_f_statement"))
+
+
+def test_click_on_a_word_plays_it_and_stops(visit):
+    page = visit()
+    word = page.locator("#clip-plot .sp-word", has_text="eaten")
+    word.click()
+    page.wait_for_function("window.speechPlayer.audio.currentTime > 1.2", timeout=5000)
+    page.wait_for_timeout(1200)
+    paused, at = page.evaluate("[window.speechPlayer.audio.paused, window.speechPlayer.audio.currentTime]")
+    assert paused
+    assert 1.5 < at < 1.75  # "eaten" lasts from 1.23 to 1.56 s; the stop comes within a few frames of the screen
+
+
+def test_a_link_opens_the_same_view(visit, address):
+    page = visit("?technique=attention&clip=fr_f_vos_messages&model=openai/whisper-base&stack=cross&layer=5&head=3")
+    finished(page, "attention")
+    expect(page.get_by_role("tab", name="Attention", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#plot-attention")).to_contain_text("layer 5: Cross-attention, text to sound, head 3")
+    expect(page.locator("#heard")).to_contain_text("messages")
+    page.locator("#link-attention").click()
+    expect(page.locator("#copied-attention")).to_contain_text("Link copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert {"technique=attention", "clip=fr_f_vos_messages", "stack=cross", "layer=5", "head=3"} <= set(
+        copied.split("?")[1].split("&")
+    )
+
+
+def test_a_link_with_unknown_values_says_so_and_works(visit):
+    page = visit("?technique=nonsense&layer=x&clip=../../etc/passwd")
+    expect(page.locator(".toast-body")).to_contain_text("This link asks for something that is not here")
+    expect(page.locator("#heard")).to_contain_text("phone system")
+
+
+def test_a_tab_names_an_option_of_the_link_that_it_cannot_take(visit):
+    page = visit("?technique=attention&stack=encoder&layer=x")
+    expect(page.locator(".toast-body")).to_contain_text("This link asks for something that is not here (x)")
+    finished(page, "attention")
+    assert "layer=x" not in page.url and "stack=encoder" in page.url
+
+
+def test_own_recording_by_upload(visit, tmp_path):
+    page = visit("?technique=value_zeroing")
+    own = tmp_path / "mine.wav"
+    own.write_bytes((ROOT / "examples_audio/public-domain/en_m_illdisposed.wav").read_bytes())
+    page.get_by_text("Or use your own").click()
+    page.locator("#own input[type=file]").set_input_files(own)
+    expect(page.locator("#heard")).to_contain_text("young man", timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text("±0.1 s")
+    expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("young").first).to_be_visible(timeout=PATIENCE)
+    assert "clip=" not in page.url  # a visitor's recording is never part of a link
+
+
+def test_corrupt_upload_is_a_sentence_and_loses_nothing(visit, tmp_path):
+    page = visit()
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF this is no sound at all" * 20)
+    page.get_by_text("Or use your own").click()
+    page.locator("#own input[type=file]").set_input_files(broken)
+    expect(page.locator(".toast-body")).to_contain_text("broken", timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text("phone system")
+
+
+def test_view_controls_redraw_and_write_the_address(visit):
+    page = visit("?technique=attention&layer=2")
+    finished(page, "attention")
+    page.get_by_label("Decoder self-attention").locator("visible=true").check()
+    expect(page.locator("#plot-attention")).to_contain_text("Decoder self-attention")
+    expect(page).to_have_url(re.compile("stack=decoder"))
+    page.get_by_label("Encoder self-attention").locator("visible=true").check()
+    page.get_by_label("single frames, this layer").locator("visible=true").check()
+    expect(page.locator("#plot-attention .sp-gutter").get_by_text("0.00 s").first).to_be_attached(timeout=PATIENCE)
+
+
+def test_downloads_hold_the_numbers_and_the_snippet_makes_them_again(visit):
+    page = visit("?technique=value_zeroing")
+    finished(page, "value_zeroing")
+    files = {}
+    for kind in ("csv", "npz", "svg", "png"):
+        with page.expect_download() as saved:
+            page.locator(f"#{kind}-value_zeroing").click()
+        files[kind] = Path(saved.value.path()).read_bytes()
+        assert saved.value.suggested_filename == f"value_zeroing-en_f_weasels-whisper_tiny_en.{kind}"
+    arrays = np.load(io.BytesIO(files["npz"]), allow_pickle=False)
+    origin = json.loads(str(arrays["provenance"]))
+    assert origin["model"] == "openai/whisper-tiny.en"
+    table = pd.read_csv(io.BytesIO(files["csv"]))
+    encoder = table[(table.attention == "encoder") & (table.layer == 3)]["distance"].to_numpy().reshape(6, 6)
+    np.testing.assert_allclose(encoder, arrays["encoder"][2], rtol=1e-12)
+    assert b"<svg" in files["svg"] and files["png"].startswith(b"\x89PNG")
+    page.get_by_text("Python that makes these numbers again").locator("visible=true").click()
+    code = page.locator("#snippet-value_zeroing .cm-content").inner_text()
+    remade = run_snippet(code)
+    np.testing.assert_array_equal(remade.encoder, arrays["encoder"])
+    np.testing.assert_array_equal(remade.random[2].cross, arrays["random_cross"][2])
+
+
+def run_snippet(code):
+    """What the page prints, run here; its files are not wanted."""
+    kept = "\n".join(line for line in code.splitlines() if ".to_csv(" not in line and ".savefig(" not in line)
+    names = {}
+    exec(kept.replace("examples_audio/", f"{ROOT}/examples_audio/"), names)
+    return names["result"]
+
+
+def test_corrected_transcript_is_aligned_and_read_by_the_decoder(visit):
+    page = visit("?technique=value_zeroing&stack=decoder")
+    page.get_by_text("Correct the transcript").click()
+    page.locator("#text textarea").fill("Weasels have beaten our phone system")
+    page.locator("#align").click()
+    expect(page.locator("#heard")).to_contain_text("reads your text", timeout=PATIENCE)
+    expect(page.locator("#clip-plot .sp-word").get_by_text("beaten")).to_be_visible()
+    expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("beaten").first).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("group", dict.fromkeys(group for group, _ in TECHNIQUES.values()))
+def test_every_tab_on_a_phone(visit, group):
+    """Each technique runs on the first example, needs no sideways scrolling, and prints a snippet that is Python.
+
+    One page for all tabs of a group, as a visitor would walk through them: loading it is most of the time.
+    """
+    names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
+    page = visit(f"?technique={names[0]}", width=390)
+    for name in names:
+        page.get_by_role("tab", name=TECHNIQUES[name][1], exact=True).click()
+        _works_on_a_phone(page, name)
+
+
+def _works_on_a_phone(page, name):
+    # Twice the patience: the run of the tab before makes way only between its steps.
+    expect(page.locator(f"#status-{name}")).to_contain_text("openai/whisper-tiny.en", timeout=2 * PATIENCE)
+    assert page.locator(".toast-body").all_inner_texts() == [], name
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    page.get_by_text("Python that makes these numbers again").locator("visible=true").click()
+    lines = page.locator(f"#snippet-{name} .cm-content")
+    expect(lines).to_contain_text("analyse(", timeout=PATIENCE)
+    compile(lines.inner_text(), "snippet", "exec")
+
+
+def test_endpoints_are_named_and_answer(address):
+    client = Client(address, verbose=False)
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert {"/words", "/attention", "/value_zeroing", "/attention_norm", "/context_mixing"} <= set(named)
+    heard = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/words")
+    assert heard["text"] == "Weasles have eaten our phone system."
+    answer = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/value_zeroing")
+    assert set(answer["table"]["attention"]) == {"encoder", "decoder", "cross"}
+    with pytest.raises(AppError, match="clip"):
+        client.predict(None, "openai/whisper-tiny.en", "", api_name="/words")
+
+
+def test_own_recording_by_microphone(visit):
+    """Chromium's fake microphone plays the weasels from a file."""
+    page = visit()
+    page.get_by_text("Or use your own").click()
+    page.locator("#own").get_by_label("Record audio").click()
+    page.locator("#own .record-button").click()
+    page.wait_for_timeout(3500)
+    page.locator("#own .stop-button").click()
+    expect(page.locator("#why")).to_contain_text("Your own recording", timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text(re.compile("phone|system|eaten"), timeout=PATIENCE)
+    assert "clip=" not in page.url
+
+
+def test_stop_frees_the_run_button(visit):
+    page = visit("?technique=attention&model=openai/whisper-base&clip=fr_f_les_appels")
+    page.locator("#stop-attention").click(timeout=PATIENCE)
+    expect(page.locator("#run-attention")).to_be_enabled(timeout=PATIENCE)
+    expect(page.locator("#stop-attention")).to_be_hidden()
+
+
+def test_the_offline_ctc_model_in_both_tabs(visit):
+    page = visit("?technique=attention&model=hama-ctc&units=phones")
+    finished(page, "attention")
+    expect(page.locator("#heard")).to_contain_text("w i z")
+    expect(page.get_by_label("Decoder self-attention").locator("visible=true")).to_have_count(0)
+    page.get_by_role("tab", name="Value zeroing").click()
+    finished(page, "value_zeroing")
+
+
+def test_boundaries_are_listed_used_and_exported(visit):
+    page = visit("?technique=value_zeroing")
+    finished(page, "value_zeroing")
+    page.get_by_text("Correct the transcript").click()
+    with page.expect_download() as saved:
+        page.locator("#export").click()
+    text = Path(saved.value.path()).read_text(encoding="utf-8")
+    assert saved.value.suggested_filename == "en_f_weasels.TextGrid" and '"weasels"' in text
+    expect(page.locator("#times [role=gridcell]", has_text="system").first).to_be_visible()
+    page.locator("#apply").click()
+    expect(page.locator("#heard")).to_contain_text("edited by you", timeout=PATIENCE)

@@ -1,0 +1,76 @@
+"""The page stays light: tabs are built when opened, and what shows progress is small."""
+
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import pytest
+
+from methods import TECHNIQUES
+from methods.core.models.menu import MODELS
+from page import link_options, shell, tabs
+from page.examples import EXAMPLES
+from page.recipe import Now, Shell
+from page.session import from_example
+from page.start import LESSONS
+
+LAYOUTS = {"accordion", "column", "form", "group", "row", "tabitem", "tabs"}
+
+
+@pytest.fixture(scope="module")
+def page():
+    return shell.build().get_config_file()
+
+
+def a_shell():
+    return Shell(gr.State(None), gr.Dropdown(["m"]), gr.Radio(["words", "phones"]), gr.State(None), gr.JSON())
+
+
+def large_targets(config):
+    """Components that show an event's progress and have others inside them.
+
+    At every change of any event's state the browser copies all that lies within such a component (Gradio 6.31).
+    """
+    kinds = {component["id"]: component["type"] for component in config["components"]}
+    shown = {
+        target
+        for event in config["dependencies"]
+        for target in (event["show_progress_on"] or event["outputs"])
+        if event["backend_fn"]
+    }
+    return [kinds[target] for target in shown if kinds.get(target) in LAYOUTS]
+
+
+def test_the_first_page_is_small_and_shows_no_progress_on_a_layout(page):
+    # The browser compares every component with every event at the start: 26 tabs of 40 components took it 3 s.
+    assert len(page["components"]) < 10 * len(TECHNIQUES) and len(page["dependencies"]) < 6 * len(TECHNIQUES)
+    assert large_targets(page) == []
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_a_tab_shows_no_progress_on_a_layout(name):
+    with gr.Blocks() as one:
+        tabs.technique_tab_of(name, a_shell())
+    assert large_targets(one.get_config_file()) == []
+
+
+def test_a_tab_is_built_for_the_clip_that_is_there():
+    """Lists of words are there before the clip changes again."""
+    session = replace(from_example("en_f_weasels"), words=())
+    with gr.Blocks():
+        made = tabs.technique_tab_of("attribution", replace(a_shell(), now=Now(session, "words", {"window": "exact"})))
+    assert made.controls["word"].value == "0" and len(made.controls["word"].choices) > 1
+
+
+@pytest.mark.parametrize("link", [link for _, link, _ in LESSONS])
+def test_every_lesson_opens_what_it_says(link):
+    asked = dict(parse_qsl(link[1:], strict_parsing=True))
+    technique, model, clip = (asked.pop(name, None) for name in ("technique", "model", "clip"))
+    assert technique in TECHNIQUES and model in (None, *MODELS) and clip in (None, *EXAMPLES)
+    with gr.Blocks():
+        controls = tabs.technique_tab_of(technique, a_shell()).controls
+    wrong = []
+    assert set(asked) <= set(controls)
+    for name, text in asked.items():
+        assert str(link_options.read_option(controls[name], text, wrong)) == text
+    assert wrong == []

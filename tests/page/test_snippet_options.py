@@ -1,0 +1,152 @@
+"""The printed script asks for what was asked for: every option of `analyse` that differs from its default is in it."""
+
+import dataclasses
+import importlib
+import inspect
+import io
+
+import numpy as np
+import pytest
+
+from methods import TECHNIQUES, spectrogram_occlusion
+from methods.abx import tokens
+from methods.attribution import options as attribution_options
+from methods.core import corpus as corpora
+from methods.core.alignment.textgrid import read_textgrid
+from methods.core.audio import load_clip
+from methods.core.frames import Segment
+from methods.core.models import load_model
+from methods.projection import points
+from page.examples import EXAMPLES
+from page.export import downloads, snippets
+from page.session import from_example
+
+CLIP = "en_f_weasels"
+TEXT = {"transcript": "ab cd", "language": "en"}
+# Whisper by a tiny random one, CTC by hama. Everything that can be other than its default is.
+ASKED = {
+    "attention": {**TEXT, "stacks": ("cross",), "random_seeds": (1,)},
+    "attention_norm": {**TEXT, "stacks": ("cross",), "random_seeds": (1,)},
+    "value_zeroing": {**TEXT, "stacks": ("cross",), "ablation": "mean", "random_seeds": (1,)},
+    "context_mixing": {**TEXT, "stack": "cross", "random_seeds": (1,)},
+    "head_roles": {**TEXT, "opened": (2, 1), "random_seeds": (1,)},
+    "decoder_lens": {**TEXT, "reference": "ab", "norm": False, "random_seeds": (1,)},
+    "ctc_lens": {"unit": "symbols", "reference": "W IY", "random_seeds": (1,)},  # its language does nothing
+    "two_lenses": {"language": "en", "random_seeds": (1,)},
+    "word_evidence": {**TEXT, "mode": "cut", "margins": "published", "window": "clip", "modes": ("cut", "mean"),
+                      "random_seeds": (1,), "random_orders": 3, "seed": 5},
+    "paralinguistics": {**TEXT, "properties": ("loudness", "F1"), "interval": ("b", 0.22, 0.3), "window": "clip",
+                        "random_seeds": (1,)},
+    "spectrogram_occlusion": {**TEXT, "masks": 30, "patches_per_second": (10.0,), "share": 0.4, "neutral": "padding",
+                              "window": "full", "seed": 3, "points": 4, "random_maps": 1, "random_seeds": (1,),
+                              "time_limit": 900.0},
+    "phoneme_saliency": {**TEXT, "kind": "word", "wanted": "ab", "occurrence": 1, "method": "input x gradient",
+                         "steps": 9, "pooling": "sum", "instead": "mean", "window": "clip", "random_seeds": (1,),
+                         "draws": 3, "seed": 4, "time_limit": 900.0},
+    "asr_explanation": {"frame": 0.07, "threshold": 0.9, "formula": "Zoltar", "mutants": 20, "causal_budget": 20,
+                        "window": "full", "seed": 2},
+    "attribution": {**TEXT, "target": "word", "wanted": "ab", "occurrence": 1, "window": "clip", "method": "occlusion",
+                    "replacement": "pink noise", "steps": 7, "samples": 9, "seed": 2, "share": 0.2, "orders": 3,
+                    "compared": ("occlusion",), "modes": ("cut",), "random_seeds": (1,), "time_limit": 100.0},
+    "cue_contribution": {**TEXT, "cue": "ab", "target": "cd", "stacks": ("encoder",), "prompt": False, "draws": 3,
+                         "draw_seed": 1, "random_seeds": (1,), "cue_occurrence": 1, "target_occurrence": 1,
+                         "silenced": 1},
+    "continuum": {"experiment": "morph", "first": 2, "second": 3, "count": 3, "a": "iy", "b": "ih",
+                  "random_seeds": ()},
+}  # fmt: skip
+BY_HAMA = {"ctc_lens", "two_lenses", "asr_explanation", "continuum", "paralinguistics", "word_evidence"}
+NO_DECODER = {"transcript", "language"}
+# Techniques whose options are one dataclass that goes into the provenance whole.
+WHOLE = {
+    "projection": points.Asked, "abx": tokens.Asked, "attribution": attribution_options.Options,
+    **dict.fromkeys(("probing", "cka", "discrete_units"), "_Asked"),
+    **dict.fromkeys(("rsa", "cca"), "_Options"),
+}  # fmt: skip
+
+
+def first_shown(steps, report=None):
+    """The first partial result that says where it comes from: the rest of the run changes nothing there."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if step.partial is not None:
+            return step.partial
+
+
+@pytest.mark.parametrize("technique", ASKED)
+def test_the_script_gives_every_option_back(technique, clip, tiny_model, segments, monkeypatch):
+    module, asked = importlib.import_module(f"methods.{technique}"), dict(ASKED[technique])
+    model = load_model("hama-ctc") if technique in BY_HAMA else tiny_model
+    if technique in BY_HAMA:
+        asked = {name: value for name, value in asked.items() if name not in NO_DECODER}
+        clip, segments = from_example(CLIP).clip, from_example(CLIP).words[:4]
+    said = segments
+    if technique in ("cue_contribution", "attribution"):
+        said = (Segment("ab", 0.0, 0.5), Segment("cd", 0.6, 1.2))
+    taken = inspect.signature(module.analyse).parameters
+    given = {"segments": said} if "segments" in taken else {}
+    monkeypatch.setattr(inspect.getmodule(module.analyse), "finish", first_shown)
+    result = module.analyse(clip, model, **given, **asked)
+    written = snippets._arguments(technique, result.provenance["options"])
+    exec(f"made = dict({', '.join(written)})", {"segments": said}, names := {})
+    made = names["made"]
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in made.items()}
+    assert {name: plain.get(name) for name in asked} == asked
+    assert set(made) <= set(taken)
+    assert ("segments" in made) == ("segments" in given)
+    code = snippets.snippet(result, technique, from_example(CLIP), {})
+    compile(code, technique, "exec")
+    kept = np.load(io.BytesIO(downloads.npz(result)), allow_pickle=False)
+    assert [name for name in kept.files if np.asarray(kept[name]).dtype == object] == []
+
+
+@pytest.mark.parametrize("technique", WHOLE)
+def test_no_option_is_lost_on_its_way(technique):
+    module, kept = importlib.import_module(f"methods.{technique}"), WHOLE[technique]
+    work = importlib.import_module(f"methods.{technique}.analysis")
+    kept = getattr(work, kept) if isinstance(kept, str) else kept
+    fields = {field.name for field in dataclasses.fields(kept)}
+    taken = set(list(inspect.signature(module.analyse).parameters)[2:])
+    assert taken - {"segments"} == fields
+    defaults = {name: each.default for name, each in inspect.signature(module.analyse).parameters.items()}
+    assert {field.name: field.default for field in dataclasses.fields(kept)} == {n: defaults[n] for n in fields}
+
+
+def test_every_technique_is_looked_at():
+    """The two left over are read by eye: their options are few and are listed one by one."""
+    assert set(TECHNIQUES) - set(ASKED) - set(WHOLE) == {"acoustic_probing", "live_probes", "phone_focus"}
+
+
+def test_twins_that_are_no_whole_results_are_stacked_too():
+    impacts = np.arange(6.0).reshape(3, 2)
+    kept = downloads._stacked((spectrogram_occlusion.Twin(4, impacts), spectrogram_occlusion.Twin(7, -impacts)))
+    np.testing.assert_array_equal(kept["random_seeds"], [4, 7])
+    np.testing.assert_array_equal(kept["random_impacts"], [impacts, -impacts])
+
+
+def corpus_lines(corpus, session, options=None):
+    origin = {"corpus": corpus.name, "corpus_sha256": corpus.sha256}
+    beside, _ = snippets._beside(options or {}, session)
+    names = {"corpora": corpora, "load_clip": load_clip, "read_textgrid": read_textgrid}
+    code = snippets._corpus(origin, session) + beside
+    return code, names
+
+
+def test_the_clip_above_as_a_corpus_is_found_again():
+    session = from_example(CLIP)
+    corpus = corpora.of_clip(session.clip, session.words, session.phones)
+    code, names = corpus_lines(corpus, session, {"clip_sha256": session.clip.sha256})
+    exec(code, names)
+    assert names["corpus"].sha256 == corpus.sha256
+    assert names["clip"].sha256 == session.clip.sha256
+
+
+def test_words_that_no_bundled_textgrid_holds_are_the_visitors_to_bring():
+    without = next(key for key, example in EXAMPLES.items() if not example.tiers())
+    for key, words in ((without, (Segment("oui", 0.1, 0.4),)), (CLIP, (Segment("other", 0.1, 0.4),))):
+        session = from_example(key)
+        code, _ = corpus_lines(corpora.of_clip(session.clip, words), session)
+        assert "YOUR_RECORDING.TextGrid" in code
+        assert EXAMPLES[key].file in code
