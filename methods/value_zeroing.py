@@ -36,9 +36,9 @@ from methods.core.mixing import STACKS, MixingResult, Passage, figure
 from methods.core.mixing.zeroing import site_distances, site_distances_in_steps
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options, options_of
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import read_only
+from methods.core.options import analysis, check_options, options_of
+from methods.core.progress import Step, Steps, within
+from methods.core.results import listed, read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,7 @@ class ValueZeroing(MixingResult):
         return mixing.table(self, "distance")
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -106,7 +107,7 @@ def analyse(
     layers: Sequence[int] | None = None,
     ablation: Ablation = "zero",
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> ValueZeroing:
+) -> Steps[ValueZeroing]:
     """How much does each word's representation change, layer by layer, when another word cannot be read?
 
     `segments` default to the words of the model's own transcript (single frames: `mixing.single_frames`); `transcript`
@@ -117,44 +118,46 @@ def analyse(
     Source: Mohebbi et al. 2023, section 3; a zeroed word's frames J give 1 - cos(x_i without J, x_i), averaged over
     the frames i of the affected word. In the last layer both sides pass the stack's final LayerNorm.
     """
-    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[ValueZeroing]:
-    """`analyse`, a few zeroed words or frames at a time, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
-    passage, stacks, layers = mixing.asked(clip, model, options)
-    names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
-    names["ablation"] = options.get("ablation", "zero")
+    stacks = mixing.possible_stacks(model, stacks)
+    passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
+    asked = _Asked(stacks, mixing.possible_layers(passage, stacks, layers), ablation, tuple(random_seeds))
     count, name = len(random_seeds) + 1, f"{model.id}, trained weights"
     yield Step(0.0, name)
-    result = yield from _measured(passage, names, (0.0, 1 / count), name, None)
+    result = yield from _measured(passage, asked, (0.0, 1 / count), name, None)
     controls = []
     for number, seed in enumerate(random_seeds, start=1):
         name = f"random weights, seed {seed}"
         yield Step(number / count, name, partial=result)
         part = (number / count, (number + 1) / count)
-        controls.append((yield from _measured(passage.twin(seed), names, part, name, result)))
+        controls.append((yield from _measured(passage.twin(seed), asked, part, name, result)))
     return replace(result, random=tuple(controls))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The options that every measurement needs, as far as the model has them."""
+
+    stacks: tuple[Stack, ...]
+    layers: tuple[int, ...] | None  # from 1; None: all
+    ablation: Ablation
+    random_seeds: tuple[int, ...]
+
+
 def _measured(
-    passage: Passage, options: dict[str, Any], part: tuple[float, float], name: str, partial: ValueZeroing | None
+    passage: Passage, asked: _Asked, part: tuple[float, float], name: str, partial: ValueZeroing | None
 ) -> Steps[ValueZeroing]:
     """One model's maps; `part` is the share of the whole work that this is, from and to."""
-    maps, stacks = {}, options["stacks"]
-    for number, stack in enumerate(stacks):
-        steps = _stack_map(passage, stack, options["layers"], options["ablation"])
-        low, high = (part[0] + (part[1] - part[0]) * edge / len(stacks) for edge in (number, number + 1))
+    maps, count = {}, len(asked.stacks)
+    for number, stack in enumerate(asked.stacks):
+        steps = _stack_map(passage, stack, asked.layers, asked.ablation)
+        low, high = (part[0] + (part[1] - part[0]) * edge / count for edge in (number, number + 1))
         found = yield from within(steps, low, high, partial, f"{name}, {stack}")
         maps[stack] = read_only(found)
     return ValueZeroing(
         **{stack: maps.get(stack) for stack in STACKS},
         random=(),
         **mixing.labels(passage),
-        provenance=mixing.origin("value zeroing", passage, options),
+        provenance=mixing.origin("value zeroing", passage, listed(asked)),
     )
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 from methods.core import models
 from methods.core.errors import UserError
 from methods.core.progress import Step, Steps, finish
+from methods.core.results import Result
 from page.errors import toast
 from page.export.downloads import download
 from page.export.snippets import snippet
@@ -20,6 +21,7 @@ from page.top.clip_area import allowed_model, bounded, present
 from page.top.corpus_area import with_corpus
 from page.values import checked
 
+UNFINISHED = "not complete: the rest is still being computed, or was stopped"
 BREATH = 0.8  # s between answers without news: each costs the browser a tenth of a second, a phone more
 
 
@@ -66,13 +68,15 @@ class Parts:
         """JavaScript that writes the values of all controls, by their names, into the link."""
         return f"window.ism.option('{self.name}', {js_of(self.controls)[1]})"
 
-    def shown(self, result: Any, session: Session, values: Values) -> tuple:
+    def shown(self, result: Result, session: Session, values: Values) -> tuple:
         """The result, a value for each output, the status line, and the Python that makes the same."""
         values = self.recipe.fitted(result, values)
         lines = snippet(result, self.name, session, self.recipe.plot_options(result, values))
-        return (result, *self.recipe.drawn(result, values), self.recipe.status(result, values), lines)
+        status = self.recipe.status(result, values)
+        status = status if result.complete else f"{status} · {UNFINISHED}"
+        return (result, *self.recipe.drawn(result, values), status, lines)
 
-    def updates(self, result: Any, values: Values) -> tuple:
+    def updates(self, result: Result, values: Values) -> tuple:
         ranges = self.recipe.ranges(result, self.recipe.fitted(result, values))
         return tuple(ranges.get(name, gr.skip()) for name in self.controls)
 

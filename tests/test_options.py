@@ -36,7 +36,7 @@ NONSENSE = (math.nan, math.inf, -math.inf, 1 + 1j, {"a": 1}, {1}, b"x", object()
 def refused(module, **options):
     """The sentence with which a technique refuses, before it has read anything."""
     with pytest.raises(UserError) as told:
-        next(module.analyse_in_steps(None, None, **options))
+        next(getattr(module.analyse, "in_steps", None)(None, None, **options))
     return str(told.value)
 
 

@@ -1,22 +1,36 @@
 """Options that a person gives: of their kind, among what there is, and within what makes sense.
 
     SENSE = {"method": ("pearson", "spearman"), "most": (10, math.inf)}
-    check_options(analyse, {"method": "pearson", "most": 3}, SENSE)     # raises UserError
+
+    @analysis(SENSE)
+    def analyse(corpus, model, *, method: str = "pearson", most: int = 100) -> Steps[Rsa]:
+        yield Step(0.0, "reading the corpus")
+        …
+
+    analyse(corpus, model, most=3)            # raises UserError; else the result
+    analyse.in_steps(corpus, model, most=30)  # the same with progress, for a page that can stop it
 
 The kinds are the annotations of `analyse`; what they cannot say is in `SENSE`, beside each technique. The page and the
 HTTP API allow less than this, never more.
 """
 
+import functools
 import inspect
 import math
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
 from methods.core.errors import UserError
+from methods.core.progress import Steps, finish
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 
 Sense = Mapping[str, Collection[str] | tuple[float, float]]  # names that there are, or the least and the most
 
@@ -31,6 +45,54 @@ EVERYWHERE: Sense = {
     "layers": (0, math.inf),
     "window": ("clip", "full"),
 }
+
+
+class Analysis(Protocol[P, R_co]):
+    """What `@analysis` makes: a function that gives the result, and the same with progress."""
+
+    in_steps: Callable[P, Steps[R_co]]
+
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R_co: ...
+
+
+def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P, Steps[T]]], Analysis[P, T]]:
+    """Declare an analysis once, as a generator of `Step`s that returns its result.
+
+    It becomes the plain function `analyse(...) -> result`, which keeps its signature, annotations and help;
+    `analyse.in_steps(...)` is the work with progress, whose partial results say that they are not complete. Both check
+    the options before any work.
+    """
+
+    def declared(work: Callable[P, Steps[T]]) -> Analysis[P, T]:
+        taken = inspect.signature(work)
+
+        @functools.wraps(work)
+        def in_steps(*args: P.args, **options: P.kwargs) -> Steps[T]:
+            taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
+            check_options(work, options, sense)
+            return (yield from incomplete(work(*args, **options)))
+
+        @functools.wraps(work)
+        def analyse(*args: P.args, **options: P.kwargs) -> T:
+            return finish(in_steps(*args, **options))
+
+        result = get_args(taken.return_annotation)[-1]
+        analyse.__signature__ = taken.replace(return_annotation=result)
+        analyse.__annotations__ = work.__annotations__ | {"return": result}
+        analyse.in_steps = in_steps
+        return analyse
+
+    return declared
+
+
+def incomplete(steps: Steps[T]) -> Steps[T]:
+    """The same work, whose partial results say that more is to come."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield step if step.partial is None else replace(step, partial=replace(step.partial, complete=False))
 
 
 def check_options(analyse: Callable, options: Mapping[str, Any], sense: Sense = types.MappingProxyType({})) -> None:

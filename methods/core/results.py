@@ -3,9 +3,11 @@
 import importlib.metadata
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from methods.core.audio import Clip
 from methods.core.errors import UserError
@@ -15,11 +17,28 @@ from methods.core.models.speech_model import SpeechModel
 LIBRARIES = ("torch", "transformers", "numpy")
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """What every technique gives. Each adds its own arrays, and its controls under `controls`."""
+
+    provenance: dict[str, Any]  # all that is needed to make the numbers again
+    complete: bool = True  # False: shown while the rest is being computed, or stopped before it was there
+
+    def table(self) -> pd.DataFrame:
+        """The numbers as a tidy table: what the CSV download holds."""
+        raise NotImplementedError
+
+
 def read_only(values: Any, dtype: Any = np.float64) -> np.ndarray:
     """A copy that nobody can write into: results and cached states are shared."""
     array = np.array(values, dtype=dtype)
     array.flags.writeable = False
     return array
+
+
+def listed(asked: Any) -> dict[str, Any]:
+    """The fields of a dataclass of options as a result remembers them: what JSON can hold, rows as lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(asked).items()}
 
 
 def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -> dict[str, Any]:

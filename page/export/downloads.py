@@ -7,16 +7,18 @@ import base64
 import dataclasses
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from methods.core.results import Result
+
 MIME = {"csv": "text/csv", "npz": "application/octet-stream", "svg": "image/svg+xml", "png": "image/png"}
 
 
-def download(kind: str, name: str, result: Any, figure: Figure | None) -> dict[str, str]:
+def download(kind: str, name: str, result: Result, figure: Figure | None) -> dict[str, str]:
     """What the page's script saves: file name, MIME type and base64 content."""
     make = {"csv": lambda: csv(result), "npz": lambda: npz(result)}.get(kind, lambda: picture(kind, figure, result))
     origin = result.provenance
@@ -29,30 +31,37 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in text).strip("_")
 
 
-def csv(result: Any) -> bytes:
+def csv(result: Result) -> bytes:
     """The tidy table; origin as columns of their own, which every spreadsheet and reader can skip."""
     kept = ("model", "weights_sha256", "clip", "clip_sha256", "corpus", "corpus_sha256")
     origin = {name: result.provenance[name] for name in kept if name in result.provenance}
     return result.table().assign(**origin).to_csv(index=False).encode("utf-8")
 
 
-def npz(result: Any) -> bytes:
+def npz(result: Result) -> bytes:
     """All arrays of the result by their fields' names, and `provenance` as JSON text.
 
     Random-weights twins come stacked; what is the same in them (times, names) is not repeated.
     """
     arrays: dict[str, Any] = {"provenance": json.dumps(result.provenance, ensure_ascii=False)}
-    for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if field.name == "provenance" or value is None:
-            continue
-        if field.name == "random" and isinstance(value, tuple):
+    for name, value in _fields(result):
+        if name == "random" and isinstance(value, tuple):
             arrays |= _stacked(value, result)
-        else:
-            arrays |= _flat(field.name, value)
+        elif name != "provenance":
+            arrays |= _flat(name, value)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _fields(result: Result) -> Iterator[tuple[str, Any]]:
+    """The result's fields that there are, those of its controls beside them."""
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        if field.name == "controls" and value is not None:
+            yield from _fields(value)
+        elif value is not None:
+            yield field.name, value
 
 
 def _flat(name: str, value: Any) -> dict[str, np.ndarray]:
@@ -121,7 +130,7 @@ def _seed(twin: Any) -> int:
     return twin.seed if hasattr(twin, "seed") else twin.provenance["options"]["seed"]
 
 
-def picture(kind: str, figure: Figure, result: Any) -> bytes:
+def picture(kind: str, figure: Figure, result: Result) -> bytes:
     """The figure as a file, its origin in the metadata."""
     buffer = io.BytesIO()
     origin = json.dumps(result.provenance, ensure_ascii=False)

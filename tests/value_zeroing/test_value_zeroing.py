@@ -145,7 +145,7 @@ def test_word_missing_is_a_sentence(clip, tiny_model, segments):
 def test_single_frames_come_in_steps_that_can_be_stopped(clip, tiny_model):
     segments = mixing.single_frames(clip, tiny_model)
     options = {"segments": segments, "layers": (2,), "stacks": ("encoder",), "random_seeds": (0,)}
-    steps = value_zeroing.analyse_in_steps(clip, tiny_model, **options)
+    steps = value_zeroing.analyse.in_steps(clip, tiny_model, **options)
     seen = []
     while True:
         try:
@@ -162,7 +162,7 @@ def test_single_frames_come_in_steps_that_can_be_stopped(clip, tiny_model):
     whole = value_zeroing.analyse(clip, tiny_model, **options)
     np.testing.assert_array_equal(result.encoder, whole.encoder)
     assert np.isnan(result.encoder[0]).all()
-    steps = value_zeroing.analyse_in_steps(clip, tiny_model, **options)
+    steps = value_zeroing.analyse.in_steps(clip, tiny_model, **options)
     next(steps)
     steps.close()  # Stop
 

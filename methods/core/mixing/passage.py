@@ -92,6 +92,14 @@ def asked(
     return found, stacks, layers or None
 
 
+def possible_layers(passage: Passage, stacks: Sequence[Stack], layers: Sequence[int] | None) -> tuple[int, ...] | None:
+    """The layers asked for (from 1; None: all), checked against the deepest of the stacks."""
+    if not layers:
+        return None
+    most = max(len(passage.sites(stack)) for stack in stacks)
+    return tuple(checked_layer(layer, most) for layer in layers)
+
+
 def possible_stacks(model: SpeechModel, stacks: Sequence[Stack]) -> tuple[Stack, ...]:
     """The stacks asked for, as far as the model has them. Raises UserError if it has none of them."""
     found = tuple(stack for stack in stacks if stack == "encoder" or model.writes_text)

@@ -10,10 +10,11 @@ from methods.core import results
 from methods.core.errors import UserError
 from methods.core.mixing.passage import STACKS, Passage
 from methods.core.models.sites import Stack
+from methods.core.results import Result
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MixingResult:
+class MixingResult(Result):
     """What every result of context mixing holds beside its maps: what its rows and columns are, and the control."""
 
     random: tuple[Any, ...]  # the same result with random weights, one per seed
@@ -23,7 +24,6 @@ class MixingResult:
     frames: np.ndarray  # (segments,) number of encoder frames in each segment
     tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
     prompt: int  # how many of the tokens are the prompt
-    provenance: dict[str, Any]
 
 
 def labels(passage: Passage) -> dict[str, Any]:
