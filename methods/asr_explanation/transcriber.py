@@ -100,7 +100,7 @@ class Listener:
         return [edits.plain_words(text) for text in self._reader.texts(states, None if least is None else hopeless)]
 
     def _symbols(self, sound: np.ndarray) -> tuple[str, ...]:
-        vocabulary, steps = models.ctc_vocabulary(self.model), stages.stages(self.clip, self.model)
+        vocabulary, steps = models.ctc_vocabulary(self.model), models.stages_of(self.clip, self.model)
         with self.model.lock:
             scores = stages.onward(steps, "waveform", torch.tensor(sound, dtype=torch.float32)[None])
         labels = [label for label, _ in runs(scores.argmax(-1).tolist(), vocabulary.blank)]

@@ -19,6 +19,7 @@ import torch
 
 from methods.attribution import map_agreement, own_heads
 from methods.attribution.own_heads import Heads
+from methods.core import models
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus, bundled, features
 from methods.core.errors import UserError
@@ -90,7 +91,7 @@ class Pooled:
 
     @cached_property
     def steps(self) -> stages.Stages:
-        return stages.stages(self.clip, self.model, window=WINDOW)
+        return models.stages_of(self.clip, self.model, window=WINDOW)
 
     @cached_property
     def base(self) -> np.ndarray:
@@ -230,7 +231,7 @@ def measure(
     `words` and `phones` are those of the clip. `corpus` is what the heads learn from: all bundled recordings if None.
     Raises UserError for a model that is no Whisper.
     """
-    if model.family != "whisper":
+    if models.family_of(model).window_s is None:
         raise UserError(
             f"The heads are trained on states of Whisper's encoder, and {model.id} is of another family; choose a "
             "Whisper model."

@@ -14,6 +14,7 @@ from methods.core.errors import UserError
 from methods.core.frames import Segment, without_overlap
 from methods.core.models.speech_model import SpeechModel
 
+NO_MODEL = dict.fromkeys(("model", "family", "weights_sha256"))
 LIBRARIES = ("torch", "transformers", "numpy")
 
 
@@ -45,10 +46,8 @@ def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -
     """All that is needed to make the numbers again; it goes into every download."""
     return {
         "technique": technique,
-        "model": model.id,
-        "family": model.family,
+        **model.origin,
         "decoder": model.writes_text,
-        "weights_sha256": model.weights_sha256,
         "clip": clip.name,
         "clip_sha256": clip.sha256,
         "seconds": clip.seconds,
@@ -61,9 +60,7 @@ def corpus_provenance(technique: str, corpus: Any, model: SpeechModel | None, **
     """The same for a result over a corpus; `model` is None where no model took part."""
     return {
         "technique": technique,
-        "model": None if model is None else model.id,
-        "family": None if model is None else model.family,
-        "weights_sha256": None if model is None else model.weights_sha256,
+        **(NO_MODEL if model is None else model.origin),
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
         "utterances": len(corpus.utterances),

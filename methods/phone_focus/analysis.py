@@ -14,7 +14,7 @@ from methods.core.corpus.items import Items, phone_items
 from methods.core.errors import UserError
 from methods.core.frames import FrameGrid
 from methods.core.models.speech_model import SpeechModel
-from methods.core.models.stages import at, stages
+from methods.core.models.stages import at
 from methods.core.options import check_options
 from methods.core.progress import Step, Steps, finish
 from methods.core.results import corpus_provenance, read_only
@@ -171,7 +171,7 @@ def _measured(
 
 def _of_one(utterance: Any, model: SpeechModel, readout: PhoneReadout, items: Items) -> tuple[np.ndarray, np.ndarray]:
     clip = utterance.clip
-    steps = stages(clip, model, window="clip")
+    steps = models.stages_of(clip, model, window="clip")
     own, grid = models.frame_grid(clip, model), mel_grid(clip.seconds)
     columns = [readout.symbols[str(label)] for label in items.label]
     spans = grid.spans(items.segments)

@@ -34,8 +34,8 @@ class PhoneReadout:
 
 def phone_readout(model: SpeechModel) -> PhoneReadout:
     """The phone head of this model; raises UserError where there is none."""
-    if model.family == "hama":
-        return _hama(model)
+    if models.family_of(model).layered is not None:
+        return _own(model)
     heads = ctc_heads.heads_for(model)
     if heads is None:
         raise UserError(
@@ -45,20 +45,12 @@ def phone_readout(model: SpeechModel) -> PhoneReadout:
     return _whisper(heads)
 
 
-def _hama(model: SpeechModel) -> PhoneReadout:
+def _own(model: SpeechModel) -> PhoneReadout:
     labels = {label.casefold(): number for number, label in enumerate(models.ctc_vocabulary(model).labels)}
     symbols = {arpabet.lower(): labels[ipa] for arpabet, ipa in IPA.items() if ipa in labels}
-
-    def layers(network: Any, mel: torch.Tensor, own: int) -> list[torch.Tensor]:
-        stream = network.stem_output(mel)
-        found = [network.log_probabilities(stream)]
-        for block in network.blocks:
-            stream = block(stream)
-            found.append(network.log_probabilities(stream))
-        return [each[:own] for each in found]
-
-    names = ("0 (conv stem)", *(str(i + 1) for i in range(len(model.network.blocks))))
-    return PhoneReadout(symbols, names, layers, "hama's own head, on every layer")
+    family = models.family_of(model)
+    names = (f"0 ({family.first})", *(str(i + 1) for i in range(models.layer_count(model))))
+    return PhoneReadout(symbols, names, family.layered, f"{family.name}'s own head, on every layer")
 
 
 def _whisper(heads: ctc_heads.CtcHeads) -> PhoneReadout:

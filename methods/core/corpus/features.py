@@ -75,7 +75,7 @@ def of_model(
 
 
 def _has_window(model: SpeechModel) -> bool:
-    return model.family == "whisper"
+    return models.family_of(model).window_s is not None
 
 
 def _encoded(corpus: Corpus, model: SpeechModel, window: str, subtract: bool) -> Steps[dict[str, np.ndarray]]:

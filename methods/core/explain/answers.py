@@ -88,7 +88,7 @@ class Panel:
             return read_only(self.read(self.model, output)) if self.window == "full" else self.scores(samples), said
 
     def _output(self, samples: np.ndarray, window: Window) -> Any:
-        steps = stages.stages(self.clip, self.model, window=window, renormalise=self.renormalise)
+        steps = models.stages_of(self.clip, self.model, window=window, renormalise=self.renormalise)
         batch = torch.tensor(np.ascontiguousarray(samples, dtype=np.float32))[None]
         return stages.onward(steps, "waveform", batch)
 

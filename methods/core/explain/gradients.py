@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 import torch
 
+from methods.core import models
 from methods.core.errors import UserError
 from methods.core.explain.perturb import Mode, filling
 from methods.core.explain.targets import Target
 from methods.core.frames import FRAME_SAMPLES
 from methods.core.models.stages import Level
-from methods.core.models.whisper.log_mel import padding_value
 from methods.core.progress import Step, Steps
 
 GradientMethod = Literal["saliency", "input x gradient", "SmoothGrad", "integrated gradients"]
@@ -98,7 +98,7 @@ def _levelled(target: Target, level: Level, entering: torch.Tensor) -> torch.Ten
     """The mean over time in every frame that is centred inside the clip. Only Whisper pads: the rest have no other."""
     time = 1 if level == "embedding" else entering.ndim - 1
     frames = entering.shape[time]
-    if target.model.family == "whisper" and level != "waveform":
+    if models.family_of(target.model).window_s is not None and level != "waveform":
         frames = min(frames, -(-len(target.clip.samples) // SAMPLES_PER_FRAME[level]))
     own = entering.narrow(time, 0, frames)
     own.copy_(own.mean(time, keepdim=True).expand_as(own))
@@ -107,9 +107,8 @@ def _levelled(target: Target, level: Level, entering: torch.Tensor) -> torch.Ten
 
 def _quiet(target: Target, mel: torch.Tensor) -> float:
     # hama's log-mel knows no clamp relative to the loudest cell: its silence is the logarithm of its floor.
-    return padding_value(mel) if target.model.family == "whisper" else float(
-        target.entering("log-mel", np.zeros_like(target.clip.samples)).min()
-    )  # fmt: skip
+    silence = models.family_of(target.model).silence
+    return silence(mel) if silence else float(target.entering("log-mel", np.zeros_like(target.clip.samples)).min())
 
 
 def _attributed(target: Target, level: Level, entering: torch.Tensor, times_input: bool = False) -> torch.Tensor:

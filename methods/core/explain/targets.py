@@ -50,7 +50,7 @@ class Target:
     @cached_property
     def steps(self) -> Stages:
         """The network, level by level."""
-        return stages.stages(self.clip, self.model, window=self.window, renormalise=self.renormalise)
+        return models.stages_of(self.clip, self.model, window=self.window, renormalise=self.renormalise)
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def head_of(model: SpeechModel, unit: str | None = None) -> Head:
 
 
 def _own_head(model: SpeechModel) -> Head:
-    scores = model.network.log_probabilities if model.family == "hama" else model.network.lm_head
+    scores = models.family_of(model).head(model)
 
     @torch.inference_mode()
     def top(states: torch.Tensor) -> np.ndarray:

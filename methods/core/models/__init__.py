@@ -22,6 +22,7 @@ from methods.core.models.passes import (
     encoder_states,
     frame_grid,
     layer_count,
+    stages_of,
     transcribe,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "layer_count",
     "load_model",
     "random_twin",
+    "stages_of",
     "transcribe",
 ]

@@ -3,22 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from methods.core.audio import Clip
 from methods.core.frames import FrameGrid, wav2vec2_grid, whisper_grid
 from methods.core.models import hama, wav2vec2, whisper
+from methods.core.models.hama import stages as hama_stages
 from methods.core.models.sites import EncoderPass
 from methods.core.models.speech_model import SpeechModel
+from methods.core.models.stages import Stages, Window
 from methods.core.models.wav2vec2 import sites as wav2vec2_sites
+from methods.core.models.wav2vec2 import stages as wav2vec2_stages
 from methods.core.models.whisper import sites as whisper_sites
+from methods.core.models.whisper import stages as whisper_stages
+from methods.core.models.whisper.log_mel import padding_value
 
 
 @dataclass(frozen=True)
 class Family:
     """What differs between families of models; nothing above this module knows."""
 
+    name: str  # as the page writes it
     load: Callable[[str, Path, str], SpeechModel] | None  # from a folder; None where there is no such thing
     encode: Callable[[SpeechModel, np.ndarray, int], EncoderPass]  # model, samples, own frames
     grid: Callable[[int], FrameGrid]  # number of samples -> where the frames are
@@ -26,6 +34,13 @@ class Family:
     layers: Callable[[SpeechModel], int]
     ctc: Callable[[SpeechModel, np.ndarray], torch.Tensor] | None  # model, samples -> (frames, labels) scores
     first: str  # what hidden[0] is
+    stages: Callable[[Clip, SpeechModel, Window, bool], Stages]  # samples to answer in differentiable steps
+    head: (
+        Callable[[SpeechModel], Callable[[torch.Tensor], torch.Tensor]] | None
+    )  # the CTC head alone: states -> scores
+    window_s: float | None = None  # s that the model always reads, silence after a shorter clip; None: the clip alone
+    silence: Callable[[torch.Tensor], float] | None = None  # log-mel of a clip -> what silence is in it; None: measure
+    layered: Callable[[Any, torch.Tensor, int], list[torch.Tensor]] | None = None  # its phone head on every layer
 
 
 def _encode_whisper(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPass:
@@ -41,6 +56,7 @@ def _encode_hama(model: SpeechModel, samples: np.ndarray, own: int) -> EncoderPa
 
 
 _WAV2VEC2 = Family(
+    name="wav2vec 2.0",
     load=wav2vec2.hub_wav2vec2,
     encode=_encode_wav2vec2,
     grid=wav2vec2_grid,
@@ -48,9 +64,12 @@ _WAV2VEC2 = Family(
     layers=lambda model: model.network.config.num_hidden_layers,
     ctc=wav2vec2.ctc_logits,
     first="projection + positions",
+    stages=wav2vec2_stages.stages,
+    head=lambda model: model.network.lm_head,
 )
 FAMILIES: dict[str, Family] = {
     "whisper": Family(
+        name="Whisper",
         load=whisper.hub_whisper,
         encode=_encode_whisper,
         grid=whisper_grid,
@@ -58,9 +77,14 @@ FAMILIES: dict[str, Family] = {
         layers=lambda model: model.network.config.encoder_layers,
         ctc=None,
         first="conv + positions",
+        stages=whisper_stages.stages,
+        head=None,
+        window_s=30.0,
+        silence=padding_value,
     ),
     **dict.fromkeys(("wav2vec2", "hubert", "wavlm", "data2vec-audio"), _WAV2VEC2),
     "hama": Family(
+        name="hama",
         load=None,
         encode=_encode_hama,
         grid=hama.hama_grid,
@@ -68,6 +92,9 @@ FAMILIES: dict[str, Family] = {
         layers=lambda model: len(model.network.blocks),
         ctc=lambda model, samples: model.network(model.front_end(samples)),
         first="conv stem",
+        stages=hama_stages.stages,
+        head=lambda model: model.network.log_probabilities,
+        layered=hama_stages.layered_scores,
     ),
 }
 

@@ -11,6 +11,7 @@ from methods.core.models.families import family_of
 from methods.core.models.hub import ModelError
 from methods.core.models.sites import DecoderPass, EncoderPass
 from methods.core.models.speech_model import Encoding, SpeechModel, Transcript, Vocabulary
+from methods.core.models.stages import Stages, Window
 from methods.core.models.whisper import sites as whisper_sites
 
 PASS_MEMORY = 2**30  # bytes of recorded passes kept in memory
@@ -53,6 +54,15 @@ def _pass_bytes(made: EncoderPass | DecoderPass) -> int:
     tensors = [t for site in sites for t in (site.query, site.key, site.value, site.residual)] + [made.hidden]
     tensors.append(made.output if isinstance(made, EncoderPass) else made.logits)
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def stages_of(clip: Clip, model: SpeechModel, *, window: Window = "full", renormalise: bool = False) -> Stages:
+    """The model's steps, each a function of a tensor with a batch axis of 1. `clip` is the unchanged clip.
+
+    wav2vec 2.0 is fed the clip shifted and scaled to mean 0 and variance 1. A perturbed clip keeps the shift and scale
+    of the unchanged one, lest silencing one word change all samples, unless `renormalise`.
+    """
+    return family_of(model).stages(clip, model, window, renormalise)
 
 
 def encode(clip: Clip, model: SpeechModel, *, keep: bool = True) -> Encoding:

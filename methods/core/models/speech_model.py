@@ -79,6 +79,11 @@ class SpeechModel:
         return self.weights_sha256, self.seed
 
     @property
+    def origin(self) -> dict[str, Any]:
+        """What a result remembers of the model that made it."""
+        return {"model": self.id, "family": self.family, "weights_sha256": self.weights_sha256}
+
+    @property
     def bytes(self) -> int:
         """Memory that the weights take."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.network.state_dict().values())

@@ -85,7 +85,7 @@ def test_log_mel_knows_its_gradient(tiny_model):
 
 
 def test_levels_lead_to_the_encoders_own_output(tiny_model, noisy):
-    steps = stages.stages(noisy, tiny_model)
+    steps = models.stages_of(noisy, tiny_model)
     features = tiny_model.front_end(noisy.samples, sampling_rate=16_000, return_tensors="pt").input_features
     with torch.no_grad():
         expected = tiny_model.network.model.encoder(features).last_hidden_state
@@ -98,7 +98,7 @@ def test_levels_lead_to_the_encoders_own_output(tiny_model, noisy):
 
 
 def test_clip_only_window_is_that_of_short_window(tiny_model, noisy):
-    steps = stages.stages(noisy, tiny_model, window="clip")
+    steps = models.stages_of(noisy, tiny_model, window="clip")
     samples = torch.tensor(noisy.samples.copy())[None]
     with torch.no_grad():
         expected = short_window.states(tiny_model.network, log_mel(tiny_model.front_end, samples), 35)[:, -1]

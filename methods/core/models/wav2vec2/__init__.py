@@ -250,6 +250,11 @@ def input_values(model: SpeechModel, samples: np.ndarray) -> torch.Tensor:
     return model.front_end(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_values
 
 
+def has_ctc_head(network: Any) -> bool:
+    """Whether the network writes symbols frame by frame."""
+    return hasattr(network, "lm_head")
+
+
 @torch.inference_mode()
 def ctc_logits(model: SpeechModel, samples: np.ndarray) -> torch.Tensor:
     """(frames, labels) what does a CTC model find in each frame? `model.tokenizer.labels` names the columns."""
