@@ -5,6 +5,9 @@ Every module answers one question with `analyse(clip, model, …)`, which return
 Speech Models".
 """
 
+from importlib import import_module
+from types import ModuleType
+
 # The table of contents, kept by hand: module -> (group of tabs, title of its tab).
 TECHNIQUES: dict[str, tuple[str, str]] = {
     "projection": ("Representation understanding", "Projection"),
@@ -34,3 +37,10 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "asr_explanation": ("Feature importance", "Sufficient sound"),
     "phone_focus": ("Feature importance", "Phone focus"),
 }
+
+
+def technique(name: str) -> ModuleType:
+    """The module of a technique, by its name in the table."""
+    if name not in TECHNIQUES:
+        raise KeyError(f"{name!r} is no technique; there are: {', '.join(TECHNIQUES)}")
+    return import_module(f"methods.{name}")

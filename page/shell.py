@@ -1,6 +1,5 @@
 """The page around the techniques: one clip and one model for all tabs, the tabs themselves, and links to any view."""
 
-import importlib
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, value_zeroing
+from methods import TECHNIQUES, attention, technique, value_zeroing
 from methods.core import models
 from page import session as sessions
 from page.examples import FIRST
@@ -16,7 +15,7 @@ from page.export import api, links
 from page.recipe import Now, Shell
 from page.session import Session
 from page.start import start_page
-from page.tabs import NOT_SCRIPTED, technique_tab_of
+from page.tabs import TABS
 from page.top import clip_area, corpus_area
 from page.top.clip_area import FIRST_MODEL
 from page.widgets.sound_plot import HEAD as SOUND_PLOT
@@ -50,8 +49,7 @@ def build() -> gr.Blocks:
         clip_area.connect(area)
         corpus_area.connect(own)
         links.connect(page, area, groups, inner, link)
-        scripted = [name for name in TECHNIQUES if name not in NOT_SCRIPTED]
-        api.endpoints({name: importlib.import_module(f"methods.{name}") for name in scripted})
+        api.endpoints({name: technique(name) for name, entry in TABS.items() if entry.scripted})
     return page
 
 
@@ -81,7 +79,7 @@ def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
     @gr.render(inputs=[shell.session, shell.units, link], triggers=[build.click], show_progress="hidden")
     def content(session: Session | None, units: str, opened: dict[str, Any] | None) -> None:
         asked = opened["options"] if opened and opened["shared"]["technique"] == name else {}
-        technique_tab_of(name, replace(shell, now=Now(session, units, asked)))
+        TABS[name].tab(replace(shell, now=Now(session, units, asked)))
 
     # At every change of any event's state the browser copies all that is inside the components that show progress.
     list(gr.context.Context.root_block.fns.values())[-1].show_progress_on = [build]
@@ -93,7 +91,7 @@ def warm_up() -> None:
     def first_view() -> None:
         model = models.load_model(FIRST_MODEL)
         session, _ = sessions.heard(sessions.from_example(FIRST), model)
-        for technique in (value_zeroing, attention):
-            technique.analyse(session.clip, model, segments=session.segments("words"))
+        for first in (value_zeroing, attention):
+            first.analyse(session.clip, model, segments=session.segments("words"))
 
     threading.Thread(target=first_view, name="warm-up", daemon=True).start()

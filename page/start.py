@@ -1,10 +1,8 @@
 """The start page: what this is, what one can ask, and lessons whose answers are known."""
 
-import importlib
-
 import gradio as gr
 
-from methods import TECHNIQUES
+from methods import TECHNIQUES, technique
 
 WELCOME = """## What can you ask here?
 Every tab asks one question of the clip and model above. Each picture comes with its control: the same network with
@@ -92,7 +90,7 @@ def _group(group: str) -> str:
 
 def _technique(name: str) -> str:
     title = TECHNIQUES[name][1]
-    question = importlib.import_module(f"methods.{name}").__doc__.strip().split("\n\n", 1)[0].strip("*")
+    question = technique(name).__doc__.strip().split("\n\n", 1)[0].strip("*")
     return f"- [**{title}**](?technique={name}): {' '.join(question.split())}"
 
 

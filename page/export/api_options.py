@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from methods.core.errors import UserError
 from methods.core.options import NAMES, described, is_number, short
+from page.tabs import TABS
 from page.top.clip_area import allowed_model
 
 MOST_SEEDS = 3  # random-weights twins that one call may ask for
@@ -22,52 +23,18 @@ JSON_NAMES = NAMES | {str: f"text of up to {LONGEST_TEXT:,} characters", type(No
 OTHERWISE = (f"a list of up to {LONGEST_LIST}", "nothing that can be given here")
 MODEL_NAMES = {"other"}  # a second model; on the public Space from the menu, like the first
 
-# Option, or technique.option where they differ -> least and most. Every number that `analyse` takes must be here.
-LIMITS: dict[str, tuple[float, float]] = {
+# Least and most of the numbers that several techniques take; those of one technique stand in its tab.
+SHARED: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
     "random_seeds": (0, 2**31 - 1),
     "control_seeds": (0, 2**31 - 1),
     "draw_seed": (0, 2**31 - 1),
     "layers": (0, 48),
-    "opened": (1, 48),
     "occurrence": (1, 1000),
-    "cue_occurrence": (1, 1000),
-    "target_occurrence": (1, 1000),
-    "interval": (0, 30),  # s
     "time_limit": (1, 600),  # s
-    "projection.most": (24, 3000),
-    "projection.perplexity": (2, 100),
-    "projection.neighbours": (2, 100),
-    "rsa.most": (10, 300),  # each item more is a pair more with every other one
-    "rsa.shuffles": (20, 2000),
-    "cka.most": (20, 2000),
-    "cka.tau": (0.01, 100),
-    "cka.resamples": (20, 500),
-    "cca.most": (60, 8000),
-    "abx.most": (2, 30),
-    "phone_focus.most": (2, 60),
     "units": (2, 500),
-    "continuum.first": (1, 1000),
-    "continuum.second": (1, 1000),
-    "continuum.amount": (0.5, 2),
-    "continuum.count": (2, 11),
     "draws": (3, 50),
-    "silenced": (0, 10),  # an encoder pass each
-    "orders": (3, 50),
-    "random_orders": (3, 50),
     "steps": (1, 256),
-    "samples": (2, 512),
-    "attribution.share": (0.01, 1),
-    "attribution.heads": (0, 9),
-    "spectrogram_occlusion.share": (0.01, 0.99),
-    "masks": (24, 1000),
-    "patches_per_second": (1, 100),
-    "points": (2, 20),
-    "random_maps": (1, 20),
-    "mutants": (20, 1000),
-    "causal_budget": (0, 1000),
-    "frame": (0.02, 0.07),  # s
-    "threshold": (0.01, 1),
 }
 
 
@@ -111,7 +78,7 @@ def _allowed(technique: str, name: str, kind: Any, value: Any) -> Any:
 
 def limits_of(technique: str, name: str) -> tuple[float, float] | None:
     """The least and most of an option that is a number."""
-    return LIMITS.get(f"{technique}.{name}", LIMITS.get(name))
+    return TABS[technique].limits.get(name, SHARED.get(name))
 
 
 def fits(value: Any, kind: Any) -> bool:

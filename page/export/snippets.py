@@ -1,10 +1,10 @@
 """The Python lines that make the numbers on the page again."""
 
-import importlib
 import inspect
 from pathlib import Path
 from typing import Any
 
+from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
 from page.examples import EXAMPLES
@@ -97,7 +97,7 @@ def _beside(options: dict[str, Any], session: Session) -> tuple[str, list[str]]:
 
 def _arguments(technique: str, options: dict[str, Any]) -> list[str]:
     """The options of `analyse` that a result remembers, as they are written in Python."""
-    taken = inspect.signature(importlib.import_module(f"methods.{technique}").analyse).parameters
+    taken = inspect.signature(technique_module(technique).analyse).parameters
     written = ["segments=segments"] if "segments" in taken and options.get("segments") else []
     if "transcript" in taken and options.get("transcript_given"):
         written.append(f"transcript={options['transcript']!r}")

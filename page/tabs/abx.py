@@ -47,6 +47,9 @@ RERUN = (
     "corpus", "on", "modes", "by", "across", "compare", "pooling", "states", "centred", "apart", "window", "units",
     "most",
 )  # fmt: skip
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "most": (2, 30),
+}
 
 
 def abx_tab(shell: Shell) -> Tab:

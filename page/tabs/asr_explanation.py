@@ -31,6 +31,12 @@ NARROWEST, WIDEST = 20, 70  # ms
 FEWEST, MOST = 100, 1000
 COLUMNS = 900  # of the envelope
 FEW = 0.1  # of the random versions: with fewer that pass, statistics of them say little
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "frame": (0.02, 0.07),  # s
+    "threshold": (0.01, 1),
+    "mutants": (20, 1000),
+    "causal_budget": (0, 1000),
+}
 
 
 def asr_explanation_tab(shell: Shell) -> Tab:

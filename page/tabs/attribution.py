@@ -55,6 +55,12 @@ RULES = (  # control -> its values, the default first
     ("window", tuple(value for _, value in WINDOWS)),
     ("tests", tuple(value for _, value in TESTS)),
 )
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "samples": (2, 512),
+    "share": (0.01, 1),
+    "orders": (3, 50),
+    "heads": (0, 9),
+}
 
 
 def attribution_tab(shell: Shell) -> Tab:

@@ -19,6 +19,9 @@ VIEWS = [(name, view) for view, name in cca.NAMES.items()]
 MEASURES = [(name, measure) for measure, name in canonical.MEASURES.items()]
 SCORINGS = [("on recordings that were not fitted", "held-out"), ("in sample (an illusion, mostly)", "in-sample")]
 RERUN = ("corpus", "measure", "scoring", "states", "window")
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "most": (60, 8000),
+}
 
 
 def cca_tab(shell: Shell) -> Tab:

@@ -26,6 +26,11 @@ COUNTS = [("300", "300"), ("1,000", "1000"), ("2,000", "2000"), ("4,000", "4000"
 ESTIMATORS = [("debiased", "debiased"), ("biased, with its floor", "biased")]
 VOCAL_TRACT = ("synthetic vocal tract with its movements, 88 s", "vocal_tract")
 RERUN = ("corpus", "other", "unit", "kernel", "tau", "most", "states", "window")
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "most": (20, 2000),
+    "tau": (0.01, 100),
+    "resamples": (20, 500),
+}
 
 
 def cka_tab(shell: Shell) -> Tab:

@@ -47,6 +47,12 @@ element.addEventListener('click', (event) => {
     playing = new Audio('data:audio/wav;base64,' + button.dataset.sound);
     playing.play();
 });"""
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "first": (1, 1000),
+    "second": (1, 1000),
+    "amount": (0.5, 2),
+    "count": (2, 11),
+}
 
 
 def continuum_tab(shell: Shell) -> Tab:

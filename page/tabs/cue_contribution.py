@@ -28,6 +28,11 @@ OWN = "own"
 PLACES = [(str(number), str(number)) for number in range(1, MOST_WORDS + 1)]
 PAIRS = {pair.clip: pair for pair in cues.PAIRS}
 PROMPT = [("count", "yes"), ("leave out", "no")]
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "cue_occurrence": (1, 1000),
+    "target_occurrence": (1, 1000),
+    "silenced": (0, 10),  # an encoder pass each
+}
 
 
 def cue_contribution_tab(shell: Shell) -> Tab:

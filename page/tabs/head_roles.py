@@ -38,6 +38,9 @@ PICK = """element.addEventListener('click', (event) => {
 });"""
 SHOWN = ["attention", "layer", "head", "kind", "cad", "distance_ms", "band_ms", "globalness", "verticality",
          "padding", "random_min_cad", "random_max_cad", "listed", "monotonicity"]  # fmt: skip
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "opened": (1, 48),
+}
 
 
 def head_roles_tab(shell: Shell) -> Tab:

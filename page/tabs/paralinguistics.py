@@ -30,6 +30,9 @@ TARGETS = [("the whole answer", "0"), *((f"answer {number}", number) for number 
 UNITS = [("nats (natural logarithms)", "nats"), ("probability", "probability")]
 GRIDS = [("few", "coarse"), ("as published", "published")]
 WINDOWS = [("exact (30 s)", "full"), ("clip only: quicker, another input", "clip")]
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "interval": (0, 30),  # s
+}
 
 
 def paralinguistics_tab(shell: Shell) -> Tab:

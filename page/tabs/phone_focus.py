@@ -22,6 +22,9 @@ from page.widgets.pictures import inline_svg
 MOST_LAYERS = 48
 GROUPS = [("speaker", "speaker"), ("sex", "sex"), ("language", "language")]
 MATCHED = [("the same kinds of phone from each", "yes"), ("whatever they say", "no")]
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "most": (2, 60),
+}
 
 
 def phone_focus_tab(shell: Shell) -> Tab:

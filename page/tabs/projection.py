@@ -39,6 +39,11 @@ RERUN = (
     "corpus", "method", "unit", "label", "states", "window", "scaled", "metric", "perplexity", "neighbours", "most",
 )  # fmt: skip
 PRESS = "Press a point to hear it."
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "perplexity": (2, 100),
+    "neighbours": (2, 100),
+    "most": (24, 3000),
+}
 
 
 def projection_tab(shell: Shell) -> Tab:

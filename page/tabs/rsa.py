@@ -36,6 +36,10 @@ HINT = "Press a cell of either matrix to hear both items of the pair."
 TREES = """One bracketed parse per recording, found by its words, such as
 `(S (NP (PRP you)) (VP (VBP are) (VP (VBN muted))))`. The bundled prompts have theirs already (written by hand)."""
 RERUN = ("unit", "corpus", "other", "method", "most", "centred", "states", "window")  # parses wait for “Run”
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "most": (10, 300),  # each item more is a pair more with every other one
+    "shuffles": (20, 2000),
+}
 
 
 def rsa_tab(shell: Shell) -> Tab:

@@ -34,6 +34,13 @@ LATER = "<p class='quiet'>Comes after the masks.</p>"
 PLAYED = """A spectrogram is no sound. Here the hidden cells of the clip are turned down to silence and its own phase
 is kept: a sound that the test never gave to the model (there they have a neutral value). Under each player is what
 the model writes of exactly that sound."""
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "share": (0.01, 0.99),
+    "masks": (24, 1000),
+    "patches_per_second": (1, 100),
+    "points": (2, 20),
+    "random_maps": (1, 20),
+}
 
 
 def spectrogram_occlusion_tab(shell: Shell) -> Tab:

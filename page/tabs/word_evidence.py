@@ -29,6 +29,9 @@ MODES = [(f"{mode}: {text}", mode) for mode, text in perturb.MODES.items()]
 MARGINS = [("none", "none"), ("100 ms before, 40 ms after (published code)", "published")]
 UNITS = [("nats (natural logarithms)", "nats"), ("probability", "probability")]
 WINDOWS = [("exact (30 s)", "full"), ("clip only: quicker, another input", "clip")]
+LIMITS = {  # of numbers in one call of the HTTP API: least and most
+    "random_orders": (3, 50),
+}
 
 
 def word_evidence_tab(shell: Shell) -> Tab:

@@ -50,7 +50,7 @@ def test_the_first_page_is_small_and_shows_no_progress_on_a_layout(page):
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_a_tab_shows_no_progress_on_a_layout(name):
     with gr.Blocks() as one:
-        tabs.technique_tab_of(name, a_shell())
+        tabs.TABS[name].tab(a_shell())
     assert large_targets(one.get_config_file()) == []
 
 
@@ -58,7 +58,7 @@ def test_a_tab_is_built_for_the_clip_that_is_there():
     """Lists of words are there before the clip changes again."""
     session = replace(from_example("en_f_weasels"), words=())
     with gr.Blocks():
-        made = tabs.technique_tab_of("attribution", replace(a_shell(), now=Now(session, "words", {"window": "exact"})))
+        made = tabs.TABS["attribution"].tab(replace(a_shell(), now=Now(session, "words", {"window": "exact"})))
     assert made.controls["word"].value == "0" and len(made.controls["word"].choices) > 1
 
 
@@ -68,7 +68,7 @@ def test_every_lesson_opens_what_it_says(link):
     technique, model, clip = (asked.pop(name, None) for name in ("technique", "model", "clip"))
     assert technique in TECHNIQUES and model in (None, *MODELS) and clip in (None, *EXAMPLES)
     with gr.Blocks():
-        controls = tabs.technique_tab_of(technique, a_shell()).controls
+        controls = tabs.TABS[technique].tab(a_shell()).controls
     wrong = []
     assert set(asked) <= set(controls)
     for name, text in asked.items():
