@@ -7,6 +7,7 @@ import gradio as gr
 
 from methods.core.corpus import Corpus
 from methods.core.errors import UserError
+from methods.core.results import Result
 from page.errors import toast
 from page.recipe import Own, Shell, Tab
 from page.session import Session
@@ -21,7 +22,7 @@ def connect(tab: Tab, shell: Shell, plots: Sequence[Any], hear: Callable, also: 
         plot.select(toast(hear), inputs, [heard], show_progress="hidden", api_visibility="private")
 
 
-def recordings(result: Any, session: Session, own: Own, corpus: str) -> Corpus:
+def recordings(result: Result, session: Session, own: Own, corpus: str) -> Corpus:
     """The recordings that a result was made of, if they are still those that are chosen."""
     sounds = corpus_area.chosen(corpus_area.with_corpus(present(session), own), corpus)
     if sounds.sha256 != result.provenance["corpus_sha256"]:

@@ -140,7 +140,7 @@ def run_and_stop(busy: bool) -> tuple[gr.Button, gr.Button]:
 def connect_views(parts: Parts) -> None:
     """Changing the view draws again; it runs nothing unless the result does not hold what is asked for."""
 
-    def redraw(result: Any, session: Session, corpus: Own, model_id: str, units: str, *values: Any) -> tuple:
+    def redraw(result: Result | None, session: Session, corpus: Own, model_id: str, units: str, *values: Any) -> tuple:
         named = parts.named(values)
         if result is None:
             return (gr.skip(),) * len(parts.drawn)
@@ -196,7 +196,7 @@ def connect_files(parts: Parts, buttons: list[gr.Button]) -> None:
 
 
 def _saver(parts: Parts) -> Callable:
-    def save(pressed: gr.EventData, result: Any, *values: Any) -> dict[str, str]:
+    def save(pressed: gr.EventData, result: Result, *values: Any) -> dict[str, str]:
         kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
         if result is None:
             raise UserError("There is nothing to download yet; press “Run” first.")

@@ -19,6 +19,7 @@ from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from methods.core.progress import time_limit
+from methods.core.results import Result
 from page.errors import toast
 from page.export.api_options import checked
 from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
@@ -118,7 +119,7 @@ def corpus_endpoint(module: ModuleType) -> Callable:
     return endpoint
 
 
-def _answer(result: Any) -> dict[str, Any]:
+def _answer(result: Result) -> dict[str, Any]:
     table = result.table()
     return {
         "table": table.astype(object).where(table.notna(), None).to_dict("list"),

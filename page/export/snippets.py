@@ -7,6 +7,7 @@ from typing import Any
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
+from methods.core.results import Result
 from page.examples import EXAMPLES
 from page.session import Session
 
@@ -20,7 +21,7 @@ ELSEWHERE = {  # corpora that are made in another way
 }
 
 
-def snippet(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
+def snippet(result: Result, technique: str, session: Session, shown: dict[str, Any]) -> str:
     """A script to run beside this repository, for the result on screen. A visitor's own file is named by hand."""
     origin, options = result.provenance, result.provenance["options"]
     if "corpus" in origin:
@@ -41,7 +42,7 @@ result.table().to_csv("{technique}.csv", index=False)
 """
 
 
-def _over_corpus(result: Any, technique: str, session: Session, shown: dict[str, Any]) -> str:
+def _over_corpus(result: Result, technique: str, session: Session, shown: dict[str, Any]) -> str:
     origin, options = result.provenance, result.provenance["options"]
     drawing = ", ".join(["result", *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
     model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
