@@ -130,12 +130,8 @@ def _tricks(trees: Mapping[str, ast.Module]) -> Iterator[str]:
                 yield f"{path}: line {node.lineno}: a table of names is read, not a name made up"
             if isinstance(node, ast.arg) and node.arg == "result" and _says(node.annotation, "Any"):
                 yield f"{path}: line {node.lineno}: result: Any; a result has a type"
-            if (
-                isinstance(node, ast.Attribute)
-                and node.attr == "family"
-                and not path.startswith("methods/core/models")
-            ):
-                yield f"{path}: line {node.lineno}: a model's family is asked for; `models.family_of` declares what differs"
+            if isinstance(node, ast.Attribute) and node.attr == "family" and "core/models/" not in path:
+                yield f"{path}: line {node.lineno}: a model's family is for core/models to ask; see `Family`"
 
 
 def _says(annotation: ast.expr | None, name: str) -> bool:
