@@ -33,9 +33,9 @@ from methods.core.mixing import STACKS, MixingResult, Passage, figure
 from methods.core.mixing.norms import averaged, summed_over
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options, options_of
-from methods.core.progress import Steps, finish
-from methods.core.results import read_only
+from methods.core.options import analysis, check_options, options_of
+from methods.core.progress import Steps
+from methods.core.results import listed, read_only
 
 Per = Literal["frame", "mass"]
 
@@ -77,6 +77,7 @@ class Attention(MixingResult):
         return mixing.table(self, "mass")
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -87,40 +88,32 @@ def analyse(
     stacks: Sequence[Stack] = STACKS,
     layers: Sequence[int] | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> Attention:
+) -> Steps[Attention]:
     """How is each head's attention spread over the words (or any segments, single frames included) of a clip?
 
     `segments` default to the words of the model's own transcript; `transcript` replaces the text that the decoder is
     teacher-forced on; `layers` (from 1) keeps only some layers, the others being NaN. Raises UserError for fewer than
     two segments, or for maps too large to keep. Source: Vaswani et al. 2017, eq. 1.
     """
-    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
+    stacks = mixing.possible_stacks(model, stacks)
+    passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
+    asked = mixing.Asked(stacks, mixing.possible_layers(passage, stacks, layers), tuple(random_seeds))
+    return (yield from mixing.with_controls(passage, random_seeds, lambda one: _measure(one, asked)))
 
 
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[Attention]:
-    """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
-    passage, stacks, layers = mixing.asked(clip, model, options)
-    names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
-    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
-
-
-def _measure(passage: Passage, stacks: Sequence[Stack], layers: Sequence[int] | None, names: dict) -> Attention:
+def _measure(passage: Passage, asked: mixing.Asked) -> Attention:
     maps: dict[str, Any] = dict.fromkeys((*STACKS, "encoder_padding", "cross_padding"))
-    for stack in stacks:
-        mass, padding = _stack_maps(passage, stack, layers)
+    for stack in asked.stacks:
+        mass, padding = _stack_maps(passage, stack, asked.layers)
         maps[stack] = read_only(mass)
         if stack != "decoder":
             maps[f"{stack}_padding"] = read_only(padding)
     heads = passage.model.decoding.alignment_heads if passage.model.writes_text else ()
     return Attention(
         **maps,
-        random=(),
         **mixing.labels(passage),
         alignment_heads=tuple((layer + 1, head + 1) for layer, head in heads),
-        provenance=mixing.origin("attention", passage, names),
+        provenance=mixing.origin("attention", passage, listed(asked)),
     )
 
 

@@ -36,9 +36,9 @@ from methods.core.mixing import STACKS, MixingResult, Passage, figure
 from methods.core.mixing.norms import following_norm, mixing_ratio, word_norms
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options, options_of
-from methods.core.progress import Steps, finish
-from methods.core.results import read_only
+from methods.core.options import analysis, check_options, options_of
+from methods.core.progress import Steps
+from methods.core.results import listed, read_only
 
 Per = Literal["frame", "mass"]
 Variant = Literal["norm", "residual", "layernorm"]
@@ -150,6 +150,7 @@ def _ratio_table(result: AttentionNorm, stack: Stack) -> pd.DataFrame:
     return table
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -160,7 +161,7 @@ def analyse(
     stacks: Sequence[Stack] = STACKS,
     layers: Sequence[int] | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> AttentionNorm:
+) -> Steps[AttentionNorm]:
     """How long is the vector that each word (or any segment, single frames included) adds to each other one?
 
     `segments` default to the words of the model's own transcript; `transcript` replaces the text that the decoder is
@@ -168,31 +169,23 @@ def analyse(
     two segments, or for maps too large to keep. Source: Kobayashi et al. 2020, eq. 3 and section 3; 2021, section 3:
     ‖Σ_h α^h_ij f^h(x_j) [+ x_i if i = j]‖, with f^h(x) = (x W_V^h + b_V^h) W_O^h.
     """
-    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
+    stacks = mixing.possible_stacks(model, stacks)
+    passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
+    asked = mixing.Asked(stacks, mixing.possible_layers(passage, stacks, layers), tuple(random_seeds))
+    return (yield from mixing.with_controls(passage, random_seeds, lambda one: _measure(one, asked)))
 
 
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[AttentionNorm]:
-    """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
-    passage, stacks, layers = mixing.asked(clip, model, options)
-    names = {"stacks": list(stacks), "layers": list(layers) if layers else None, "random_seeds": list(random_seeds)}
-    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, stacks, layers, names)))
-
-
-def _measure(passage: Passage, stacks: Sequence[Stack], layers: Sequence[int] | None, names: dict) -> AttentionNorm:
+def _measure(passage: Passage, asked: mixing.Asked) -> AttentionNorm:
     fields = [name for name in AttentionNorm.__annotations__ if name.split("_")[0] in STACKS]
     arrays: dict[str, Any] = dict.fromkeys(fields)
-    for stack in stacks:
-        found = _stack_norms(passage, stack, layers)
+    for stack in asked.stacks:
+        found = _stack_norms(passage, stack, asked.layers)
         arrays |= {name: read_only(values) for name, values in found.items() if name in fields}
     return AttentionNorm(
         **arrays,
-        random=(),
         times=read_only(models.frame_grid(passage.clip, passage.model).times),
         **mixing.labels(passage),
-        provenance=mixing.origin("attention norm", passage, names),
+        provenance=mixing.origin("attention norm", passage, listed(asked)),
     )
 
 

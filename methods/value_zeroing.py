@@ -155,7 +155,6 @@ def _measured(
         maps[stack] = read_only(found)
     return ValueZeroing(
         **{stack: maps.get(stack) for stack in STACKS},
-        random=(),
         **mixing.labels(passage),
         provenance=mixing.origin("value zeroing", passage, listed(asked)),
     )

@@ -29,7 +29,7 @@ published; so long words weigh more in it, even with random weights. Compare wit
 rollout: Abnar & Zuidema, Quantifying Attention Flow in Transformers, ACL 2020 (2020.acl-main.385).
 """
 
-from methods.context_mixing.analysis import TITLES, analyse, analyse_in_steps
+from methods.context_mixing.analysis import TITLES, analyse
 from methods.context_mixing.figure import PANELS, curve_name, curve_values, draw_curves, panels, plot, views
 from methods.context_mixing.three_scores import NO_DISTANCE, NO_ROLLOUT, SCORES, ContextMixing
 from methods.context_mixing.whole_model import WholeModel
@@ -43,7 +43,6 @@ __all__ = [
     "ContextMixing",
     "WholeModel",
     "analyse",
-    "analyse_in_steps",
     "curve_name",
     "curve_values",
     "draw_curves",

@@ -4,9 +4,8 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -157,7 +156,7 @@ class ContextMixing(MixingResult):
 
 
 @torch.inference_mode()
-def measured(passage: Passage, stack: Stack, names: dict[str, Any]) -> ContextMixing:
+def measured(passage: Passage, stack: Stack, seeds: tuple[int, ...]) -> ContextMixing:
     """All three scores of one stack, layer by layer, without controls."""
     (rows, columns), step = passage.groups(stack), 1.0
     if stack == "encoder":
@@ -166,9 +165,8 @@ def measured(passage: Passage, stack: Stack, names: dict[str, Any]) -> ContextMi
     return ContextMixing(
         stack=stack,
         **{name: None if layers[0][name] is None else read_only([layer[name] for layer in layers]) for name in FIELDS},
-        random=(),
         **mixing.labels(passage),
-        provenance=mixing.origin("context mixing", passage, names),
+        provenance=mixing.origin("context mixing", passage, {"stack": stack, "random_seeds": list(seeds)}),
     )
 
 
@@ -201,12 +199,20 @@ def added_share(site: Site, rows: Sequence[range], weights: torch.Tensor) -> np.
     return np.array([share[group.start : group.stop].mean() for group in rows])
 
 
-def single(result: ContextMixing, pick: Callable[[ContextMixing], np.ndarray]) -> SimpleNamespace:
-    """One score in the shape that views and tables of context mixing read."""
+@dataclass(frozen=True, eq=False)
+class OneScore(MixingResult):
+    """One score of one stack in the shape that views and tables of context mixing read; None: another stack."""
+
+    encoder: np.ndarray | None  # (layers, rows, columns)
+    decoder: np.ndarray | None
+    cross: np.ndarray | None
+
+
+def single(result: ContextMixing, pick: Callable[[ContextMixing], np.ndarray]) -> OneScore:
+    """One score of a result and of its random twins."""
     stacks = {stack: pick(result) if stack == result.stack else None for stack in mixing.STACK_TITLES}
-    names = ("labels", "starts", "ends", "tokens", "prompt", "provenance")
-    random = tuple(single(part, pick) for part in result.random)
-    return SimpleNamespace(**stacks, **{name: getattr(result, name) for name in names}, random=random)
+    shared = {field.name: getattr(result, field.name) for field in fields(MixingResult)}
+    return OneScore(**stacks, **shared | {"random": tuple(single(part, pick) for part in result.random)})
 
 
 def _score_table(result: ContextMixing, score: Score, name: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ that the share that the residual stream keeps can be changed without running a m
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -122,14 +122,14 @@ class WholeModel(MixingResult):
         return pd.concat(tables, ignore_index=True)
 
 
-def measured_whole(passage: Passage, names: dict[str, Any]) -> WholeModel:
+def measured_whole(passage: Passage, seeds: tuple[int, ...]) -> WholeModel:
     """All three attentions of one network, without controls."""
-    parts = {stack: measured(passage, stack, names) for stack in mixing.STACKS}
+    parts = {stack: measured(passage, stack, seeds) for stack in mixing.STACKS}
     fields = {stack: read_only([getattr(part, score) for score in ORDER]) for stack, part in parts.items()}
     fields |= {f"{stack}_ratio": part.ratio for stack, part in parts.items()}
     empty = {"sound": np.zeros(0), "text": np.zeros(0)}
-    origin = mixing.origin("context mixing", passage, names)
-    raw = WholeModel(**fields, **empty, random=(), **mixing.labels(passage), provenance=origin)
+    origin = mixing.origin("context mixing", passage, {"stack": "whole", "random_seeds": list(seeds)})
+    raw = WholeModel(**fields, **empty, **mixing.labels(passage), provenance=origin)
     rolled = [raw.rollout(score) for score in ORDER]
     kept = {"sound": read_only([part.sound for part in rolled]), "text": read_only([part.text for part in rolled])}
     return replace(raw, **kept)

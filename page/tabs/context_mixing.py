@@ -68,7 +68,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> Steps:
     stack = values["stack"] if model.writes_text else "encoder"
     segments = session.segments(units) or None
-    return context_mixing.analyse_in_steps(
+    return context_mixing.analyse.in_steps(
         session.clip, model, segments=segments, transcript=session.text, stack=stack
     )
 

@@ -91,7 +91,7 @@ def _steps(module: ModuleType, session: Session, model: SpeechModel, units: str,
         options = {"segments": segments, "layers": (layer,), "stacks": (values["stack"],)}
     if "ablation" in values:
         options["ablation"] = values["ablation"]
-    return module.analyse_in_steps(session.clip, model, transcript=session.text, **options)
+    return module.analyse.in_steps(session.clip, model, transcript=session.text, **options)
 
 
 def _drawn(module: ModuleType, result: Any, values: Values) -> tuple[Values, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.progress import Step, Steps
 
+T = TypeVar("T")
 PASSAGE = ("segments", "transcript", "language")  # the options of every technique that `passage` takes
 LARGEST = 64 * 2**20  # numbers in one stack's maps: half a gigabyte
 STACK_TITLES: dict[Stack, str] = {
@@ -52,6 +53,15 @@ class Passage:
         return replace(self, model=models.random_twin(self.model, seed))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Which maps are wanted, as far as the model has them, and which controls."""
+
+    stacks: tuple[Stack, ...]
+    layers: tuple[int, ...] | None  # from 1; None: all
+    random_seeds: tuple[int, ...]
+
+
 def passage(
     clip: Clip,
     model: SpeechModel,
@@ -78,18 +88,6 @@ def single_frames(clip: Clip, model: SpeechModel) -> tuple[Segment, ...]:
     edges = np.clip(np.append(grid.times - grid.step / 2, np.inf), 0.0, clip.seconds).tolist()
     times = zip(grid.times, edges[:-1], edges[1:], strict=True)
     return tuple(Segment(f"{time:.2f} s", start, end) for time, start, end in times)
-
-
-def asked(
-    clip: Clip, model: SpeechModel, options: dict[str, Any]
-) -> tuple[Passage, tuple[Stack, ...], tuple[int, ...] | None]:
-    """The passage, stacks and layers (from 1; None: all) that the options ask for, as far as the model has them."""
-    stacks, layers = possible_stacks(model, options.get("stacks") or STACKS), options.get("layers")
-    found = passage(clip, model, stacks=stacks, **{key: options.get(key) for key in PASSAGE})
-    if layers is not None:
-        most = max(len(found.sites(stack)) for stack in stacks)
-        layers = tuple(checked_layer(layer, most) for layer in layers)
-    return found, stacks, layers or None
 
 
 def possible_layers(passage: Passage, stacks: Sequence[Stack], layers: Sequence[int] | None) -> tuple[int, ...] | None:
@@ -119,7 +117,7 @@ def checked_size(layers: int, heads: int, rows: int, columns: int) -> None:
         )
 
 
-def with_controls(passage: Passage, seeds: Sequence[int], measure: Callable[[Passage], Any]) -> Steps[Any]:
+def with_controls(passage: Passage, seeds: Sequence[int], measure: Callable[[Passage], T]) -> Steps[T]:
     """Measure the trained model, then one random-weights twin per seed; each is a step that can be stopped at."""
     yield Step(0.0, f"{passage.model.id}, trained weights")
     result, controls = measure(passage), []

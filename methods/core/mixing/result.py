@@ -1,7 +1,7 @@
 """What every result of context mixing holds: what its rows and columns are, shares of rows, and the table."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from methods.core.results import Result
 class MixingResult(Result):
     """What every result of context mixing holds beside its maps: what its rows and columns are, and the control."""
 
-    random: tuple[Any, ...]  # the same result with random weights, one per seed
+    random: tuple[Self, ...] = ()  # the same result with random weights, one per seed
     labels: tuple[str, ...]  # (segments,)
     starts: np.ndarray  # (segments,) seconds
     ends: np.ndarray  # (segments,) seconds
@@ -48,7 +48,7 @@ def origin(technique: str, passage: Passage, options: dict[str, Any]) -> dict[st
     )
 
 
-def required(result: Any, stack: Stack) -> np.ndarray:
+def required(result: MixingResult, stack: Stack) -> np.ndarray:
     """A stack's map, or a sentence about why there is none."""
     values = getattr(result, stack) if stack in STACKS else None
     if values is None:
@@ -77,7 +77,7 @@ class Place:
 
 
 def places(
-    result: Any, stack: Stack, prompt: bool
+    result: MixingResult, stack: Stack, prompt: bool
 ) -> tuple[tuple[Place, ...], tuple[Place, ...], np.ndarray, np.ndarray]:
     """The rows and columns of a stack's map, and which of the result's rows and columns they are."""
     sound = [Place(*item) for item in zip(result.labels, result.starts.tolist(), result.ends.tolist(), strict=True)]
@@ -105,7 +105,7 @@ def quiet_mean(values: np.ndarray) -> np.ndarray:
     return np.divide(np.nansum(values, -1), counted, out=np.full(len(values), np.nan), where=counted > 0)
 
 
-def table(result: Any, value: str) -> pd.DataFrame:
+def table(result: MixingResult, value: str) -> pd.DataFrame:
     """One line per attention, layer (and head), row and column: value, its share of the row, and the controls.
 
     `attention` is "encoder", "decoder" or "cross" ("stack" would collide with a method of every DataFrame).
@@ -114,7 +114,7 @@ def table(result: Any, value: str) -> pd.DataFrame:
     return pd.concat([part for part in tables if part is not None], ignore_index=True)
 
 
-def _stack_table(result: Any, stack: Stack, value: str) -> pd.DataFrame | None:
+def _stack_table(result: MixingResult, stack: Stack, value: str) -> pd.DataFrame | None:
     raw = getattr(result, stack)
     if raw is None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from methods.core.mixing.passage import checked_layer
-from methods.core.mixing.result import Place, places, quiet_mean, required, row_shares
+from methods.core.mixing.result import MixingResult, Place, places, quiet_mean, required, row_shares
 from methods.core.models.sites import Stack
 
 
@@ -41,7 +41,7 @@ class View:
 
 
 def build_view(
-    result: Any,
+    result: MixingResult,
     stack: Stack,
     *,
     pick: Callable[[Any], np.ndarray],
