@@ -2,9 +2,9 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,25 @@ def listed(asked: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(asked).items()}
 
 
+class Recordings(Protocol):
+    """What a result remembers of the recordings that it is about: a corpus, or a `Gathered` set of one's own."""
+
+    name: str
+    sha256: str
+    seconds: float
+    utterances: Sized
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A set of recordings that is no corpus."""
+
+    name: str
+    sha256: str
+    seconds: float
+    utterances: Sized  # as many as there are
+
+
 def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -> dict[str, Any]:
     """All that is needed to make the numbers again; it goes into every download."""
     return {
@@ -56,7 +75,7 @@ def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -
     }
 
 
-def corpus_provenance(technique: str, corpus: Any, model: SpeechModel | None, **options: Any) -> dict[str, Any]:
+def corpus_provenance(technique: str, corpus: Recordings, model: SpeechModel | None, **options: Any) -> dict[str, Any]:
     """The same for a result over a corpus; `model` is None where no model took part."""
     return {
         "technique": technique,

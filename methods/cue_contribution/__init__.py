@@ -24,8 +24,8 @@ cross-attention are about ±0.1 s.
 Transformers, EMNLP 2023 (arXiv 2310.09925).
 """
 
-from methods.cue_contribution.analysis import SENSE, analyse, analyse_in_steps
+from methods.cue_contribution.analysis import SENSE, analyse
 from methods.cue_contribution.figure import plot
 from methods.cue_contribution.result import HIGH, CueContribution, shown_stacks
 
-__all__ = ["HIGH", "SENSE", "CueContribution", "analyse", "analyse_in_steps", "plot", "shown_stacks"]
+__all__ = ["HIGH", "SENSE", "CueContribution", "analyse", "plot", "shown_stacks"]

@@ -13,11 +13,11 @@ from methods.core.frames import Segment
 from methods.core.mixing import STACKS, Passage
 from methods.core.models.sites import Stack
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Steps, finish
-from methods.core.results import read_only
+from methods.core.options import analysis
+from methods.core.progress import Steps
+from methods.core.results import listed, read_only
 from methods.cue_contribution import cue as cues
-from methods.cue_contribution.cue import CuePlace
+from methods.cue_contribution.cue import Asked, CuePlace
 from methods.cue_contribution.result import CueContribution
 from methods.cue_contribution.spelling import Listener
 from methods.cue_contribution.stretches import Stretches, random_stretches
@@ -25,6 +25,7 @@ from methods.cue_contribution.stretches import Stretches, random_stretches
 SENSE = {"draws": (0, 1000), "silenced": (0, 100), "cue_occurrence": (1, math.inf), "target_occurrence": (1, math.inf)}
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -44,7 +45,7 @@ def analyse(
     draw_seed: int = 0,
     silenced: int = 5,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> CueContribution:
+) -> Steps[CueContribution]:
     """How much of a target word comes from its cue, layer by layer, and what happens without the cue?
 
     `cue` and `target` are words (or several in a row) of the segments and of the text; an occurrence counts from 1.
@@ -54,57 +55,46 @@ def analyse(
     sound is silenced in the cue's stead, an encoder pass each. Without a decoder only the encoder's part is made.
     Raises UserError where a word is absent or ambiguous, a spelling blank, or the cue does not come first.
     """
-    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
-
-
-DEFAULTS = {
-    "alternative": None, "swapped": None, "cue_occurrence": None, "target_occurrence": None, "prompt": True,
-    "draws": 20, "draw_seed": 0, "silenced": 5,
-}  # fmt: skip
-
-
-def analyse_in_steps(
-    clip: Clip,
-    model: SpeechModel,
-    *,
-    cue: str,
-    target: str,
-    random_seeds: Sequence[int] = (0, 1, 2),
-    **options: Any,
-) -> Steps[CueContribution]:
-    """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {"cue": cue, "target": target, "random_seeds": random_seeds, **options}, SENSE)
-    stacks = mixing.possible_stacks(model, options.get("stacks") or STACKS)
-    others = _listed(options.get("alternative"))
-    for role, word in (*(("alternative", other) for other in others), ("swapped cue", options.get("swapped"))):
+    asked = Asked(
+        cue=cue,
+        target=target,
+        alternative=alternative,
+        swapped=swapped,
+        cue_occurrence=cue_occurrence,
+        target_occurrence=target_occurrence,
+        prompt=prompt,
+        draws=draws,
+        draw_seed=draw_seed,
+        silenced=silenced,
+        stacks=mixing.possible_stacks(model, stacks),
+        random_seeds=tuple(random_seeds),
+    )
+    for role, word in (*(("alternative", other) for other in asked.others), ("swapped cue", swapped)):
         if word is not None:
             cues.check_spelling(role, word)
-    passage = mixing.passage(clip, model, **{key: options.get(key) for key in mixing.PASSAGE})
-    asked = {"cue": cue, "target": target} | {name: options.get(name, value) for name, value in DEFAULTS.items()}
+    passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language)
     place = cues.find_place(passage, asked)
-    names = {**asked, "stacks": list(stacks), "random_seeds": list(random_seeds)}
-    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, place, stacks, names)))
+    return (yield from mixing.with_controls(passage, asked.random_seeds, lambda one: _measure(one, place, asked)))
 
 
-def _measure(passage: Passage, place: CuePlace, stacks: Sequence[Stack], names: dict[str, Any]) -> CueContribution:
+def _measure(passage: Passage, place: CuePlace, asked: Asked) -> CueContribution:
     fields: dict[str, Any] = {name: None for stack in STACKS for name in (stack, f"{stack}_null")}
     drawn = {}
-    for stack in stacks:
-        shares, null, drawn[stack] = _stack_shares(passage, place, stack, names)
+    for stack in asked.stacks:
+        shares, null, drawn[stack] = _stack_shares(passage, place, stack, asked)
         fields[stack], fields[f"{stack}_null"] = read_only(shares), read_only(null)
     seconds = {name: _seconds(passage, found) for name, found in (("cue", place.cue), ("target", place.target))}
     return CueContribution(
         **fields,
         null_places=tuple((stack, found.where) for stack, found in drawn.items()),
         null_distinct=read_only([found.distinct for found in drawn.values()], np.int64),
-        cue=names["cue"],
-        target=names["target"],
+        cue=asked.cue,
+        target=asked.target,
         cue_seconds=seconds["cue"],
         target_seconds=seconds["target"],
         words=len(passage.segments),
-        **_consequences(passage, place, names),
-        random=(),
-        provenance=mixing.origin("cue contribution", passage, names),
+        **_consequences(passage, place, asked),
+        provenance=mixing.origin("cue contribution", passage, listed(asked)),
     )
 
 
@@ -114,17 +104,17 @@ def _seconds(passage: Passage, found: range) -> tuple[float, float]:
 
 @torch.inference_mode()
 def _stack_shares(
-    passage: Passage, place: CuePlace, stack: Stack, names: dict[str, Any]
+    passage: Passage, place: CuePlace, stack: Stack, asked: Asked
 ) -> tuple[np.ndarray, np.ndarray, Stretches]:
     """(3, layers) shares from the cue, (3, layers, draws) from random stretches, and those stretches."""
-    rows, columns, cue, target = _positions(passage, place, stack, names["prompt"])
+    rows, columns, cue, target = _positions(passage, place, stack, asked.prompt)
     end = columns[-1].stop if stack == "decoder" else models.frame_grid(passage.clip, passage.model).frames
     # A causal row cannot read what comes later, so a decoder's runs of tokens end before the target or do not exist.
     last = target.start if stack == "decoder" else end
     # The prompt is no text: its first token is a sink of attention that no word can be compared with.
     first = len(passage.transcript.prompt) if stack == "decoder" else 0
     spans = [columns[index] for index in cue]
-    drawn = random_stretches(spans, target, last, names["draws"], names["draw_seed"], first)
+    drawn = random_stretches(spans, target, last, asked.draws, asked.draw_seed, first)
     every = [*columns, *(span for moved in drawn.places for span in moved)]
     shares, null = [], []
     for site in passage.sites(stack):
@@ -156,7 +146,7 @@ def _positions(
     return rows, spans, place.cue, found
 
 
-def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> dict[str, Any]:
+def _consequences(passage: Passage, place: CuePlace, asked: Asked) -> dict[str, Any]:
     """Probabilities of the target's spellings under each condition, for a trained model that writes text."""
     nothing = dict.fromkeys(("logprobs", "probabilities", "silenced_null", "replaced_null", "apart"))
     if passage.transcript is None or not passage.model.trained:
@@ -174,16 +164,16 @@ def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> d
         f"cue replaced by {token} in the text": (sound, blank),
         "both": (quiet, blank),
     }
-    if names["swapped"]:
-        changed = cues.with_cue(before, place, cues.spelled(model, names["swapped"]))
-        cases[f"cue swapped for “{names['swapped']}” in the text"] = (sound, changed)
-    spellings = {names["target"]: ids[place.target_tokens.start : place.target_tokens.stop]}
-    spellings |= {other: cues.spelled(model, other) for other in _listed(names["alternative"])}
+    if asked.swapped:
+        changed = cues.with_cue(before, place, cues.spelled(model, asked.swapped))
+        cases[f"cue swapped for “{asked.swapped}” in the text"] = (sound, changed)
+    spellings = {asked.target: ids[place.target_tokens.start : place.target_tokens.stop]}
+    spellings |= {other: cues.spelled(model, other) for other in asked.others}
     table = [[heard.spelled(ids, tokens) for tokens in spellings.values()] for heard, ids in cases.values()]
-    first, draws = len(passage.transcript.prompt), names["draws"]
+    first, draws = len(passage.transcript.prompt), asked.draws
     elsewhere, texts_apart = cues.replaced_elsewhere(before, place, first, neutral, draws)
     replaced = [[sound.spelled(ids, tokens)[1] for tokens in spellings.values()] for ids in elsewhere]
-    quiet_null, sounds_apart = _silenced_elsewhere(passage, place, names, before, list(spellings.values()))
+    quiet_null, sounds_apart = _silenced_elsewhere(passage, place, asked, before, list(spellings.values()))
     return {
         "conditions": tuple(cases),
         "spellings": tuple(spellings),
@@ -195,12 +185,8 @@ def _consequences(passage: Passage, place: CuePlace, names: dict[str, Any]) -> d
     }
 
 
-def _listed(alternative: str | Sequence[str] | None) -> Sequence[str]:
-    return [alternative] if isinstance(alternative, str) else alternative or ()
-
-
 def _silenced_elsewhere(
-    passage: Passage, place: CuePlace, names: dict[str, Any], before: tuple[int, ...], spellings: list[tuple[int, ...]]
+    passage: Passage, place: CuePlace, asked: Asked, before: tuple[int, ...], spellings: list[tuple[int, ...]]
 ) -> tuple[np.ndarray, int]:
     """(draws, spellings) the spellings' probability when other stretches, as long as the cue, are silenced.
 
@@ -210,7 +196,7 @@ def _silenced_elsewhere(
     start, end = (round(time / grid.step) for time in _seconds(passage, place.cue))
     target = range(*(round(time / grid.step) for time in _seconds(passage, place.target)))
     span = [range(start, max(end, start + 1))]
-    drawn = random_stretches(span, target, grid.frames, names["silenced"], names["draw_seed"])
+    drawn = random_stretches(span, target, grid.frames, asked.silenced, asked.draw_seed)
     found = []
     for (moved,) in drawn.places:
         quiet = cues.silenced(passage.clip, moved.start * grid.step, moved.stop * grid.step)

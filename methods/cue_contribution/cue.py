@@ -8,7 +8,6 @@ but “votre” says that “message” is written without an s. Everything here
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from methods.core.errors import UserError
 from methods.core.mixing import Passage, norms
 from methods.core.mixing.zeroing import site_distances
 from methods.core.models import whisper
-from methods.core.models.sites import Site
+from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
 from methods.core.speech.words import bare_word, find_words, plain_word, text_words
 from methods.cue_contribution.spelling import Listener
@@ -80,8 +79,31 @@ class CuePlace:
     target_tokens: range | None
 
 
-def find_place(passage: Passage, asked: dict[str, Any]) -> CuePlace:
-    """Cue and target among the segments and among the words of the text; `asked` holds words and occurrences.
+@dataclass(frozen=True)
+class Asked:
+    """The options of cue contribution; see `cue_contribution.analyse`."""
+
+    cue: str
+    target: str
+    alternative: str | Sequence[str] | None
+    swapped: str | None
+    cue_occurrence: int | None
+    target_occurrence: int | None
+    prompt: bool
+    draws: int
+    draw_seed: int
+    silenced: int
+    stacks: tuple[Stack, ...]
+    random_seeds: tuple[int, ...]
+
+    @property
+    def others(self) -> Sequence[str]:
+        """The other spellings, however they were given."""
+        return [self.alternative] if isinstance(self.alternative, str) else self.alternative or ()
+
+
+def find_place(passage: Passage, asked: Asked) -> CuePlace:
+    """Cue and target among the segments and among the words of the text;
 
     Raises UserError where one is absent or ambiguous, or the cue does not come first.
     """
@@ -94,9 +116,10 @@ def find_place(passage: Passage, asked: dict[str, Any]) -> CuePlace:
     return CuePlace(*spoken, *tokens)
 
 
-def _both(labels: list[str], asked: dict[str, Any]) -> list[range]:
-    found = [find_words(labels, asked[role], role, asked[f"{role}_occurrence"]) for role in ("cue", "target")]
-    check_order(*found, asked["cue"], asked["target"])
+def _both(labels: list[str], asked: Asked) -> list[range]:
+    wanted = (("cue", asked.cue, asked.cue_occurrence), ("target", asked.target, asked.target_occurrence))
+    found = [find_words(labels, word, role, occurrence) for role, word, occurrence in wanted]
+    check_order(*found, asked.cue, asked.target)
     return found
 
 

@@ -6,7 +6,6 @@ Source: Mohebbi et al., EMNLP 2023, figure 4.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from methods.core import mixing, models
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Step, Steps
-from methods.core.results import corpus_provenance, read_only
+from methods.core.results import Gathered, corpus_provenance, read_only
 from methods.core.speech.words import find_words
 from methods.core.statistics import linear_probe, scores, splits
 from methods.cue_contribution.sentences import NUMBERS, Example
@@ -81,7 +80,7 @@ def _origin(examples: Sequence[Example], model: SpeechModel, name: str, seeds: S
     sounds = [example.sound() for example in examples]
     parts = [(clip.sha256, one.target, one.number) for clip, one in zip(sounds, examples, strict=True)]
     digest, seconds = hashlib.sha256(repr(parts).encode()).hexdigest(), sum(clip.seconds for clip in sounds)
-    whole = SimpleNamespace(name=name, sha256=digest, utterances=examples, seconds=seconds)
+    whole = Gathered(name=name, sha256=digest, utterances=examples, seconds=seconds)
     return corpus_provenance("number probe", whole, model, random_seeds=list(seeds))
 
 

@@ -1,7 +1,7 @@
 """What cue contribution gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,12 @@ import pandas as pd
 from methods.core import mixing
 from methods.core.mixing import STACKS
 from methods.core.models.sites import Stack
+from methods.core.results import Result
 from methods.cue_contribution.cue import SCORES
 from methods.cue_contribution.stretches import ENOUGH
 
 
-def shown_stacks(result: Any) -> tuple[Stack, ...]:
+def shown_stacks(result: "CueContribution") -> tuple[Stack, ...]:
     """The stacks that this result has."""
     return tuple(stack for stack in STACKS if getattr(result, stack) is not None)
 
@@ -21,8 +22,8 @@ def shown_stacks(result: Any) -> tuple[Stack, ...]:
 HIGH = 95  # percentile of the random stretches above which a share is marked
 
 
-@dataclass(frozen=True, eq=False)
-class CueContribution:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CueContribution(Result):
     """Shares (3 scores, layers) that the target takes from its cue; None for a stack that was not asked for.
 
     The scores are attention, norm and value zeroing. Probabilities are those of the trained model; None for models
@@ -49,8 +50,7 @@ class CueContribution:
     silenced_null: np.ndarray | None  # (draws, spellings) the latter with a random stretch silenced instead
     replaced_null: np.ndarray | None  # (draws, spellings) with another run of as many tokens of the text replaced
     apart: tuple[int, int] | None  # how many of the stretches in `silenced_null` and `replaced_null` overlap no other
-    random: tuple["CueContribution", ...]  # the same with random weights, one per seed
-    provenance: dict[str, Any]
+    random: tuple[Self, ...] = ()  # the same with random weights, one per seed
 
     def contribution(self, stack: Stack = "encoder") -> np.ndarray:
         """(3, layers) shares from the cue, in the order attention, norm, value zeroing."""

@@ -1,7 +1,7 @@
 """Cue contribution over a whole set of examples: run them, go on after a stop, and average.
 
     examples = sentences.read_folder(folder)             # or from_hub(), bundled("french")
-    found = finish(analyse_set_in_steps(examples, model, cue_contribution.analyse, journal=path))
+    found = finish(analyse_set_in_steps(examples, model, journal=path))
     found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % bootstrap intervals
 
 The set of Mohebbi et al. (EMNLP 2023) has 720 pairs of determiner and noun, 257 of pronoun and verb, and 23 sentences
@@ -11,10 +11,9 @@ with both; the latter are used twice (determiner â†’ noun, determiner and noun â
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,9 @@ from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Step, Steps
-from methods.core.results import corpus_provenance, read_only
+from methods.core.results import Gathered, corpus_provenance, read_only
 from methods.core.statistics import scores
+from methods.cue_contribution.analysis import analyse
 from methods.cue_contribution.cue import SCORES
 from methods.cue_contribution.sentences import Example
 
@@ -104,14 +104,13 @@ def _mean(values: np.ndarray) -> np.ndarray:
 def analyse_set_in_steps(
     examples: Sequence[Example],
     model: SpeechModel,
-    measure: Callable[..., Any],
     *,
     journal: str | Path | MutableMapping[str, Any] | None = None,
     random_seeds: Sequence[int] = (0,),
     name: str = "sentences",
     **options: Any,
 ) -> Steps[SetResult]:
-    """Measure every example (`measure` is `cue_contribution.analyse`), one step each; partial results hold all so far.
+    """Measure every example, one step each; partial results hold all so far.
 
     `journal` is a file to which every example is added as one line of JSON as soon as it is done, or a dictionary in
     memory; what is in it for the same sound, words, weights and options is not run again. An example that is refused
@@ -134,7 +133,7 @@ def analyse_set_in_steps(
         seconds += clip.seconds
         key = _key(example, clip, model, random_seeds, options)
         if key not in known:
-            known[key] = {"key": key, **_measured(example, clip, model, measure, random_seeds, options)}
+            known[key] = {"key": key, **_measured(example, clip, model, random_seeds, options)}
             if isinstance(journal, str | Path):
                 with Path(journal).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(known[key]) + "\n")
@@ -178,7 +177,6 @@ def _measured(
     example: Example,
     clip: Clip,
     model: SpeechModel,
-    measure: Callable[..., Any],
     seeds: Sequence[int],
     options: dict[str, Any],
 ) -> dict[str, Any]:
@@ -186,7 +184,7 @@ def _measured(
     given = {"cue": example.cue, "target": example.target, "segments": example.words, "random_seeds": seeds}
     said = {"transcript": example.transcript, "language": example.language}
     try:
-        result = measure(clip, model, **given, **(said if model.writes_text else {}), **options)
+        result = analyse(clip, model, **given, **(said if model.writes_text else {}), **options)
     except UserError as problem:
         return {**record, "refused": str(problem)}
     stacks = [stack for stack in ("encoder", "decoder", "cross") if getattr(result, stack) is not None]
@@ -231,5 +229,5 @@ def _origin(
 ) -> dict[str, Any]:
     """Where the numbers come from; the set's hash is that of its sounds, words, weights and options."""
     digest = hashlib.sha256("".join(record["key"] for record in records).encode()).hexdigest()
-    whole = SimpleNamespace(name=name, sha256=digest, utterances=records, seconds=seconds)
+    whole = Gathered(name=name, sha256=digest, utterances=records, seconds=seconds)
     return corpus_provenance("cue contribution of a set", whole, model, **options)

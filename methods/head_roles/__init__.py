@@ -21,7 +21,7 @@ centred scores do not depend on that choice. A name is relative to the other hea
 2006.03265). Band: Alastruey et al., ACL SRW 2022. Similarity: Audhkhasi et al., 2022 (arXiv 2209.06096).
 """
 
-from methods.head_roles.analysis import GAUGE_FREE, analyse, analyse_in_steps
+from methods.head_roles.analysis import GAUGE_FREE, analyse
 from methods.head_roles.figure import plot, radius_curve, score_curve, similarity_curve
 from methods.head_roles.result import OBJECTS, HeadRoles
 
@@ -30,7 +30,6 @@ __all__ = [
     "OBJECTS",
     "HeadRoles",
     "analyse",
-    "analyse_in_steps",
     "plot",
     "radius_curve",
     "score_curve",

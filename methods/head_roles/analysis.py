@@ -13,8 +13,8 @@ from methods.core.frames import Segment
 from methods.core.mixing import Passage
 from methods.core.models.sites import Site
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Steps, finish
+from methods.core.options import analysis
+from methods.core.progress import Steps
 from methods.core.results import read_only
 from methods.core.speech.words import bare_word
 from methods.head_roles import diagonality
@@ -27,6 +27,7 @@ LARGEST_MAP = 500  # cells on a side of an opened head
 _measured = BoundedCache(128 * 2**20)  # bytes: opening another head must not measure all of them again
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -36,32 +37,23 @@ def analyse(
     language: str | None = None,
     opened: tuple[int, int] | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> HeadRoles:
+) -> Steps[HeadRoles]:
     """What does each head of the encoder do, and which cross-attention heads follow the speech?
 
     `segments` (phones) are the classes of the phoneme attention relationship; without them there is none.
     `transcript` replaces the text that a decoder is teacher-forced on. `opened` (layer, head), from 1, keeps that
     head's map frame by frame. Raises UserError for a head that the model does not have.
     """
-    return finish(analyse_in_steps(**locals()))  # nothing but the arguments is local yet
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[HeadRoles]:
-    """`analyse`, one model after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
-    segments, opened = tuple(options.get("segments") or ()), options.get("opened")
-    text = None
-    if model.writes_text:
-        text = models.transcribe(clip, model, text=options.get("transcript"), language=options.get("language"))
+    segments = tuple(segments or ())
+    text = models.transcribe(clip, model, text=transcript, language=language) if model.writes_text else None
     spans = tuple(models.frame_grid(clip, model).spans(segments))
     passage = Passage(clip, model, segments, spans, text)
-    names = {"opened": list(opened) if opened else None, "random_seeds": list(random_seeds)}
-    return (yield from mixing.with_controls(passage, random_seeds, lambda p: _measure(p, opened, names)))
+    seeds = tuple(random_seeds)
+    return (yield from mixing.with_controls(passage, seeds, lambda one: _measure(one, opened, seeds)))
 
 
-def _measure(passage: Passage, opened: tuple[int, int] | None, names: dict[str, Any]) -> HeadRoles:
+def _measure(passage: Passage, opened: tuple[int, int] | None, seeds: tuple[int, ...]) -> HeadRoles:
+    asked = {"opened": list(opened) if opened else None, "random_seeds": list(seeds)}
     key = (passage.model.key, passage.clip.sha256, passage.segments, passage.transcript and passage.transcript.ids)
     fields = _measured.fetch(key, lambda: _fields(passage), _bytes)
     heads = passage.model.decoding.alignment_heads if passage.model.writes_text else ()
@@ -74,8 +66,7 @@ def _measure(passage: Passage, opened: tuple[int, int] | None, names: dict[str, 
         opened=opened,
         opened_map=None if opened is None else _opened_map(passage, *opened),
         opened_edges=None if opened is None else read_only(diagonality.block_bounds(grid, LARGEST_MAP)),
-        random=(),
-        provenance=mixing.origin("head roles", passage, names),
+        provenance=mixing.origin("head roles", passage, asked),
     )
 
 

@@ -1,19 +1,20 @@
 """What head roles gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
 from methods.head_roles import diagonality
 
 OBJECTS = ("attention", "query", "key", "value", "output", "scores")  # whose cosine between heads; the last two, and
 SCORES = ("cad", "distance_ms", "band_ms", "globalness", "verticality", "diagonality")
 
 
-@dataclass(frozen=True, eq=False)
-class HeadRoles:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeadRoles(Result):
     """Scores of every encoder head, (layers, heads) unless said otherwise, and of cross-attention in Whisper."""
 
     cad: np.ndarray  # cumulative attention diagonality, 0 to 1
@@ -34,8 +35,7 @@ class HeadRoles:
     opened: tuple[int, int] | None  # (layer, head) from 1
     opened_map: np.ndarray | None  # (cells, cells) its weights, mean over blocks if there are over 500 frames
     opened_edges: np.ndarray | None  # (cells + 1,) s, where its cells begin and end
-    random: tuple["HeadRoles", ...]  # the same with random weights, one per seed
-    provenance: dict[str, Any]
+    random: tuple[Self, ...] = ()  # the same with random weights, one per seed
 
     @property
     def uniform(self) -> float:

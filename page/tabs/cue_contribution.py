@@ -107,7 +107,7 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     words = session.words or ()
     cue, target = (_chosen(words, role, values[role]) for role in ("cue", "target"))
     found = cues.find_homophones(target["target"])
-    return cue_contribution.analyse_in_steps(
+    return cue_contribution.analyse.in_steps(
         session.clip,
         model,
         **cue,
@@ -125,7 +125,7 @@ def _pair_steps(pair: cues.Pair, model: SpeechModel, prompt: bool) -> Steps:
             f"This pair is French and {model.id} writes no French; choose openai/whisper-base, or two English words "
             "of the clip above."
         )
-    return cue_contribution.analyse_in_steps(
+    return cue_contribution.analyse.in_steps(
         EXAMPLES[pair.clip].clip(),
         model,
         cue=pair.cue,

@@ -14,7 +14,6 @@ from typing import Any
 import gradio as gr
 from matplotlib.axes import Axes
 
-from methods import cue_contribution
 from methods.core import models
 from methods.core.errors import UserError
 from methods.core.figures import draw
@@ -159,7 +158,7 @@ def set_steps(
     if measure == "number":
         return number_probe.number_probe_in_steps(examples, model, random_seeds=tuple(range(seeds)), name=name)
     options = {"random_seeds": tuple(range(seeds)), "draws": DRAWS, "silenced": 0, "name": name}
-    return homophones.analyse_set_in_steps(examples, model, cue_contribution.analyse, journal=journal, **options)
+    return homophones.analyse_set_in_steps(examples, model, journal=journal, **options)
 
 
 def drawn(result: SetResult | NumberProbe) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     layer, head = _opened(values)
     opened = min(layer, len(sites)), min(head, len(sites[0].query))
     phones = session.phones or None
-    return head_roles.analyse_in_steps(session.clip, model, segments=phones, transcript=session.text, opened=opened)
+    return head_roles.analyse.in_steps(session.clip, model, segments=phones, transcript=session.text, opened=opened)
 
 
 def _options(values: Values) -> Values:

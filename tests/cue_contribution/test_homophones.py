@@ -161,7 +161,7 @@ def test_the_bundled_sentences_have_their_cue_before_their_target_once(name):
 
 
 def run(examples, model, **options):
-    return finish(sentence_set.analyse_set_in_steps(examples, model, cue_contribution.analyse, **{**QUICK, **options}))
+    return finish(sentence_set.analyse_set_in_steps(examples, model, **{**QUICK, **options}))
 
 
 def test_a_set_is_the_mean_of_its_examples(tiny_model):
@@ -211,7 +211,7 @@ def test_intervals_resample_sentences_not_examples():
     np.testing.assert_allclose([low, high], np.quantile(draws, [0.025, 0.975]), atol=error)
 
 
-def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path):
+def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     """What is measured does not matter here: numbers made of the clip's name, and a count of calls."""
     journal, examples, calls = tmp_path / "run.jsonl", [example(seed) for seed in range(3)], []
 
@@ -223,12 +223,14 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path):
         only = {"decoder": None, "cross": None, "random": (), "probabilities": None}
         return SimpleNamespace(encoder=shares, encoder_null=null, contribution=lambda _: shares, **only)
 
+    monkeypatch.setattr(sentence_set, "analyse", measure)
+
     def steps(**options):
-        return sentence_set.analyse_set_in_steps(examples, tiny_model, measure, journal=journal, **options)
+        return sentence_set.analyse_set_in_steps(examples, tiny_model, journal=journal, **options)
 
     memory = {}
-    finish(sentence_set.analyse_set_in_steps(examples, tiny_model, measure, journal=memory))
-    finish(sentence_set.analyse_set_in_steps(examples, tiny_model, measure, journal=memory))
+    finish(sentence_set.analyse_set_in_steps(examples, tiny_model, journal=memory))
+    finish(sentence_set.analyse_set_in_steps(examples, tiny_model, journal=memory))
     assert len(memory) == len(calls) == 3  # a dictionary is a journal too
     calls.clear()
     first = steps()
