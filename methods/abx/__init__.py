@@ -19,8 +19,8 @@ and thousands of tokens, and are not comparable with these.
 2025 (arXiv 2505.02692), whose conventions are kept; same and different words: Carlin et al., Interspeech 2011.
 """
 
-from methods.abx.analysis import SENSE, analyse, analyse_in_steps
+from methods.abx.analysis import SENSE, analyse
 from methods.abx.figure import plot
 from methods.abx.result import Abx
 
-__all__ = ["SENSE", "Abx", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SENSE", "Abx", "analyse", "plot"]

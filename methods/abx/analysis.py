@@ -2,26 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from methods.abx import tokens as abx_tokens
 from methods.abx import triples as abx_triples
-from methods.abx.result import Abx
+from methods.abx.result import Abx, AbxControls
 from methods.abx.tokens import Asked
 from methods.core import models
 from methods.core.corpus import Corpus, features
 from methods.core.corpus.features import Features
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, read_only
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 SENSE = abx_tokens.SENSE
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus,
     model: SpeechModel,
@@ -41,7 +41,7 @@ def analyse(
     subtract_silence: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> Abx:
+) -> Steps[Abx]:
     """How well does each layer keep the categories of `on` apart?
 
     `on`, `by` and `across` are attributes of the stretches: "phone", "word", "speaker", "previous", "next", "sex",
@@ -53,31 +53,22 @@ def analyse(
     tokens of a category under the same circumstances; `apart` takes x from another recording than a and b.
     `window` and `subtract_silence`: see `features.of_model`. Raises UserError if there is too little to compare.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Abx]:
-    """The same with progress: the trained model first, then acoustic features and random weights."""
-    check_options(analyse, options, SENSE)
-    asked = Asked(**options)
+    asked = Asked(
+        on=on, by=by, across=across, modes=modes, pooling=pooling, metric=metric, representation=representation,
+        units=units, centred=centred, most=most, apart=apart, window=window, subtract_silence=subtract_silence,
+        random_seeds=random_seeds, seed=seed,
+    )  # fmt: skip
     tasks, left_out = abx_tokens.tasks(corpus, asked)
     states = yield from within(abx_tokens.states(corpus, model, asked), 0.0, 0.4)
     yield Step(0.4, "comparing")
-    result = _first(corpus, model, states, tasks, left_out, asked)
+    result = _result(corpus, model, states, tasks, left_out, asked)
     yield Step(0.5, "acoustic features", result)
-    if asked.representation == "states" and asked.metric != "kl":
+    if representation == "states" and metric != "kl":
         result = _with_baselines(result, corpus, model, tasks, asked)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = (0.5 + 0.5 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        yield Step(begin, f"random weights, seed {seed}", result)
-        twin = models.random_twin(model, seed)
-        states = yield from within(abx_tokens.states(corpus, twin, asked), begin, end)
-        result = _with_random(result, states, tasks, asked)
-    return replace(result, done=True)
+    return (yield from _with_random(result, corpus, model, tasks, asked))
 
 
-def _first(
+def _result(
     corpus: Corpus,
     model: SpeechModel,
     states: Features,
@@ -101,13 +92,10 @@ def _first(
         pair_distance=read_only([layer.pairs.distance for layer in scored]),
         precision=read_only([layer.pairs.precision for layer in scored]),
         precision_chance=scored[0].pairs.chance,
-        baselines=(), baseline_error=read_only(np.zeros((0, len(modes)))), baseline_precision=read_only([]),
-        random=read_only(np.zeros((0, len(modes), len(states.names)))),
-        random_precision=read_only(np.zeros((0, len(states.names)))),
         examples=read_only(tasks.examples(), np.int64),
         utterance=read_only(items.utterance, np.int64), start=read_only(items.start), end=read_only(items.end),
-        label=tuple(map(str, tasks.label)), speaker=tuple(map(str, items.columns["speaker"])), done=False,
-        provenance=corpus_provenance("abx", corpus, model, **vars(asked), features_note=states.note),
+        label=tuple(map(str, tasks.label)), speaker=tuple(map(str, items.columns["speaker"])),
+        provenance=corpus_provenance("abx", corpus, model, **listed(asked), features_note=states.note),
     )  # fmt: skip
 
 
@@ -118,16 +106,25 @@ def _with_baselines(result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_
         measured = abx_tokens.measure(found.layers[0], found, tasks, asked)
         errors.append([measured.scores[mode].error for mode in result.modes])
         precisions.append(measured.pairs.precision)
-    names = tuple(BASELINES.values())
-    return replace(result, baselines=names, baseline_error=read_only(errors), baseline_precision=read_only(precisions))
-
-
-def _with_random(result: Abx, states: Features, tasks: abx_tokens.Tasks, asked: Asked) -> Abx:
-    scored = [abx_tokens.measure(layer, states, tasks, asked) for layer in states.layers]
-    errors = [[[layer.scores[mode].error for layer in scored] for mode in result.modes]]
-    precisions = [[layer.pairs.precision for layer in scored]]
-    return replace(
-        result,
-        random=read_only(np.concatenate([result.random, errors])),
-        random_precision=read_only(np.concatenate([result.random_precision, precisions])),
+    controls = AbxControls(
+        baselines=tuple(BASELINES.values()),
+        baseline_error=read_only(errors),
+        baseline_precision=read_only(precisions),
     )
+    return replace(result, controls=controls)
+
+
+def _with_random(result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_tokens.Tasks, asked: Asked) -> Steps[Abx]:
+    errors, precisions = [], []
+    known = result.controls or AbxControls()  # posteriors and units have no acoustic features beside them
+    for number, seed in enumerate(asked.random_seeds):
+        begin, end = (0.5 + 0.5 * (number + part) / len(asked.random_seeds) for part in (0, 1))
+        yield Step(begin, f"random weights, seed {seed}", result)
+        twin = models.random_twin(model, seed)
+        states = yield from within(abx_tokens.states(corpus, twin, asked), begin, end)
+        scored = [abx_tokens.measure(layer, states, tasks, asked) for layer in states.layers]
+        errors.append([[layer.scores[mode].error for layer in scored] for mode in result.modes])
+        precisions.append([layer.pairs.precision for layer in scored])
+        controls = replace(known, random=read_only(errors), random_precision=read_only(precisions))
+        result = replace(result, controls=controls)
+    return result

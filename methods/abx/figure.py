@@ -1,9 +1,8 @@
 """Pictures of ABX: errors over the layers with their controls, pairs of categories, same against different tokens."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from methods.abx.result import Abx
@@ -40,13 +39,14 @@ def draw_errors(ax: Axes, result: Abx, ink: str = draw.INK) -> None:
         ax.plot(places, 100 * result.error[number], color=colour, ls=style, marker="o", ms=4, label=f"trained{named}")
         ax.fill_between(places, 100 * result.low[number], 100 * result.high[number], color=colour, alpha=0.15, lw=0)
         colour = next(colours)
-        for seed in result.random[:, number]:
-            ax.plot(places, 100 * seed, color=colour, ls=style, lw=0.8, alpha=0.5)
-        if len(result.random):
-            mean, label = 100 * result.random[:, number].mean(0), f"random, {len(result.random)} seeds{named}"
-            ax.plot(places, mean, color=colour, ls=style, label=label)
-        for name, values in zip(result.baselines, result.baseline_error, strict=True):
-            ax.axhline(100 * values[number], color=next(colours), ls=style, lw=1.0, label=f"{name}{named}")
+        if result.has_random:
+            random = 100 * result.controls.random[:, number]
+            for seed in random:
+                ax.plot(places, seed, color=colour, ls=style, lw=0.8, alpha=0.5)
+            ax.plot(places, random.mean(0), color=colour, ls=style, label=f"random, {len(random)} seeds{named}")
+        for place, name in enumerate(result.baselines):
+            error = 100 * result.controls.baseline_error[place, number]
+            ax.axhline(error, color=next(colours), ls=style, lw=1.0, label=f"{name}{named}")
     ax.axhline(100 * CHANCE, color=draw.QUIET, ls=":", lw=1.0, label="chance")
     ax.set_xticks(places, [name.split(" ")[0] for name in result.layers])
     ax.set(xlabel="layer", ylabel="ABX error (%)", ylim=(0, max(55.0, 105 * float(np.nanmax(result.error)))))
@@ -57,16 +57,17 @@ def draw_pairs(ax: Axes, result: Abx, ink: str = draw.INK) -> None:
     """How well pairs of the same category are found by their distance."""
     level = np.ones(len(result.layers))
     curves = [Curve("trained", result.precision)]
-    if len(result.random):
-        curves.append(Curve(f"random, {len(result.random)} seeds", result.random_precision, control=True))
-    pairs = zip(result.baselines, result.baseline_precision, strict=True)
-    curves += [Curve(name, value * level, control=True) for name, value in pairs]
+    if result.has_random:
+        random = result.controls.random_precision
+        curves.append(Curve(f"random, {len(random)} seeds", random, control=True))
+    for number, name in enumerate(result.baselines):
+        curves.append(Curve(name, result.controls.baseline_precision[number] * level, control=True))
     curves.append(Curve("chance", result.precision_chance * level, control=True))
     curve_figures.layer_curves(ax, result.layers, curves, f"average precision,\nsame {result.on}", ink)
     ax.set_ylim(0, None)
 
 
-def draw_matrix(ax: Axes, result: Abx, mode: str, layer: int, ink: str = draw.INK) -> Any:
+def draw_matrix(ax: Axes, result: Abx, mode: str, layer: int, ink: str = draw.INK) -> QuadMesh:
     """The error of every pair of categories at one layer, white where it is never wrong. Returns the mesh."""
     values = result.matrix[result.modes.index(mode), layer]
     order = matrix.in_order(result.classes)

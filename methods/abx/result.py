@@ -1,14 +1,26 @@
 """What ABX gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
+
 
 @dataclass(frozen=True, eq=False)
-class Abx:
+class AbxControls:
+    """The same of acoustic features and of random weights; what is None may come, or was not asked for."""
+
+    baselines: tuple[str, ...] = ()  # acoustic features; posteriors and units are not compared with any
+    baseline_error: np.ndarray | None = None  # (baselines, modes)
+    baseline_precision: np.ndarray | None = None  # (baselines,)
+    random: np.ndarray | None = None  # (random seeds so far, modes, layers)
+    random_precision: np.ndarray | None = None  # (random seeds so far, layers)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Abx(Result):
     """ABX errors of every layer, with controls. Errors are shares between 0 and 1; one half is chance."""
 
     on: str  # what the categories are
@@ -27,24 +39,28 @@ class Abx:
     pair_distance: np.ndarray  # (layers, kinds) mean distance
     precision: np.ndarray  # (layers,) average precision of finding pairs of the same category by their distance
     precision_chance: float  # the share of such pairs
-    baselines: tuple[str, ...]  # acoustic features
-    baseline_error: np.ndarray  # (baselines, modes)
-    baseline_precision: np.ndarray  # (baselines,)
-    random: np.ndarray  # (random seeds so far, modes, layers)
-    random_precision: np.ndarray  # (random seeds so far, layers)
     examples: np.ndarray  # (modes, classes, classes, 3) int, which tokens are a, b, x of one triple; -1: none
     utterance: np.ndarray  # (tokens,) int, where the tokens are
     start: np.ndarray  # (tokens,) s
     end: np.ndarray  # (tokens,) s
     label: tuple[str, ...]  # (tokens,) category
     speaker: tuple[str, ...]  # (tokens,)
-    done: bool  # whether the controls are complete
-    provenance: dict[str, Any]
+    controls: AbxControls | None = None  # None until the first of them is there
 
     @property
     def best(self) -> int:
         """The layer with the lowest error in the first mode."""
         return int(self.error[0].argmin())
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Acoustic features that are there to compare with."""
+        return self.controls.baselines if self.controls else ()
+
+    @property
+    def has_random(self) -> bool:
+        """Whether there are errors of random weights."""
+        return self.controls is not None and self.controls.random is not None
 
     def table(self) -> pd.DataFrame:
         """One row per number: errors and intervals per layer, controls, pairs of categories, pairs of tokens."""
@@ -56,13 +72,13 @@ class Abx:
         ]
         rows += [
             (f"random weights {seed}", mode, layer, "error", "", "", values[m, n])
-            for seed, values in enumerate(self.random)
+            for seed, values in enumerate(self.controls.random if self.has_random else ())
             for m, mode in enumerate(self.modes)
             for n, layer in enumerate(self.layers)
         ]
         rows += [
-            (name, mode, "", "error", "", "", values[m])
-            for name, values in zip(self.baselines, self.baseline_error, strict=True)
+            (name, mode, "", "error", "", "", self.controls.baseline_error[number, m])
+            for number, name in enumerate(self.baselines)
             for m, mode in enumerate(self.modes)
         ]
         rows += [

@@ -34,21 +34,21 @@ SAME, OTHER = "same", "other"
 class Asked:
     """The options of `abx.analyse`."""
 
-    on: str = "phone"
-    by: Sequence[str] = ()
-    across: str = "speaker"
-    modes: Sequence[str] = ("within", "across")
-    pooling: str = "mean"
-    metric: str = "angular"
-    representation: str = "states"
-    units: int = 50
-    centred: bool = True
-    most: int = triples.MOST
-    apart: bool = True
-    window: str = "clip"
-    subtract_silence: bool = True
-    random_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    on: str
+    by: Sequence[str]
+    across: str
+    modes: Sequence[str]
+    pooling: str
+    metric: str
+    representation: str
+    units: int
+    centred: bool
+    most: int
+    apart: bool
+    window: str
+    subtract_silence: bool
+    random_seeds: Sequence[int]
+    seed: int
 
     def __post_init__(self) -> None:
         if self.metric == "kl" and self.representation != "posteriors":

@@ -18,8 +18,8 @@ a frame without a voice has no F0, and digital silence no intensity.
 (doi 10.1371/journal.pone.0060603) for VocalTractLab; Boersma & Weenink, Praat.
 """
 
-from methods.acoustic_probing.analysis import SENSE, analyse, analyse_in_steps
+from methods.acoustic_probing.analysis import SENSE, analyse
 from methods.acoustic_probing.figure import plot
 from methods.acoustic_probing.result import AcousticProbing
 
-__all__ = ["SENSE", "AcousticProbing", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SENSE", "AcousticProbing", "analyse", "plot"]

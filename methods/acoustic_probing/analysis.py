@@ -13,14 +13,15 @@ from methods.core import models
 from methods.core.corpus import Corpus, features
 from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
 
 SENSE = {"target": tuple(regression.TARGETS)}
 MEASURES = {"r": "Pearson's r", "r2": "share of variance (R²)"}
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus | Articulation,
     model: SpeechModel,
@@ -30,73 +31,63 @@ def analyse(
     subtract_silence: bool = False,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> AcousticProbing:
+) -> Steps[AcousticProbing]:
     """From which layer can F0, formants, intensity, duration or articulation be read?
 
     `target` is one of `regression.TARGETS`; "articulation" needs an `Articulation` for a corpus. `window` and
     `subtract_silence`: see `features.of_model`. Raises UserError if there is too little to measure or to split, or
     if it is the same everywhere.
     """
-    options = {"target": target, "window": window, "subtract_silence": subtract_silence, "seed": seed}
-    return finish(analyse_in_steps(corpus, model, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    corpus: Corpus | Articulation,
-    model: SpeechModel,
-    *,
-    target: str = "f0",
-    window: str = "clip",
-    subtract_silence: bool = False,
-    random_seeds: Sequence[int] = (0, 1, 2),
-    seed: int = 0,
-) -> Steps[AcousticProbing]:
-    """The same with progress: the trained model first, then acoustic features, then random weights."""
-    how = {"window": window, "subtract_silence": subtract_silence}
-    check_options(analyse, {"target": target, **how, "random_seeds": random_seeds, "seed": seed}, SENSE)
     clips = corpus.corpus if isinstance(corpus, Articulation) else corpus
     regression.check(corpus, target)
+    how = {"window": window, "subtract_silence": subtract_silence}
     states = yield from within(features.of_model(clips, model, **how), 0.0, 0.3)
     yield Step(0.3, f"measuring {regression.TARGETS[target]}")
     asked = regression.targets(corpus, target, states, seed)
     measured = regression.measure(states, asked)
     mfcc = regression.measure(features.acoustic(clips, model, "mfcc"), asked)
-    options = {"target": target, **how, "random_seeds": list(random_seeds), "seed": seed, "features_note": states.note}
-    origin = corpus_provenance("acoustic probing", clips, model, **options)
-    result = _first(states.names, asked, measured, mfcc, origin)
-    result = replace(result, recordings=tuple(utterance.clip.name for utterance in clips.utterances))
+    origin = corpus_provenance(
+        "acoustic probing", clips, model, target=target, **how, random_seeds=list(random_seeds), seed=seed,
+        features_note=states.note,
+    )  # fmt: skip
+    recordings = tuple(utterance.clip.name for utterance in clips.utterances)
+    result = _result(states.names, recordings, asked, measured, mfcc, origin)
     yield Step(0.4, "log-mel energies", result)
     result = _with_baseline(result, regression.measure(features.acoustic(clips, model, "log-mel"), asked))
+    lines = []
     for number, random_seed in enumerate(random_seeds):
         begin, end = (0.4 + 0.6 * (number + step) / len(random_seeds) for step in (0, 1))
         yield Step(begin, "random weights", result)
         twin = yield from within(features.of_model(clips, models.random_twin(model, random_seed), **how), begin, end)
-        line = regression.measure(twin, asked).r[None]
-        result = replace(result, random_r=read_only(np.concatenate([result.random_r, line])))
-    return replace(result, done=True)
+        lines.append(regression.measure(twin, asked).r)
+        result = replace(result, random_r=read_only(lines))
+    return result
 
 
-def _first(
-    names: tuple[str, ...], asked: Targets, measured: Measured, mfcc: Measured, origin: dict[str, Any]
+def _result(
+    layers: tuple[str, ...],
+    recordings: tuple[str, ...],
+    asked: Targets,
+    measured: Measured,
+    mfcc: Measured,
+    origin: dict[str, Any],
 ) -> AcousticProbing:
     scores = ("r", "r2", "rmse", "mean_r", "low", "high", "train_r", "shifted")
     return AcousticProbing(
         target=origin["options"]["target"],
         channels=asked.channels,
         units=asked.units,
-        layers=names,
+        layers=layers,
         **{name: read_only(getattr(measured, name)) for name in scores},
         baselines=("MFCC",),
         baseline_r=read_only(mfcc.r),
         baseline_r2=read_only(mfcc.r2),
-        random_r=read_only(np.zeros((0, *measured.r.shape))),
-        recordings=(),
+        recordings=recordings,
         recording=read_only(asked.utterance, np.int64),
         times=read_only(asked.times),
         truth=read_only(asked.values),
         predicted=read_only(measured.predicted, np.float32),
         predicted_mfcc=read_only(mfcc.predicted[0], np.float32),
-        done=False,
         provenance=origin,
     )
 

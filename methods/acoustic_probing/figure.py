@@ -1,7 +1,5 @@
 """Pictures of regression probes: r over the layers, channel by channel, and a recording's course."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,15 +25,12 @@ def plot(result: AcousticProbing, *, layer: int | None = None, recording: int = 
 TRUTH = "#9ca3af"  # grey reads on both themes
 LEGIBLE = 6  # channels drawn each in a colour of its own
 
-# The frozen result of the technique; core must not import techniques.
-Result = Any
 
-
-def curves(result: Result) -> list[Curve]:
+def curves(result: AcousticProbing) -> list[Curve]:
     """Mean r over the layers and its controls."""
     level = np.ones(len(result.layers))
     lines = [Curve("trained, held out", result.mean_r)]
-    if len(result.random_r):
+    if result.random_r is not None:
         values = np.array([[scores.mean_correlation(layer) for layer in seed] for seed in result.random_r])
         lines.append(Curve(f"random weights, {len(values)} seeds", values, control=True))
     for name, values in zip(result.baselines, result.baseline_r, strict=True):
@@ -45,7 +40,7 @@ def curves(result: Result) -> list[Curve]:
     return lines
 
 
-def draw_scores(ax: Axes, result: Result, ink: str = draw.INK) -> None:
+def draw_scores(ax: Axes, result: AcousticProbing, ink: str = draw.INK) -> None:
     """Mean r over the layers with its interval and controls."""
     curve_figures.layer_curves(ax, result.layers, curves(result), "Pearson's r", ink)
     ax.fill_between(range(len(result.layers)), result.low, result.high, color=draw.TRAINED, alpha=0.2, lw=0)
@@ -53,7 +48,7 @@ def draw_scores(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     ax.set_ylim(min(-0.2, float(np.nanmin(result.shifted)) - 0.05), 1)
 
 
-def draw_channels(ax: Axes, result: Result, ink: str = draw.INK) -> None:
+def draw_channels(ax: Axes, result: AcousticProbing, ink: str = draw.INK) -> None:
     """r of every coordinate at every layer, x solid and vertical dashed; of a single target the share of variance."""
     if len(result.channels) == 1:
         _draw_variance(ax, result, ink)
@@ -69,7 +64,7 @@ def draw_channels(ax: Axes, result: Result, ink: str = draw.INK) -> None:
     draw.plain_axes(ax, ink, columns=4)
 
 
-def _draw_variance(ax: Axes, result: Result, ink: str) -> None:
+def _draw_variance(ax: Axes, result: AcousticProbing, ink: str) -> None:
     level = np.ones(len(result.layers))
     baselines = zip(result.baselines, result.baseline_r2[:, 0], strict=True)
     lines = [Curve("trained, held out", result.r2[:, 0])]
@@ -78,7 +73,9 @@ def _draw_variance(ax: Axes, result: Result, ink: str) -> None:
     ax.set_ylim(min(0, float(np.nanmin(result.r2))), 1)
 
 
-def draw_course(ax: Axes, result: Result, layer: int, recording: int, channel: int, ink: str = draw.INK) -> None:
+def draw_course(
+    ax: Axes, result: AcousticProbing, layer: int, recording: int, channel: int, ink: str = draw.INK
+) -> None:
     """One recording: as measured, as read off the layer, and as read off MFCC, all held out."""
     own = result.recording == recording
     times, truth = result.times[own], result.truth[own, channel]

@@ -1,14 +1,15 @@
 """What acoustic probing gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
 
-@dataclass(frozen=True, eq=False)
-class AcousticProbing:
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AcousticProbing(Result):
     """Held-out scores of one linear probe per layer and channel. r between -1 and 1, R² at most 1."""
 
     target: str
@@ -26,15 +27,13 @@ class AcousticProbing:
     baselines: tuple[str, ...]
     baseline_r: np.ndarray  # (baselines, channels)
     baseline_r2: np.ndarray  # (baselines, channels)
-    random_r: np.ndarray  # (random seeds so far, layers, channels)
     recordings: tuple[str, ...]
     recording: np.ndarray  # (n,) int, which recording a measurement is of
     times: np.ndarray  # (n,) s in that recording
     truth: np.ndarray  # (n, channels) in `units`
     predicted: np.ndarray  # (layers, n, channels) held out, in `units`
     predicted_mfcc: np.ndarray  # (n, channels)
-    done: bool
-    provenance: dict[str, Any]
+    random_r: np.ndarray | None = None  # (random seeds so far, layers, channels)
 
     @property
     def best(self) -> int:
@@ -60,7 +59,7 @@ class AcousticProbing:
         ]
         rows += [
             (f"random weights {seed}", layer, channel, "r", values[i, j])
-            for seed, values in enumerate(self.random_r)
+            for seed, values in enumerate(() if self.random_r is None else self.random_r)
             for i, layer in enumerate(self.layers)
             for j, channel in enumerate(self.channels)
         ]

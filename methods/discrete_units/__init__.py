@@ -23,8 +23,8 @@ different recordings have different maxima.
 Baevski et al. 2020 (arXiv 2006.11477) for the quantiser.
 """
 
-from methods.discrete_units.analysis import SENSE, analyse, analyse_in_steps
+from methods.discrete_units.analysis import SENSE, analyse
 from methods.discrete_units.figure import plot
 from methods.discrete_units.result import SCORES, DiscreteUnits
 
-__all__ = ["SCORES", "SENSE", "DiscreteUnits", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SCORES", "SENSE", "DiscreteUnits", "analyse", "plot"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,19 +11,20 @@ from methods.core.corpus import Corpus, features
 from methods.core.corpus.features import Features
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.wav2vec2 import quantiser
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, read_only
 from methods.discrete_units import counts as unit_counts
 from methods.discrete_units import information
 from methods.discrete_units.counts import Counted, Split
-from methods.discrete_units.result import SCORES, DiscreteUnits
+from methods.discrete_units.result import SCORES, DiscreteUnits, DiscreteUnitsControls
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 QUANTISER = "quantiser"  # what the model's own units are called
 SENSE = {"units": (2, 500)}
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus,
     model: SpeechModel,
@@ -35,57 +35,54 @@ def analyse(
     subtract_silence: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> DiscreteUnits:
+) -> Steps[DiscreteUnits]:
     """What do the k-means units of each layer, and the model's own if it has a quantiser, tell of phones?
 
     `units` clusters are learnt from half of each speaker's recordings, drawn with `seed`, and counted on the rest.
     `clip`, if given, is written in units as well. `window` and `subtract_silence`: see `features.of_model`. Raises
     UserError with fewer than two recordings, fewer frames than units, or no phones.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[DiscreteUnits]:
-    """The same with progress: the trained model first, then acoustic features and random weights."""
-    check_options(analyse, options, SENSE)
-    asked = _Asked(**options)
+    asked = _Asked(
+        units=units, clip=clip, window=window, subtract_silence=subtract_silence, random_seeds=random_seeds, seed=seed
+    )
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
-    split = unit_counts.split(corpus, states, asked.seed)
-    heard = (yield from _of_clip(corpus, model, asked)) if asked.clip is not None else None
+    split = unit_counts.split(corpus, states, seed)
+    heard = (yield from _of_clip(corpus, model, clip, asked)) if clip is not None else None
     found = yield from within(_counted(states, heard, split, asked, "trained"), 0.3, 0.5)
     own = _quantised(corpus, model, asked, split)
-    result = _first(corpus, model, (states, heard), split, found + ([own] if own else []), asked)
+    result = _result(corpus, model, (states, heard), split, found + ([own] if own else []), asked)
     yield Step(0.5, "acoustic features", result)
-    result = _with_baselines(result, corpus, model, split, asked)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = (0.55 + 0.45 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        yield Step(begin, f"random weights, seed {seed}", result)
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, (begin + end) / 2)
-        who = f"random weights, seed {seed}"
-        found = yield from within(_counted(twin, None, split, asked, who), (begin + end) / 2, end)
-        result = _with_random(result, found)
-    return replace(result, done=True)
+    result = replace(result, controls=_baselines(corpus, model, split, asked))
+    twins: list[list[Counted]] = []
+    for number, random_seed in enumerate(random_seeds):
+        begin, end = (0.55 + 0.45 * (number + part) / len(random_seeds) for part in (0, 1))
+        who = f"random weights, seed {random_seed}"
+        yield Step(begin, who, result)
+        steps = _states(corpus, models.random_twin(model, random_seed), asked)
+        twin = yield from within(steps, begin, (begin + end) / 2)
+        twins.append((yield from within(_counted(twin, None, split, asked, who), (begin + end) / 2, end)))
+        result = _with_random(result, twins)
+    return result
 
 
 @dataclass(frozen=True)
 class _Asked:
     """The options of `analyse`."""
 
-    units: int = 50
-    clip: Clip | None = None
-    window: str = "clip"
-    subtract_silence: bool = True
-    random_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    units: int
+    clip: Clip | None
+    window: str
+    subtract_silence: bool
+    random_seeds: Sequence[int]
+    seed: int
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:
     return features.of_model(corpus, model, window=asked.window, subtract_silence=asked.subtract_silence)
 
 
-def _of_clip(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:
-    alone = replace(corpus, name="clip", utterances=(replace(corpus.utterances[0], clip=asked.clip),))
+def _of_clip(corpus: Corpus, model: SpeechModel, clip: Clip, asked: _Asked) -> Steps[Features]:
+    alone = replace(corpus, name="clip", utterances=(replace(corpus.utterances[0], clip=clip),))
     return (yield from _states(alone, model, asked))
 
 
@@ -107,7 +104,7 @@ def _quantised(corpus: Corpus, model: SpeechModel, asked: _Asked, split: Split) 
     return unit_counts.by_codes(codes, split, asked.seed, also)
 
 
-def _first(
+def _result(
     corpus: Corpus,
     model: SpeechModel,
     both: tuple[Features, Features | None],
@@ -119,7 +116,7 @@ def _first(
     names = states.names + (QUANTISER,) * (len(found) - len(states.names))
     most = max(counted.table.shape[1] for counted in found)
     counts = np.array([np.pad(c.table, ((0, 0), (0, most - c.table.shape[1]))) for c in found])
-    clip = {"clip": asked.clip and asked.clip.name, "clip_sha256": asked.clip and asked.clip.sha256}
+    options = listed(asked) | {"clip": asked.clip and asked.clip.name, "clip_sha256": asked.clip and asked.clip.sha256}
     return DiscreteUnits(
         units=asked.units, layers=names, phones=split.phones,
         scores=read_only([counted.scores for counted in found]),
@@ -130,38 +127,29 @@ def _first(
         unit_entropy=read_only([information.spread(table) for table in counts]),
         divergence=read_only([information.divergences(table) for table in counts]),
         train_frames=int(split.train.sum()), frames=int(split.test.sum()),
-        baselines=(), baseline_scores=read_only(np.zeros((0, len(SCORES)))),
-        baseline_shuffled=read_only(np.zeros((0, len(SCORES)))),
-        random=read_only(np.zeros((0, len(names), len(SCORES)))),
-        random_shuffled=read_only(np.zeros((0, len(names), len(SCORES)))),
         clip_units=read_only([counted.also for counted in found], np.int64),
         clip_times=read_only([] if heard is None else heard.times),
-        clip_step=states.grids[0].step, done=False,
-        provenance=corpus_provenance("discrete_units", corpus, model, **vars(asked) | clip, features_note=states.note),
+        clip_step=states.grids[0].step,
+        provenance=corpus_provenance("discrete_units", corpus, model, **options, features_note=states.note),
     )  # fmt: skip
 
 
-def _with_baselines(
-    result: DiscreteUnits, corpus: Corpus, model: SpeechModel, split: Split, asked: _Asked
-) -> DiscreteUnits:
+def _baselines(corpus: Corpus, model: SpeechModel, split: Split, asked: _Asked) -> DiscreteUnitsControls:
     found = [
         unit_counts.by_k_means(features.acoustic(corpus, model, kind).layers[0], split, asked.units, asked.seed)
         for kind in BASELINES
     ]
-    return replace(
-        result,
+    return DiscreteUnitsControls(
         baselines=tuple(BASELINES.values()),
         baseline_scores=read_only([counted.scores for counted in found]),
         baseline_shuffled=read_only([counted.shuffled.mean(0) for counted in found]),
     )
 
 
-def _with_random(result: DiscreteUnits, found: list[Counted]) -> DiscreteUnits:
-    lines = np.full((2, 1, len(result.layers), len(SCORES)), np.nan)
-    lines[0, 0, : len(found)] = [counted.scores for counted in found]
-    lines[1, 0, : len(found)] = [counted.shuffled.mean(0) for counted in found]
-    return replace(
-        result,
-        random=read_only(np.concatenate([result.random, lines[0]])),
-        random_shuffled=read_only(np.concatenate([result.random_shuffled, lines[1]])),
-    )
+def _with_random(result: DiscreteUnits, twins: list[list[Counted]]) -> DiscreteUnits:
+    lines = np.full((2, len(twins), len(result.layers), len(SCORES)), np.nan)  # NaN for the quantiser
+    for number, found in enumerate(twins):
+        lines[0, number, : len(found)] = [counted.scores for counted in found]
+        lines[1, number, : len(found)] = [counted.shuffled.mean(0) for counted in found]
+    random, shuffled = map(read_only, lines)
+    return replace(result, controls=replace(result.controls, random=random, random_shuffled=shuffled))

@@ -26,10 +26,12 @@ def draw_scores(ax: Axes, result: DiscreteUnits, score: int, ink: str = draw.INK
     band = result.shuffled_range[:, :, score].T
     ax.fill_between(np.arange(len(level)), *band, color=draw.QUIET, alpha=0.3, lw=0, label="range of 20 shuffles")
     curves = [Curve("trained", result.scores[:, score])]
-    if len(result.random):
-        curves.append(Curve(f"random, {len(result.random)} seeds", result.random[:, :, score], control=True))
-    pairs = zip(result.baselines, result.baseline_scores[:, score], strict=True)
-    curves += [Curve(name, value * level, control=True) for name, value in pairs]
+    controls = result.controls
+    if controls is not None:
+        if controls.random is not None:
+            curves.append(Curve(f"random, {len(controls.random)} seeds", controls.random[:, :, score], control=True))
+        pairs = zip(controls.baselines, controls.baseline_scores[:, score], strict=True)
+        curves += [Curve(name, value * level, control=True) for name, value in pairs]
     curves.append(Curve("trained, phones shuffled", result.shuffled[:, score], control=True))
     curve_figures.layer_curves(ax, result.layers, curves, f"{NAMES[score]} ({UNITS[score]})", ink)
     ax.set_ylim(0, None)

@@ -16,7 +16,7 @@ need not be used by the model. The bundled clips share the prompts' speaker, so 
 *Source.* Alain & Bengio 2016 (arXiv 1610.01644); probes and their card: `methods/live_probes/probes/README.md`.
 """
 
-from methods.live_probes.analysis import TARGETS, analyse, analyse_in_steps, runs
+from methods.live_probes.analysis import TARGETS, analyse, runs
 from methods.live_probes.figure import LOWEST, SIDES, curves, draw_curves, plot, unit
 from methods.live_probes.result import LiveProbes
 
@@ -26,7 +26,6 @@ __all__ = [
     "TARGETS",
     "LiveProbes",
     "analyse",
-    "analyse_in_steps",
     "curves",
     "draw_curves",
     "plot",

@@ -10,8 +10,8 @@ from methods.core.audio import Clip
 from methods.core.corpus import SILENCES
 from methods.core.frames import FrameGrid, Segment
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
 from methods.core.results import provenance, read_only
 from methods.core.speech import acoustics, phonology, praat
 from methods.live_probes import probe_set
@@ -21,18 +21,13 @@ from methods.live_probes.result import LiveProbes
 TARGETS = (*CLASSIFIED, *MEASURED)
 
 
-def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> LiveProbes:
+@analysis()
+def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> Steps[LiveProbes]:
     """What do ready-made probes read off every layer at every frame?
 
     `phones` are the clip's own, if they are known (ARPAbet), to count how often the probes are right. Raises
     UserError if there are no ready-made probes for this model.
     """
-    return finish(analyse_in_steps(clip, model, phones=phones))
-
-
-def analyse_in_steps(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> Steps[LiveProbes]:
-    """The same with progress."""
-    check_options(analyse, {"phones": phones})
     probes = probe_set.probes_for(model)
     yield Step(0.1, "reading every layer")
     states = _states(clip, model)

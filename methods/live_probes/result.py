@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
 from methods.core.speech import phonology
 from methods.live_probes.probe_set import CLASSIFIED, MEASURED, SILENCE
 
 
-@dataclass(frozen=True, eq=False)
-class LiveProbes:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LiveProbes(Result):
     """What ready-made probes say at every frame. Layer 0 here is MFCC, then come the model's own layers."""
 
     layers: tuple[str, ...]  # "MFCC", then the model's own
@@ -30,7 +31,6 @@ class LiveProbes:
     random_phone: np.ndarray  # (layers, frames, phones) an untrained twin's states read by probes trained on them
     labels: tuple[str, ...]  # (frames,) the clip's own phones in lower case, "sil" between them; empty: none known
     card: dict[str, Any]  # scores from the training of the probes
-    provenance: dict[str, Any]
 
     def classes(self, target: str) -> tuple[str, ...]:
         """The classes of a classifying target."""

@@ -18,8 +18,8 @@ score may carry over. A deeper layer with a lower score may hold the same in a f
 English, Kelleher & Carson-Berndsen, SIGMORPHON 2022 (doi 10.18653/v1/2022.sigmorphon-1.9) for phonetic features.
 """
 
-from methods.probing.analysis import SENSE, analyse, analyse_in_steps
+from methods.probing.analysis import SENSE, analyse
 from methods.probing.figure import plot
 from methods.probing.result import Probing
 
-__all__ = ["SENSE", "Probing", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SENSE", "Probing", "analyse", "plot"]

@@ -12,13 +12,13 @@ from methods.core.corpus import Corpus, features, labels
 from methods.core.corpus.features import Features
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
+from methods.core.options import analysis
 from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.results import corpus_provenance, listed, read_only
 from methods.core.statistics import linear_probe
 from methods.probing import probes
 from methods.probing.probes import Measured, Plan
-from methods.probing.result import SCORES, Probing
+from methods.probing.result import SCORES, Probing, ProbingControls
 
 LEARNING_SIZES = (3, 5, 10, 20, 40, 80)  # training recordings
 FEWEST_OF_A_SPEAKER = 60  # items, for the matrix of speakers
@@ -30,6 +30,7 @@ SENSE = {
 }
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus,
     model: SpeechModel,
@@ -45,7 +46,7 @@ def analyse(
     random_seeds: Sequence[int] = (0, 1, 2),
     control_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> Probing:
+) -> Steps[Probing]:
     """Which layer shows a phone, a feature, a word or a speaker most plainly?
 
     `target` is one of `probe_targets.TARGETS` or "tier:NAME"; `unit` is "segments" (mean over the frames), "centre"
@@ -54,31 +55,23 @@ def analyse(
     enough of each. `transfer` names a bundled corpus of other speakers. `window`, `subtract_silence`: see
     `features.of_model`. Raises UserError if there is too little to train, choose and test on.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Probing]:
-    """The same with progress: the trained model and the acoustic baselines first, then random weights and the rest."""
-    check_options(analyse, options, SENSE)
-    asked = _Asked(**options)
-    task = labels.task(corpus, asked.target)
-    by, caution = labels.split(task, asked.target, asked.groups, asked.seed)
-    controls = asked.control_seeds if task.types is not None else ()
-    plan = probes.plan(task, asked.unit, asked.probe, by, controls, asked.seed)
+    asked = _Asked(
+        target=target, unit=unit, probe=probe, groups=groups, transfer=transfer, layers=layers, window=window,
+        subtract_silence=subtract_silence, random_seeds=random_seeds, control_seeds=control_seeds, seed=seed,
+    )  # fmt: skip
+    task = labels.task(corpus, target)
+    by, caution = labels.split(task, target, groups, seed)
+    plan = probes.plan(task, unit, probe, by, control_seeds if task.types is not None else (), seed)
     others, lack = _others(corpus, task.classes, asked)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     yield Step(0.3, "training probes on every layer")
+    measured = probes.measure(states, plan)
     notes = {"split": by, "split_note": caution, "transfer_note": lack, "features_note": states.note}
-    result = _first(corpus, model, states, plan, vars(asked) | notes)
+    options = listed(asked) | notes | {"penalties": measured.penalty.tolist()}
+    result = _result(states, plan, measured, corpus_provenance("probing", corpus, model, **options))
     yield Step(0.35, "training probes on acoustic features", result)
-    result = _with_baselines(result, corpus, model, plan)
-    yield Step(0.4, "random weights", result)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = 0.4 + 0.5 * number / len(asked.random_seeds), 0.4 + 0.5 * (number + 1) / len(asked.random_seeds)
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
-        result = _with_random(result, probes.measure(twin, replace(plan, controls=())))
-        yield Step(end, "random weights", result)
+    result = replace(result, controls=_baselines(corpus, model, plan))
+    result = yield from _with_random(result, corpus, model, plan, asked)
     result = _with_learning(result, corpus, model, states, plan)
     yield Step(0.95, "other speakers", result)
     return _with_speakers(result, corpus, model, states, others, asked)
@@ -88,17 +81,17 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
 class _Asked:
     """The options of `analyse`."""
 
-    target: str = "phone"
-    unit: str = "segments"
-    probe: str = "ridge"
-    groups: str = "auto"
-    transfer: str | None = None
-    layers: Sequence[int] | None = None
-    window: str = "clip"
-    subtract_silence: bool = False
-    random_seeds: Sequence[int] = (0, 1, 2)
-    control_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    target: str
+    unit: str
+    probe: str
+    groups: str
+    transfer: str | None
+    layers: Sequence[int] | None
+    window: str
+    subtract_silence: bool
+    random_seeds: Sequence[int]
+    control_seeds: Sequence[int]
+    seed: int
 
 
 def _others(corpus: Corpus, classes: tuple[str, ...], asked: _Asked) -> tuple[Corpus | None, str]:
@@ -126,11 +119,10 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features
     return features.only_layers(states, tuple(asked.layers))
 
 
-def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, options: dict[str, Any]) -> Probing:
-    measured, task = probes.measure(states, plan), plan.task
-    options = options | {"penalties": measured.penalty.tolist()}
+def _result(states: Features, plan: Plan, measured: Measured, origin: dict[str, Any]) -> Probing:
+    task = plan.task
     return Probing(
-        target=options["target"],
+        target=origin["options"]["target"],
         classes=task.classes,
         dropped=task.dropped,
         items=len(task.items),
@@ -139,17 +131,8 @@ def _first(corpus: Corpus, model: SpeechModel, states: Features, plan: Plan, opt
         control_types=task.types_are,
         confusion=read_only(measured.confusion, np.int64),
         majority=float(measured.confusion[0].sum(1).max() / measured.confusion[0].sum()),
-        baselines=(),
-        baseline_scores=read_only(np.zeros((0, 3))),
-        random=read_only(np.zeros((0, 3, len(states.names)))),
-        other=read_only(np.zeros((3, 0))),
-        learning_sizes=read_only([], np.int64),
-        learning=read_only(np.zeros((2, 0))),
-        speakers=(),
-        by_speaker=read_only(np.zeros((0, 0))),
         weights=read_only(_weights(states, plan, measured)),
-        done=False,
-        provenance=corpus_provenance("probing", corpus, model, **options),
+        provenance=origin,
     )
 
 
@@ -165,17 +148,30 @@ def _weights(states: Features, plan: Plan, measured: Measured) -> np.ndarray:
     return kept
 
 
-def _with_baselines(result: Probing, corpus: Corpus, model: SpeechModel, plan: Plan) -> Probing:
-    names, scored = ("MFCC", "log-mel"), []
+def _baselines(corpus: Corpus, model: SpeechModel, plan: Plan) -> ProbingControls:
+    scored = []
     for kind in ("mfcc", "log-mel"):
         measured = probes.measure(features.acoustic(corpus, model, kind), replace(plan, controls=()))
         scored.append([getattr(measured, score)[0] for score in SCORES])
-    return replace(result, baselines=names, baseline_scores=read_only(scored))
+    return ProbingControls(baselines=("MFCC", "log-mel"), baseline_scores=read_only(scored))
 
 
-def _with_random(result: Probing, measured: Measured) -> Probing:
-    lines = np.array([[getattr(measured, score) for score in SCORES]])
-    return replace(result, random=read_only(np.concatenate([result.random, lines])))
+def _with_random(result: Probing, corpus: Corpus, model: SpeechModel, plan: Plan, asked: _Asked) -> Steps[Probing]:
+    yield Step(0.4, "random weights", result)
+    lines = []
+    for number, seed in enumerate(asked.random_seeds):
+        begin, end = 0.4 + 0.5 * number / len(asked.random_seeds), 0.4 + 0.5 * (number + 1) / len(asked.random_seeds)
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        measured = probes.measure(twin, replace(plan, controls=()))
+        lines.append([getattr(measured, score) for score in SCORES])
+        result = _with(result, random=read_only(lines))
+        yield Step(end, "random weights", result)
+    return result
+
+
+def _with(result: Probing, **found: np.ndarray | tuple[str, ...]) -> Probing:
+    """The same with more of its controls."""
+    return replace(result, controls=replace(result.controls, **found))
 
 
 def _with_learning(result: Probing, corpus: Corpus, model: SpeechModel, states: Features, plan: Plan) -> Probing:
@@ -189,7 +185,7 @@ def _with_learning(result: Probing, corpus: Corpus, model: SpeechModel, states: 
     ):
         layers, item = probes.rows(source, plan.task, plan.unit)
         lines.append(probes.learning_curve(layers[layer], item, plan, penalty, sizes))
-    return replace(result, learning_sizes=read_only(sizes, np.int64), learning=read_only(lines))
+    return _with(result, learning_sizes=read_only(sizes, np.int64), learning=read_only(lines))
 
 
 def _ridge_penalty(result: Probing) -> float:
@@ -203,19 +199,19 @@ def _with_speakers(
 ) -> Probing:
     """Trained on this corpus, tested on other speakers; and every speaker against every other."""
     if asked.target in labels.OF_THE_SPEAKER:
-        return replace(result, done=True)
+        return result
     joint = corpus
     if others is not None:
         heard = finish(_states(others, model, asked))
-        result = replace(result, other=read_only(_on_others(result, others, heard, asked)))
+        result = _with(result, other=read_only(_on_others(result, others, heard, asked)))
         joint, states = corpus.joined(others), features.joined(states, heard)
     if len(joint.speakers) < 2:
-        return replace(result, done=True)
+        return result
     task = labels.task(joint, asked.target, classes=result.classes)
     layers, item = probes.rows(states, task, asked.unit)
     best, penalty = layers[result.best], _ridge_penalty(result)
     names, table = probes.between_speakers(best, item, task, penalty, FEWEST_OF_A_SPEAKER)
-    return replace(result, speakers=names, by_speaker=read_only(table), done=True)
+    return _with(result, speakers=names, by_speaker=read_only(table))
 
 
 def _on_others(result: Probing, others: Corpus, heard: Features, asked: _Asked) -> np.ndarray:

@@ -1,16 +1,61 @@
 """What probing gives: the numbers, their shapes and units, and the table that is downloaded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
+
 SCORES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "macro_f1": "macro-F1"}
 
 
+Row = tuple[str, str, str, float]
+
+
 @dataclass(frozen=True, eq=False)
-class Probing:
+class ProbingControls:
+    """What the scores are compared with, as far as it is there; what is None may come, or was not asked for."""
+
+    baselines: tuple[str, ...]  # acoustic features
+    baseline_scores: np.ndarray  # (baselines, 3) accuracy, balanced accuracy, macro-F1
+    random: np.ndarray | None = None  # (random seeds so far, 3, layers) the same three with random weights
+    learning_sizes: np.ndarray | None = None  # (sizes,) int, training recordings
+    learning: np.ndarray | None = None  # (1 + 1, sizes) accuracy of the best layer and of MFCC, ridge probes
+    other: np.ndarray | None = None  # (3, layers) accuracy on other speakers, and its interval
+    speakers: tuple[str, ...] | None = None
+    by_speaker: np.ndarray | None = None  # (speakers, speakers) trained on row, tested on column, best layer, ridge
+
+    def rows(self, layers: tuple[str, ...]) -> Iterator[Row]:
+        """Rows of the table: random weights, acoustic features and other speakers."""
+        for seed, lines in enumerate(() if self.random is None else self.random):
+            for score, line in zip(SCORES, lines, strict=True):
+                yield from ((f"random weights {seed}", *pair) for pair in _along(layers, score, line))
+        for name, values in zip(self.baselines, self.baseline_scores, strict=True):
+            yield from ((name, "", score, value) for score, value in zip(SCORES, values, strict=True))
+        if self.other is not None:
+            for score, line in zip(("accuracy", "low", "high"), self.other, strict=True):
+                yield from (("other speakers", *pair) for pair in _along(layers, score, line))
+
+    def rows_of_best(self, layer: str) -> Iterator[Row]:
+        """Rows of the learning curves and of the matrix of speakers, which are of the best layer."""
+        if self.learning is not None:
+            for name, place, line in zip(("model", "MFCC"), (layer, ""), self.learning, strict=True):
+                for size, value in zip(self.learning_sizes, line, strict=True):
+                    yield name, place, f"accuracy after {size} recordings", value
+        if self.by_speaker is not None:
+            for name, line in zip(self.speakers, self.by_speaker, strict=True):
+                for other, value in zip(self.speakers, line, strict=True):
+                    yield f"trained on {name}", layer, f"accuracy on {other}", value
+
+
+def _along(layers: tuple[str, ...], score: str, line: np.ndarray) -> Iterator[tuple[str, str, float]]:
+    return ((layer, score, value) for layer, value in zip(layers, line, strict=True))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Probing(Result):
     """Held-out scores of one linear probe per layer, with their controls. Shares are between 0 and 1."""
 
     target: str
@@ -28,17 +73,8 @@ class Probing:
     control_types: str  # what control tasks give a label each, or why there is no control task
     shuffled: np.ndarray  # (layers,) accuracy on shuffled labels
     majority: float  # share of the most frequent class, among frames if those were asked about
-    baselines: tuple[str, ...]  # acoustic features
-    baseline_scores: np.ndarray  # (baselines, 3) accuracy, balanced accuracy, macro-F1
-    random: np.ndarray  # (random seeds so far, 3, layers) the same three with random weights
-    other: np.ndarray  # (3, layers) accuracy on other speakers, and its interval; (3, 0) where none were asked
-    learning_sizes: np.ndarray  # (sizes,) int, training recordings
-    learning: np.ndarray  # (1 + 1, sizes) accuracy of the best layer and of MFCC, ridge probes
-    speakers: tuple[str, ...]
-    by_speaker: np.ndarray  # (speakers, speakers) trained on the row, tested on the column, best layer, ridge
     weights: np.ndarray  # (layers, dim + 1, classes) probes on all items, intercept last; NaN beyond a layer's dim
-    done: bool  # whether the controls are complete
-    provenance: dict[str, Any]
+    controls: ProbingControls | None = None
 
     @property
     def best(self) -> int:
@@ -53,45 +89,16 @@ class Probing:
     def table(self) -> pd.DataFrame:
         """One row per layer, control and score."""
         rows = [
-            ("model", layer, score, value)
+            ("model", *pair)
             for score in (*SCORES, "low", "high", "shuffled")
-            for layer, value in zip(self.layers, getattr(self, score), strict=True)
+            for pair in _along(self.layers, score, getattr(self, score))
         ]
         rows += [
-            (f"control task {seed}", layer, "accuracy", value)
+            (f"control task {seed}", *pair)
             for seed, line in enumerate(self.control)
-            for layer, value in zip(self.layers, line, strict=True)
+            for pair in _along(self.layers, "accuracy", line)
         ]
-        rows += [
-            (f"random weights {seed}", layer, score, value)
-            for seed, lines in enumerate(self.random)
-            for score, line in zip(SCORES, lines, strict=True)
-            for layer, value in zip(self.layers, line, strict=True)
-        ]
-        rows += [
-            (name, "", score, value)
-            for name, values in zip(self.baselines, self.baseline_scores, strict=True)
-            for score, value in zip(SCORES, values, strict=True)
-        ]
-        rows += [
-            ("other speakers", layer, score, value)
-            for score, line in zip(("accuracy", "low", "high"), self.other, strict=True)
-            for layer, value in zip(self.layers, line, strict=False)  # none where nobody was asked
-        ]
+        rows += self.controls.rows(self.layers) if self.controls else []
         rows.append(("most frequent class", "", "accuracy", self.majority))
-        rows += self._learnt()
+        rows += self.controls.rows_of_best(self.layers[self.best]) if self.controls else []
         return pd.DataFrame(rows, columns=["features", "layer", "score", "value"])
-
-    def _learnt(self) -> list[tuple[str, str, str, float]]:
-        """Rows of the learning curves and of the matrix of speakers."""
-        layer = self.layers[self.best]
-        rows = [
-            (name, place, f"accuracy after {size} recordings", value)
-            for name, place, line in zip(("model", "MFCC"), (layer, ""), self.learning, strict=True)
-            for size, value in zip(self.learning_sizes, line, strict=True)
-        ]
-        return rows + [
-            (f"trained on {name}", layer, f"accuracy on {other}", value)
-            for name, line in zip(self.speakers, self.by_speaker, strict=True)
-            for other, value in zip(self.speakers, line, strict=True)
-        ]

@@ -22,8 +22,8 @@ variance (given for PCA and classical MDS), and with several speakers the first 
 & Hinton, JMLR 2008; McInnes et al. 2018 (arXiv 1802.03426); Venna & Kaski 2001 for trustworthiness.
 """
 
-from methods.projection.analysis import SENSE, analyse, analyse_in_steps
+from methods.projection.analysis import SENSE, analyse
 from methods.projection.figure import plot
 from methods.projection.result import Projection
 
-__all__ = ["SENSE", "Projection", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SENSE", "Projection", "analyse", "plot"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -10,19 +9,19 @@ from methods.core import models
 from methods.core.corpus import Corpus, features
 from methods.core.corpus.features import Features
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, read_only
 from methods.projection import embedding
 from methods.projection import points as projection_points
-from methods.projection.embedding import QUALITY
 from methods.projection.points import Asked, Mapped, Points
-from methods.projection.result import Projection
+from methods.projection.result import Projection, ProjectionControls
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 SENSE = projection_points.SENSE
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus,
     model: SpeechModel,
@@ -39,7 +38,7 @@ def analyse(
     subtract_silence: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> Projection:
+) -> Steps[Projection]:
     """Where do the items of a corpus lie, on a 2-D map of every layer?
 
     `method` is one of `embedding.METHODS`; `unit` "phones", "vowels", "words" or "frames"; `label` "own" (the phone or
@@ -49,27 +48,27 @@ def analyse(
     that LDA learns from. `window` and `subtract_silence`: see `features.of_model`. Raises UserError if there are too
     few points, or LDA has nothing to learn from.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Projection]:
-    """The same with progress: the trained model first, then acoustic features and random weights."""
-    check_options(analyse, options, SENSE)
-    asked = Asked(**options)
+    asked = Asked(
+        method=method, unit=unit, label=label, standardise=standardise, metric=metric, perplexity=perplexity,
+        neighbours=neighbours, most=most, window=window, subtract_silence=subtract_silence,
+        random_seeds=random_seeds, seed=seed,
+    )  # fmt: skip
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     chosen = projection_points.choose(corpus, states, asked)
     maps = yield from within(_maps(states, chosen, asked, "trained"), 0.3, 0.5)
-    result = _first(corpus, model, states, chosen, maps, asked)
+    result = _result(corpus, model, states, chosen, maps, asked)
     yield Step(0.5, "acoustic features", result)
-    result = _with_baselines(result, corpus, model, chosen, asked)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = (0.55 + 0.45 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        yield Step(begin, f"random weights, seed {seed}", result)
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, (begin + end) / 2)
-        maps = yield from within(_maps(twin, chosen, asked, f"random weights, seed {seed}"), (begin + end) / 2, end)
-        result = _with_random(result, maps)
-    return replace(result, done=True)
+    result = replace(result, controls=_baselines(result, corpus, model, chosen, asked))
+    twins: list[list[Mapped]] = []
+    for number, random_seed in enumerate(random_seeds):
+        begin, end = (0.55 + 0.45 * (number + part) / len(random_seeds) for part in (0, 1))
+        who = f"random weights, seed {random_seed}"
+        yield Step(begin, who, result)
+        steps = _states(corpus, models.random_twin(model, random_seed), asked)
+        twin = yield from within(steps, begin, (begin + end) / 2)
+        twins.append((yield from within(_maps(twin, chosen, asked, who), (begin + end) / 2, end)))
+        result = _with_random(result, twins)
+    return result
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: Asked) -> Steps[Features]:
@@ -84,12 +83,12 @@ def _maps(states: Features, chosen: Points, asked: Asked, who: str) -> Steps[lis
     return found
 
 
-def _first(
+def _result(
     corpus: Corpus, model: SpeechModel, states: Features, chosen: Points, maps: list[Mapped], asked: Asked
 ) -> Projection:
     points = embedding.aligned([found.made.points for found in maps])
     formants = projection_points.formants(corpus, chosen)
-    count, shown = points.shape[1], chosen.shown
+    shown = chosen.shown
     return Projection(
         method=asked.method, layers=states.names, points=read_only(points),
         quality=read_only([found.quality for found in maps]),
@@ -98,42 +97,39 @@ def _first(
         stress=read_only([found.made.stress for found in maps]),
         accuracy=read_only([(found.made.accuracy, found.made.shuffled) for found in maps]),
         formants=read_only(formants), directions=read_only(projection_points.directions(points, formants)),
-        baselines=(), baseline_points=read_only(np.zeros((0, count, 2))),
-        baseline_quality=read_only(np.zeros((0, len(QUALITY)))), baseline_chance=read_only(np.zeros((0, 2))),
-        random_points=read_only(np.zeros((0, len(maps), count, 2))),
-        random_quality=read_only(np.zeros((0, len(maps), len(QUALITY)))),
-        random_chance=read_only(np.zeros((0, len(maps), 2))),
         label=tuple(map(str, chosen.label[shown])), name=tuple(map(str, chosen.items.label[shown])),
         speaker=tuple(map(str, chosen.items.columns["speaker"][shown])),
         utterance=read_only(chosen.items.utterance[shown], np.int64),
         start=read_only(chosen.items.start[shown]), end=read_only(chosen.items.end[shown]),
-        left_out=chosen.left_out, notes=projection_points.notes(chosen, asked), done=False,
-        provenance=corpus_provenance("projection", corpus, model, **vars(asked), features_note=states.note),
+        left_out=chosen.left_out, notes=projection_points.notes(chosen, asked),
+        provenance=corpus_provenance("projection", corpus, model, **listed(asked), features_note=states.note),
     )  # fmt: skip
 
 
-def _with_baselines(
+def _baselines(
     result: Projection, corpus: Corpus, model: SpeechModel, chosen: Points, asked: Asked
-) -> Projection:
+) -> ProjectionControls:
     maps = [
         projection_points.mapped(features.acoustic(corpus, model, kind).layers[0], chosen, asked) for kind in BASELINES
     ]
-    towards = [embedding.aligned([result.points[0], found.made.points])[1] for found in maps]
-    return replace(
-        result,
+    return ProjectionControls(
         baselines=tuple(BASELINES.values()),
-        baseline_points=read_only(towards),
+        baseline_points=read_only([_towards(result.points[0], found) for found in maps]),
         baseline_quality=read_only([found.quality for found in maps]),
         baseline_chance=read_only([found.chance for found in maps]),
     )
 
 
-def _with_random(result: Projection, maps: list[Mapped]) -> Projection:
-    towards = [embedding.aligned([own, found.made.points])[1] for own, found in zip(result.points, maps, strict=True)]
-    scores, chance = [found.quality for found in maps], [found.chance for found in maps]
-    return replace(
-        result,
-        random_points=read_only(np.concatenate([result.random_points, [towards]])),
-        random_quality=read_only(np.concatenate([result.random_quality, [scores]])),
-        random_chance=read_only(np.concatenate([result.random_chance, [chance]])),
+def _with_random(result: Projection, twins: list[list[Mapped]]) -> Projection:
+    controls = replace(
+        result.controls,
+        random_points=read_only([list(map(_towards, result.points, maps)) for maps in twins]),
+        random_quality=read_only([[found.quality for found in maps] for maps in twins]),
+        random_chance=read_only([[found.chance for found in maps] for maps in twins]),
     )
+    return replace(result, controls=controls)
+
+
+def _towards(own: np.ndarray, found: Mapped) -> np.ndarray:
+    """(n, 2) a control's map, turned towards the trained model's own."""
+    return embedding.aligned([own, found.made.points])[1]

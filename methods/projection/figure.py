@@ -73,13 +73,13 @@ def _in_tokens(result: Projection) -> bool:
 
 def draw_neighbours(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
     """How many of ten neighbours share the label, in the plane and in the full space, and by controls."""
-    level = np.ones(len(result.layers))
+    controls, level = result.controls, np.ones(len(result.layers))
     curves = [Curve("full space", result.quality[:, 2])]
-    if len(result.random_quality):
-        count = len(result.random_quality)
-        curves.append(Curve(f"full, random ({count} seeds)", result.random_quality[:, :, 2], control=True))
+    if result.has_random:
+        count = len(controls.random_quality)
+        curves.append(Curve(f"full, random ({count} seeds)", controls.random_quality[:, :, 2], control=True))
     curves.append(Curve("on the map", result.quality[:, 1]))
-    pairs = zip(result.baselines, result.baseline_quality[:, 2], strict=True)
+    pairs = zip(controls.baselines, controls.baseline_quality[:, 2], strict=True) if controls else ()
     curves += [Curve(f"full, {name}", value * level, control=True) for name, value in pairs]
     whole = "chance, phones shuffled" if _in_tokens(result) else "chance"
     curves.append(Curve(whole, result.chance[:, 1], control=True))
@@ -92,8 +92,8 @@ def draw_neighbours(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
 def draw_trust(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
     """Trustworthiness and silhouettes over the layers, with random weights."""
     curves = [Curve(QUALITY[0], result.quality[:, 0])]
-    if len(result.random_quality):
-        curves.append(Curve(f"{QUALITY[0]}, random", result.random_quality[:, :, 0], control=True))
+    if result.has_random:
+        curves.append(Curve(f"{QUALITY[0]}, random", result.controls.random_quality[:, :, 0], control=True))
     curves += [Curve(QUALITY[number], result.quality[:, number]) for number in (3, 4)]
     if not np.isnan(result.accuracy).all():
         curves.append(Curve("LDA accuracy", result.accuracy[:, 0]))

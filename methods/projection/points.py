@@ -30,18 +30,18 @@ SENSE = {
 class Asked:
     """The options of `projection.analyse`."""
 
-    method: str = "pca"
-    unit: str = "phones"
-    label: str = "own"
-    standardise: bool = True
-    metric: str = "euclidean"
-    perplexity: float = 30.0
-    neighbours: int = 15
-    most: int = 600
-    window: str = "clip"
-    subtract_silence: bool = True
-    random_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    method: str
+    unit: str
+    label: str
+    standardise: bool
+    metric: str
+    perplexity: float
+    neighbours: int
+    most: int
+    window: str
+    subtract_silence: bool
+    random_seeds: Sequence[int]
+    seed: int
 
 
 @dataclass(frozen=True, eq=False)

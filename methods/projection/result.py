@@ -1,14 +1,28 @@
 """What projection gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
+
 
 @dataclass(frozen=True, eq=False)
-class Projection:
+class ProjectionControls:
+    """The same of acoustic features and of random weights; what is None may come, or was not asked for."""
+
+    baselines: tuple[str, ...]
+    baseline_points: np.ndarray  # (baselines, n, 2)
+    baseline_quality: np.ndarray  # (baselines, 5)
+    baseline_chance: np.ndarray  # (baselines, 2)
+    random_points: np.ndarray | None = None  # (random seeds so far, layers, n, 2)
+    random_quality: np.ndarray | None = None  # (random seeds so far, layers, 5)
+    random_chance: np.ndarray | None = None  # (random seeds so far, layers, 2)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Projection(Result):
     """The same points on a map of every layer, of acoustic features, and of random weights."""
 
     method: str
@@ -21,13 +35,6 @@ class Projection:
     accuracy: np.ndarray  # (layers, 2) of LDA on learnt labels, held out, and with shuffled training labels, else NaN
     formants: np.ndarray  # (n, 2) Hz, F1 and F2 of vowels; NaN for everything else
     directions: np.ndarray  # (layers, 2, 3) for F1 and F2: unit vector on the map, and R²; NaN where there is none
-    baselines: tuple[str, ...]
-    baseline_points: np.ndarray  # (baselines, n, 2)
-    baseline_quality: np.ndarray  # (baselines, 5)
-    baseline_chance: np.ndarray  # (baselines, 2)
-    random_points: np.ndarray  # (random seeds so far, layers, n, 2)
-    random_quality: np.ndarray  # (random seeds so far, layers, 5)
-    random_chance: np.ndarray  # (random seeds so far, layers, 2)
     label: tuple[str, ...]  # (n,)
     name: tuple[str, ...]  # (n,) what each point is, such as the phone
     speaker: tuple[str, ...]  # (n,)
@@ -36,19 +43,30 @@ class Projection:
     end: np.ndarray  # (n,) s
     left_out: int  # items that there was no room for
     notes: tuple[str, ...]  # what was not done as asked, and why
-    done: bool  # whether the controls are complete
-    provenance: dict[str, Any]
+    controls: ProjectionControls | None = None
 
     @property
     def spaces(self) -> tuple[str, ...]:
         """Names of all maps: layers, acoustic features, layers of the first random network."""
-        random = tuple(f"random {name}" for name in self.layers) if len(self.random_points) else ()
+        random = tuple(f"random {name}" for name in self.layers) if self.has_random else ()
         return (*(f"layer {name}" for name in self.layers), *self.baselines, *random)
 
     @property
     def all_points(self) -> np.ndarray:
         """(spaces, n, 2) in the order of `spaces`."""
-        return np.concatenate([self.points, self.baseline_points, *self.random_points[:1]])
+        known = [self.controls.baseline_points] if self.controls else []
+        known += [self.controls.random_points[0]] if self.has_random else []
+        return np.concatenate([self.points, *known])
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Acoustic features whose maps are there."""
+        return self.controls.baselines if self.controls else ()
+
+    @property
+    def has_random(self) -> bool:
+        """Whether there are maps of random weights."""
+        return self.controls is not None and self.controls.random_points is not None
 
     @property
     def best(self) -> int:

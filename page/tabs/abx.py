@@ -1,7 +1,6 @@
 """The tab of ABX: choose what is told apart and how, see errors with their controls, press a pair to hear a triple."""
 
 from functools import partial
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -54,7 +53,7 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
 
 def abx_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it."""
-    heard: dict[str, Any] = {}
+    heard: dict[str, gr.components.Component] = {}
     recipe = Recipe(
         module=abx,
         controls=_controls,
@@ -117,7 +116,7 @@ def _more(made: dict[str, gr.components.Component]) -> None:
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
 
 
-def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
+def _outputs(heard: dict[str, gr.components.Component]) -> tuple[gr.components.Component, ...]:
     with gr.Row():
         errors = gr.HTML(elem_id="errors-abx")
         pairs = gr.HTML(elem_id="pairs-abx")
@@ -132,7 +131,7 @@ def chosen(session: Session, value: str) -> Corpus:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return abx.analyse_in_steps(
+    return abx.analyse.in_steps(
         chosen(session, values["corpus"]),
         model,
         on=values["on"],
@@ -235,8 +234,8 @@ def summary(result: Abx) -> str:
     for mode, line in zip(result.modes, result.error, strict=True):
         values = ", ".join(f"layer {name} {value:.1%}" for name, value in zip(result.layers, line, strict=True))
         lines.append(f"ABX error, {mode}: {values}.")
-    pairs = zip(result.baselines, result.baseline_error[:, 0], strict=True)
-    lines += [f"{name} {value:.1%}." for name, value in pairs]
+    for number, name in enumerate(result.baselines):
+        lines.append(f"{name} {result.controls.baseline_error[number, 0]:.1%}.")
     return " ".join([*lines, "Chance 50%."])
 
 
@@ -271,9 +270,9 @@ def status_line(result: Abx, values: Values) -> str:
         worst(result, values["shown"], values["layer"]),
     ]
     parts += [f"left out: {why}" for why in result.left_out]
-    if result.done and not result.baselines:
+    if result.complete and not result.baselines:
         parts.append("without MFCC and log-mel: they are compared as states only, not as posteriors or units")
     if origin["utterances"] == 1:
         parts.append("one recording: A, B and X are all from it, which makes it easier")
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

@@ -76,7 +76,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return acoustic_probing.analyse_in_steps(
+    return acoustic_probing.analyse.in_steps(
         material(session, values["target"], values["corpus"]),
         model,
         target=values["target"],
@@ -178,4 +178,4 @@ def status_line(result: AcousticProbing, values: Values) -> str:
     ]
     parts += [articulation.SYNTHETIC_NOTE] if origin["corpus"] == articulation.SYNTHETIC else []
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

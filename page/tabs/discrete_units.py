@@ -64,7 +64,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return discrete_units.analyse_in_steps(
+    return discrete_units.analyse.in_steps(
         corpus_area.chosen(session, values["corpus"]),
         model,
         units=int(values["units"]),
@@ -132,7 +132,8 @@ def summary(result: DiscreteUnits, score: int) -> str:
     """The curve in words, for screen readers."""
     triples = zip(result.layers, result.scores[:, score], result.shuffled[:, score], strict=True)
     told = ", ".join(f"layer {name} {value:.2f} (shuffled {null:.2f})" for name, value, null in triples)
-    pairs = zip(result.baselines, result.baseline_scores[:, score], strict=True)
+    controls = result.controls
+    pairs = zip(controls.baselines, controls.baseline_scores[:, score], strict=True) if controls else ()
     return f"{SCORES[score]}: {told}" + "".join(f"; {name} {value:.2f}" for name, value in pairs) + "."
 
 
@@ -172,4 +173,4 @@ def status_line(result: DiscreteUnits, values: Values) -> str:
             "the shuffled line, not with zero; fewer units or more recordings bring it down"
         )
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

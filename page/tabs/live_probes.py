@@ -54,7 +54,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, _values: Values) -> Steps:
-    return live_probes.analyse_in_steps(session.clip, model, phones=session.phones)
+    return live_probes.analyse.in_steps(session.clip, model, phones=session.phones)
 
 
 def fitted(result: LiveProbes, values: Values) -> Values:

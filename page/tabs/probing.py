@@ -6,7 +6,6 @@ import numpy as np
 from methods import probing
 from methods.core.corpus import labels as item_labels
 from methods.core.errors import UserError
-from methods.core.figures import matrix
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.probing import Probing, figure
@@ -92,7 +91,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return probing.analyse_in_steps(
+    return probing.analyse.in_steps(
         corpus_area.chosen(session, values["corpus"]),
         model,
         target=values["target"],
@@ -138,21 +137,19 @@ def drawn(result: Probing, values: Values) -> tuple[str, str, str, str, str]:
 
 
 def _learning(result: Probing) -> str:
-    if not len(result.learning_sizes):
+    if not figure.has_learning(result):
         return ""
-    pairs = zip(result.learning_sizes, result.learning[0], strict=True)
+    pairs = zip(result.controls.learning_sizes, result.controls.learning[0], strict=True)
     told = "Accuracy by training recordings: " + ", ".join(f"{size}: {value:.2f}" for size, value in pairs) + "."
     return inline_svg(lambda ax, ink: figure.draw_learning(ax, result, ink), told, (4.8, 2.8))
 
 
 def _speakers(result: Probing) -> str:
-    if not len(result.speakers):
+    if not figure.has_speakers(result):
         return ""
-    told = f"Accuracy from speaker to speaker, best layer; trained on and tested on {', '.join(result.speakers)}."
-    labels = ("tested on", "trained on")
-    return inline_svg(
-        lambda ax, ink: matrix.draw_matrix(ax, result.by_speaker, result.speakers, labels, ink), told, (4.8, 2.8)
-    )
+    names = ", ".join(result.controls.speakers)
+    told = f"Accuracy from speaker to speaker, best layer; trained on and tested on {names}."
+    return inline_svg(lambda ax, ink: figure.draw_speakers(ax, result, ink), told, (4.8, 2.8))
 
 
 def _confusion(result: Probing, layer: int) -> str:
@@ -165,7 +162,8 @@ def _confusion(result: Probing, layer: int) -> str:
 def summary(result: Probing) -> str:
     """The curve in words, for screen readers."""
     means = ", ".join(f"layer {name} {value:.2f}" for name, value in zip(result.layers, result.accuracy, strict=True))
-    pairs = zip(result.baselines, result.baseline_scores[:, 0], strict=True)
+    controls = result.controls
+    pairs = zip(controls.baselines, controls.baseline_scores[:, 0], strict=True) if controls else ()
     known = "".join(f"; {name} {value:.2f}" for name, value in pairs)
     return f"Accuracy of telling {result.target}: {means}{known}; most frequent class {result.majority:.2f}."
 
@@ -203,4 +201,4 @@ def status_line(result: Probing, values: Values) -> str:
     parts.append(f"control task by {result.control_types}" if len(result.control) else figure.lack_of_control(result))
     notes = ("split_note", "transfer_note", "features_note")
     parts += [note for note in map(origin["options"].get, notes) if note]
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

@@ -1,7 +1,6 @@
 """The tab of projections: maps of phones, vowels, words or frames per layer, whose points can be heard."""
 
 from functools import partial
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -48,7 +47,7 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
 
 def projection_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it."""
-    heard: dict[str, Any] = {}
+    heard: dict[str, gr.components.Component] = {}
     recipe = Recipe(
         module=projection,
         controls=_controls,
@@ -99,7 +98,7 @@ def _more(made: dict[str, gr.components.Component]) -> None:
         made["most"] = gr.Slider(100, 3000, value=600, step=100, label="Points, at most", interactive=True)
 
 
-def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
+def _outputs(heard: dict[str, gr.components.Component]) -> tuple[gr.components.Component, ...]:
     heard["players"] = gr.HTML(PRESS, elem_id="heard-projection")
     heard["map"] = PointCloud(elem_id="plot-projection")
     gr.Markdown("#### Can it be believed? Neighbours on the map, in the full space, and in the controls")
@@ -114,7 +113,7 @@ def chosen(session: Session, value: str) -> Corpus:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return projection.analyse_in_steps(
+    return projection.analyse.in_steps(
         chosen(session, values["corpus"]),
         model,
         method=values["method"],
@@ -134,7 +133,7 @@ def fitted(result: Projection, values: Values) -> Values:
     """The control values, within what this result has."""
     layer = int(values["layer"] if values["layer"] is not None else -1)
     layer = result.best if layer < 0 else min(layer, len(result.layers) - 1)
-    there = {"trained": True, "random": len(result.random_points) > 0}
+    there = {"trained": True, "random": result.has_random}
     known = values["of"] in result.baselines or there.get(values["of"], False)
     return values | {"layer": layer, "of": values["of"] if known else "trained", "wanted": values["of"]}
 
@@ -203,9 +202,9 @@ def summary(result: Projection) -> str:
     """The curve of neighbours in words, for screen readers."""
     pairs = zip(result.layers, result.quality, strict=True)
     told = ", ".join(f"layer {name} {scores[2]:.2f} ({scores[1]:.2f} on the map)" for name, scores in pairs)
-    known = "".join(
-        f"; {name} {scores[2]:.2f}" for name, scores in zip(result.baselines, result.baseline_quality, strict=True)
-    )
+    controls = result.controls
+    acoustic = zip(controls.baselines, controls.baseline_quality, strict=True) if controls else ()
+    known = "".join(f"; {name} {scores[2]:.2f}" for name, scores in acoustic)
     chance = [f"{value:.2f}" for value in result.chance[:, 1]]
     alike = chance[0] if len(set(chance)) == 1 else f"{', '.join(chance)}, in the order of the layers"
     return f"Neighbours of the same label in the full space: {told}{known}; {by_chance(result)} {alike}."
@@ -244,4 +243,4 @@ def status_line(result: Projection, values: Values) -> str:
     if result.left_out:
         parts.append(f"{result.left_out} left out at random, fewest of rare labels")
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

@@ -194,15 +194,15 @@ def corpus() -> Corpus:
 
 def test_analysis_on_a_tiny_model_shows_controls_beside_the_model(corpus, tiny_model):
     partial = []
-    steps = abx.analyse_in_steps(corpus, tiny_model, random_seeds=(0, 1))
+    steps = abx.analyse.in_steps(corpus, tiny_model, random_seeds=(0, 1))
     result = finish(steps, lambda step: partial.append(step.partial))
     assert result.modes == ("within", "across") and result.left_out == ()
     assert result.classes == ("iy", "s")
-    assert result.error.shape == (2, 3) and result.random.shape == (2, 2, 3)
+    assert result.error.shape == (2, 3) and result.controls.random.shape == (2, 2, 3)
     assert result.baselines == ("MFCC", "log-mel")
-    assert result.baseline_error.max() < 0.1  # two tones an octave and a half apart
-    assert next(p for p in partial if p is not None).random.shape[0] == 0  # the model first, controls later
-    assert result.done and len(result.table())
+    assert result.controls.baseline_error.max() < 0.1  # two tones an octave and a half apart
+    assert next(p for p in partial if p is not None).controls is None  # the model first, controls later
+    assert result.complete and len(result.table())
     for figure in (abx.plot(result), abx.plot(result, mode="across", layer=1)):
         drawn = {line.get_label() for line in figure.axes[0].lines}
         assert {"trained, within", "random, 2 seeds, across", "MFCC, within", "chance"} <= drawn
@@ -269,4 +269,4 @@ def test_whisper_tiny_tells_phones_apart_best_in_the_middle():
     # 55 of these prompts and other draws: the intervals over recordings are about ±.02
     np.testing.assert_allclose(result.error[0], [0.141, 0.096, 0.091, 0.106, 0.213], atol=0.03)
     assert result.best == 2
-    assert (result.error[0, 1:4] < result.baseline_error.min()).all()
+    assert (result.error[0, 1:4] < result.controls.baseline_error.min()).all()

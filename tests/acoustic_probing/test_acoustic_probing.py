@@ -177,11 +177,12 @@ def test_from_end_to_end_with_partial_results(tiny_model):
         for u in corpus.utterances
     ]
     corpus = replace(corpus, utterances=tuple(lengthened))
-    result = finish(acoustic_probing.analyse_in_steps(corpus, tiny_model, **options), steps.append)
+    result = finish(acoustic_probing.analyse.in_steps(corpus, tiny_model, **options), steps.append)
     partial = [step.partial for step in steps if step.partial is not None]
     assert [p.baselines for p in partial] == [("MFCC",), *[("MFCC", "log-mel")] * 2]
-    assert [len(p.random_r) for p in partial] == [0, 0, 1] and result.random_r.shape == (2, 3, 1)
-    assert result.done and not any(p.done for p in partial)
+    assert [p.random_r is None for p in partial] == [True, True, False]
+    assert len(partial[2].random_r) == 1 and result.random_r.shape == (2, 3, 1)
+    assert result.complete and not any(p.complete for p in partial)
     assert all(isinstance(acoustic_probing.plot(p), Figure) for p in partial)
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     n = sum(len(u.phones) for u in corpus.utterances)
@@ -219,7 +220,7 @@ def test_articulation_from_end_to_end(tiny_model):
     ("target", "message"), [("f9", "no “f9” for “target”"), ("articulation", "some recordings only")]
 )
 def test_targets_are_checked_before_anything_is_encoded(tiny_model, target, message):
-    steps = acoustic_probing.analyse_in_steps(spoken(), tiny_model, target=target)
+    steps = acoustic_probing.analyse.in_steps(spoken(), tiny_model, target=target)
     with pytest.raises(UserError, match=message):
         next(steps)
 

@@ -193,13 +193,13 @@ def corpus() -> Corpus:
 
 def test_units_of_a_tiny_model_with_their_controls_and_the_clip(corpus, tiny_model, clip):
     result = discrete_units.analyse(corpus, tiny_model, units=6, clip=clip, random_seeds=(0, 1))
-    assert result.scores.shape == (3, 4) and result.random.shape == (2, 3, 4)
+    assert result.scores.shape == (3, 4) and result.controls.random.shape == (2, 3, 4)
     assert result.counts.sum((1, 2)).tolist() == [result.frames] * 3
     assert result.frames + result.train_frames == sum(60 for _ in corpus.utterances)
     assert result.entropy == pytest.approx(np.log2(3), abs=0.01)
-    assert result.baseline_scores[0, 1] > 0.6 > result.shuffled[:, 1].max()  # three tones
+    assert result.controls.baseline_scores[0, 1] > 0.6 > result.shuffled[:, 1].max()  # three tones
     assert result.clip_units.shape == (3, 65) and len(result.clip_times) == 65
-    assert result.few(0) and result.done
+    assert result.few(0) and result.complete
     values = discrete_units_tab.fitted(result, {"layer": 1, "score": 1})
     line = discrete_units_tab.status_line(result, values)
     assert f"(shuffled {result.shuffled[1, 1]:.2f})" in line and "few phones for 6 units" in line
@@ -208,8 +208,8 @@ def test_units_of_a_tiny_model_with_their_controls_and_the_clip(corpus, tiny_mod
     assert (low <= result.shuffled).all() and (result.shuffled <= high).all()
     table = result.table().query("score == 'PNMI'").set_index(["features", "layer"])["value"]
     assert table["shuffled phones, highest", result.layers[1]] == high[1, 1]
-    assert table["random weights 1, shuffled phones", result.layers[2]] == result.random_shuffled[1, 2, 1]
-    assert table["MFCC, shuffled phones", ""] == result.baseline_shuffled[0, 1]
+    assert table["random weights 1, shuffled phones", result.layers[2]] == result.controls.random_shuffled[1, 2, 1]
+    assert table["MFCC, shuffled phones", ""] == result.controls.baseline_shuffled[0, 1]
     assert {"model", "shuffled phones", "random weights 1", "MFCC"} <= set(result.table()["features"])
 
 

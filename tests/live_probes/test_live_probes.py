@@ -253,7 +253,7 @@ def test_the_table_is_tidy(result):
 @pytest.mark.usefixtures("_made_to_order")
 def test_steps_come_before_the_work(clip, tiny_model):
     steps = []
-    finish(live_probes.analyse_in_steps(clip, tiny_model), steps.append)
+    finish(live_probes.analyse.in_steps(clip, tiny_model), steps.append)
     assert [step.done for step in steps] == sorted(step.done for step in steps) and len(steps) == 2
 
 

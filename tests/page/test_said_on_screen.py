@@ -1,6 +1,7 @@
 """What is not done as it was asked is said on screen: nothing is replaced in silence."""
 
 import dataclasses
+import inspect
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,7 +36,9 @@ def corpus():
     ],
 )
 def test_a_neighbourhood_that_was_cut_down(options, said):
-    found = points.notes(SimpleNamespace(items=range(40)), points.Asked(**options))
+    taken = inspect.signature(projection.analyse).parameters.values()
+    defaults = {option.name: option.default for option in taken if option.default is not option.empty}
+    found = points.notes(SimpleNamespace(items=range(40)), points.Asked(**defaults | options))
     assert found == ((said,) if said else ())
 
 

@@ -187,16 +187,17 @@ def test_where_only_one_class_was_heard_that_is_what_it_says():
 def run(corpus, tiny_model):
     steps = []
     options = {"random_seeds": (0, 1), "transfer": "voices"}
-    result = finish(probing.analyse_in_steps(corpus, tiny_model, **options), steps.append)
+    result = finish(probing.analyse.in_steps(corpus, tiny_model, **options), steps.append)
     return result, steps
 
 
 def test_partial_results_can_be_drawn(run):
     result, steps = run
     partial = [step.partial for step in steps if step.partial is not None]
-    assert [len(p.random) for p in partial] == [0, 0, 1, 2, 2]
-    assert [p.baselines for p in partial] == [(), *[("MFCC", "log-mel")] * 4]
-    assert not any(p.done for p in partial) and result.done
+    assert partial[0].controls is None and partial[1].controls.random is None
+    assert [len(p.controls.random) for p in partial[2:]] == [1, 2, 2]
+    assert [p.controls.baselines for p in partial[1:]] == [("MFCC", "log-mel")] * 4
+    assert not any(p.complete for p in partial) and result.complete
     assert all(isinstance(probing.plot(p), Figure) for p in (partial[0], partial[2]))
     assert [step.done for step in steps] == sorted(step.done for step in steps)
 
@@ -205,26 +206,18 @@ def test_the_result_is_frozen_and_within_bounds(run, corpus):
     result, _ = run
     assert result.layers == ("0 (conv + positions)", "1", "2 (final norm)")
     assert result.classes == PHONES and result.items == sum(len(u.phones) for u in corpus.utterances)
-    for name in (
-        "accuracy",
-        "balanced",
-        "macro_f1",
-        "control",
-        "shuffled",
-        "random",
-        "baseline_scores",
-        "learning",
-        "other",
-    ):
-        values = getattr(result, name)
+    own = ("accuracy", "balanced", "macro_f1", "control", "shuffled")
+    compared = ("random", "baseline_scores", "learning", "other")
+    held = {name: getattr(result, name) for name in own} | {name: getattr(result.controls, name) for name in compared}
+    for name, values in held.items():
         assert ((values >= 0) & (values <= 1)).all() and not values.flags.writeable, name
-    assert result.control.shape == (3, 3) and result.random.shape == (2, 3, 3)
+    assert result.control.shape == (3, 3) and result.controls.random.shape == (2, 3, 3)
     np.testing.assert_array_equal(result.selectivity, result.accuracy[None] - result.control)
     np.testing.assert_allclose(np.einsum("lcc->l", result.confusion) / result.items, result.accuracy)
     assert result.best == result.accuracy.argmax()
-    assert result.learning_sizes.tolist() == [3, 5, 10] and result.learning.shape == (2, 3)
+    assert result.controls.learning_sizes.tolist() == [3, 5, 10] and result.controls.learning.shape == (2, 3)
     with pytest.raises(FrozenInstanceError):
-        result.done = False
+        result.complete = False
 
 
 def test_the_weights_are_the_probe_that_was_tried_on_others(run, corpus, tiny_model):
@@ -238,10 +231,12 @@ def test_the_weights_are_the_probe_that_was_tried_on_others(run, corpus, tiny_mo
         model.fit(values.astype(float), linear_probe.one_hot(task(corpus, "phone").codes, 6))
         said = heard @ result.weights[layer, :-1] + result.weights[layer, -1]
         np.testing.assert_allclose(said, model.predict(heard.astype(float)), atol=1e-6)
-        assert result.other[0, layer] == pytest.approx((said.argmax(1) == asked.codes).mean())
-    assert (result.other[1] <= result.other[0]).all() and (result.other[0] <= result.other[2]).all()
-    assert result.speakers[0] == "ann" and len(result.speakers) > 1
-    assert result.by_speaker.shape == (len(result.speakers),) * 2
+        assert result.controls.other[0, layer] == pytest.approx((said.argmax(1) == asked.codes).mean())
+    assert (result.controls.other[1] <= result.controls.other[0]).all() and (
+        result.controls.other[0] <= result.controls.other[2]
+    ).all()
+    assert result.controls.speakers[0] == "ann" and len(result.controls.speakers) > 1
+    assert result.controls.by_speaker.shape == (len(result.controls.speakers),) * 2
 
 
 def test_table_plot_and_origin(run):
@@ -276,7 +271,7 @@ def test_the_most_frequent_class_is_counted_among_what_is_asked(corpus, tiny_mod
         [[p.label in ("iy", "ae")] * (3 + (p.end - p.start > 0.07)) for u in stretched for p in u.phones]
     )
     assert result.majority == pytest.approx(truth.mean())
-    assert result.layers == ("1",) and result.control.shape == (0, 1) and result.random.shape[0] == 0
+    assert result.layers == ("1",) and result.control.shape == (0, 1) and result.controls.random is None
     assert isinstance(probing.plot(result), Figure)  # without controls, too
 
 
@@ -284,7 +279,7 @@ def test_logistic_probes_end_to_end(corpus, tiny_model):
     options = {"random_seeds": (), "layers": (0,), "target": "voicing"}
     result = probing.analyse(corpus, tiny_model, probe="logistic", transfer="voices", **options)
     assert result.weights.shape == (1, 17, 2) and result.control.shape == (1, 1)
-    assert result.other.shape == (3, 1)
+    assert result.controls.other.shape == (3, 1)
     assert probing.plot(result).axes[2].get_ylabel() == "accuracy (ridge)"
 
 
@@ -292,7 +287,7 @@ def test_other_recordings_without_these_classes_are_named_not_tested(corpus, tin
     own = replace(corpus, utterances=tuple(replace(u, tiers={"tone": u.tiers["stress"]}) for u in corpus.utterances))
     options = {"random_seeds": (), "control_seeds": (), "layers": (0,)}
     result = probing.analyse(own, tiny_model, target="tier:tone", transfer="voices", **options)
-    assert result.done and result.other.shape == (3, 0)
+    assert result.complete and result.controls.other is None
     assert "“voices” has fewer than two of these classes" in result.provenance["options"]["transfer_note"]
 
 
@@ -322,7 +317,12 @@ def test_who_speaks_cannot_be_split_by_speaker(tiny_model):
         probing.analyse(several, tiny_model, target="speaker", groups="speaker")
     options = {"random_seeds": (), "control_seeds": (), "layers": (0,)}
     result = probing.analyse(several, tiny_model, groups="speaker", **options)
-    assert result.learning_sizes.tolist() == [3, 5] and set(result.speakers) <= {"ann", "bob", "cat", "dan"}
+    assert result.controls.learning_sizes.tolist() == [3, 5] and set(result.controls.speakers) <= {
+        "ann",
+        "bob",
+        "cat",
+        "dan",
+    }
 
 
 # Real weights
@@ -339,10 +339,10 @@ def test_phones_take_shape_over_the_layers_of_a_trained_model():
     # Measured by layer .706 .755 .815 .834 .819; MFCC .460, log-mel .400, random .53 to .40, control .17 to .31, other
     # speakers .18 .29 .73 .74 .74. The bounds leave several standard errors (.011 for 1,544 items).
     assert third >= first + 0.08 and 0.78 <= third <= 0.88
-    assert third >= result.baseline_scores[:, 0].max() + 0.25
-    assert third >= result.random[0, 0].max() + 0.25 and third >= result.random[0, 0, 1] + 0.3
+    assert third >= result.controls.baseline_scores[:, 0].max() + 0.25
+    assert third >= result.controls.random[0, 0].max() + 0.25 and third >= result.controls.random[0, 0, 1] + 0.3
     assert (result.shuffled <= 0.12).all() and result.majority < 0.1
     assert (result.control < 0.4).all() and (result.selectivity > 0.4).all()
-    assert result.other[0, 1] > 0.65 and result.other[0, 1] > result.other[0, 0] + 0.3
+    assert result.controls.other[0, 1] > 0.65 and result.controls.other[0, 1] > result.controls.other[0, 0] + 0.3
     assert (result.low < result.accuracy).all() and (result.accuracy < result.high).all()
-    assert result.learning[0, -1] > result.learning[0, 0] + 0.1
+    assert result.controls.learning[0, -1] > result.controls.learning[0, 0] + 0.1

@@ -36,8 +36,8 @@ def test_sex_that_is_only_who_speaks_is_not_read_by_default(disguised, tiny_mode
     asked_for = probing.analyse(disguised, tiny_model, groups="utterance", **options)
     # Whoever knows the four voices is always right. Of a voice never heard the sex cannot be known: each of the four
     # is then right or wrong as a whole, more or less, so a layer may be right about three of them, not about all.
-    assert (asked_for.accuracy > 0.95).all() and asked_for.baseline_scores[0, 0] > 0.95
-    assert (by_default.accuracy < 0.9).all() and by_default.baseline_scores[0, 0] < 0.9
+    assert (asked_for.accuracy > 0.95).all() and asked_for.controls.baseline_scores[0, 0] > 0.95
+    assert (by_default.accuracy < 0.9).all() and by_default.controls.baseline_scores[0, 0] < 0.9
     known = by_default.provenance["options"]
     assert (known["groups"], known["split"]) == ("auto", "speaker")
     values = {"layer": 0, "score": "accuracy"}

@@ -225,11 +225,11 @@ def test_every_kind_of_map_has_one_point_per_item_in_every_space(corpus, tiny_mo
     result = projection.analyse(corpus, tiny_model, random_seeds=(0, 1), **options)
     n = len(result.label)
     assert result.points.shape == (3, n, 2)
-    assert result.baseline_points.shape == (2, n, 2) and result.random_points.shape == (2, 3, n, 2)
+    assert result.controls.baseline_points.shape == (2, n, 2) and result.controls.random_points.shape == (2, 3, n, 2)
     assert result.all_points.shape == (len(result.spaces), n, 2)
     np.testing.assert_allclose((result.points**2).sum(2).mean(1), 1)
     assert len(result.table()) == n * len(result.spaces)
-    assert result.done
+    assert result.complete
     assert len(projection.plot(result, space=len(result.spaces) - 1).axes) == 3
 
 
@@ -257,9 +257,9 @@ def test_chance_is_of_whole_phones_for_frames_and_said_so(corpus, tiny_model):
     frames = projection.analyse(corpus, tiny_model, unit="frames", most=150, random_seeds=(0,))
     phones = projection.analyse(corpus, tiny_model, random_seeds=(0,))
     by_frame = embedding.agreement_by_chance(np.array(frames.label))
-    assert (frames.chance > by_frame).all() and (frames.random_chance > by_frame).all()
+    assert (frames.chance > by_frame).all() and (frames.controls.random_chance > by_frame).all()
     np.testing.assert_allclose(phones.chance, embedding.agreement_by_chance(np.array(phones.label)))
-    assert phones.chance.shape == (3, 2) and frames.baseline_chance.shape == (2, 2)
+    assert phones.chance.shape == (3, 2) and frames.controls.baseline_chance.shape == (2, 2)
     for result, said in ((frames, "with whole phones' labels shuffled"), (phones, "by chance")):
         line = projection_tab.status_line(result, projection_tab.fitted(result, {"layer": 1, "of": "trained"}))
         assert f"{result.chance[1, 1]:.0%} {said}" in line
