@@ -39,9 +39,9 @@ from methods.core.frames import Segment
 from methods.core.lenses import decoder
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.whisper import LONGEST_TRANSCRIPT
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
+from methods.core.results import Result, provenance, read_only
 from methods.core.speech import edits as text_edits
 from methods.core.speech.edits import Edit
 
@@ -52,8 +52,8 @@ SHUFFLE_SEED = 0  # of the order of frames in the control
 FLOOR = -10.0  # natural log-probability at which maps begin: less than one in 20,000
 
 
-@dataclass(frozen=True, eq=False)
-class DecoderLens:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DecoderLens(Result):
     """What the decoder makes of each encoder layer; layer 0 is what block 1 reads. Logarithms are natural."""
 
     texts: tuple[str, ...]  # (layers,) written greedily from each layer; time stamps are named
@@ -78,7 +78,6 @@ class DecoderLens:
     starts: np.ndarray  # (words,) s
     ends: np.ndarray  # (words,) s
     word_of_token: np.ndarray  # (tokens,) int, the word that each token is part of; (0,) if times are not known
-    provenance: dict[str, Any]
 
     def edits(self, layer: int, against: Against = "final") -> tuple[Edit, ...]:
         """How does a layer's text differ, word by word, from the final one or from the reference?"""
@@ -154,6 +153,7 @@ class DecoderLens:
         )
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -164,7 +164,7 @@ def analyse(
     reference: str | None = None,
     norm: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> DecoderLens:
+) -> Steps[DecoderLens]:
     """What does the decoder write from each encoder layer, and how likely does it find the final text there?
 
     `transcript` replaces the text that is forced upon the decoder, and is the `reference` unless there is another.
@@ -172,23 +172,20 @@ def analyse(
     `norm=False` hands the raw stream over: a decoder can then hardly read even the last layer. Raises ModelError for a
     model without a decoder.
     """
-    options = {"segments": segments, "transcript": transcript, "language": language, "reference": reference}
-    return finish(analyse_in_steps(clip, model, norm=norm, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, norm: bool = True, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[DecoderLens]:
-    """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "norm": norm, "random_seeds": random_seeds})
+    asked = _Asked(
+        segments=tuple(segments or ()),
+        transcript=transcript,
+        reference=reference,
+        norm=norm,
+        random_seeds=tuple(random_seeds),
+    )
     count = len(random_seeds) + 3
     yield Step(0.0, f"{model.id}, every layer")
-    final = models.transcribe(clip, model, language=options.get("language"))
-    given = options.get("transcript")
-    text = final if given is None else models.transcribe(clip, model, text=given, language=final.language)
+    final = models.transcribe(clip, model, language=language)
+    text = final if transcript is None else models.transcribe(clip, model, text=transcript, language=final.language)
     raw = decoder.streams(clip, model)
     states = decoder.readable(model, raw, norm)
-    result = _measure(clip, model, final, text, states, {**options, "norm": norm, "random_seeds": list(random_seeds)})
+    result = _measure(clip, model, final, text, states, asked)
     yield Step(1 / count, "the same layers hearing silence", partial=result)
     silent, own = decoder.silent_streams(model), models.frame_grid(clip, model).frames
     result = replace(result, silence_logprobs=_scores(decoder.readable(model, silent, norm), model, text))
@@ -203,6 +200,17 @@ def analyse_in_steps(
         found.append(_scores(decoder.readable(twin, decoder.streams(clip, twin), norm), model, text))
         result = replace(result, random_logprobs=read_only(found))
     return result
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options that a measurement and its provenance need."""
+
+    segments: tuple[Segment, ...]
+    transcript: str | None
+    reference: str | None
+    norm: bool
+    random_seeds: tuple[int, ...]
 
 
 def shuffled(raw: torch.Tensor, silent: torch.Tensor, own: int, seed: int = SHUFFLE_SEED) -> torch.Tensor:
@@ -234,7 +242,7 @@ def _measure(
     final: Transcript,
     text: Transcript,
     states: torch.Tensor,
-    options: dict[str, Any],
+    asked: _Asked,
 ) -> DecoderLens:
     longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), LONGEST_TRANSCRIPT)
     with model.lock:
@@ -248,7 +256,7 @@ def _measure(
         complete=read_only([w.complete for w in written], bool),
         repetition=read_only([text_edits.repetition(w.tokens) for w in written]),
         final=final.text,
-        reference=options.get("reference") or options.get("transcript"),
+        reference=asked.reference or asked.transcript,
         text=text.text,
         tokens=(*(piece.strip() or "·" for piece in text.token_texts), "(end)"),
         logprobs=read_only(logprobs),
@@ -261,8 +269,8 @@ def _measure(
         decoder_best=tuple(tuple(_piece(model, token) for token in row) for row in readout.best.tolist()),
         decoder_first=read_only(decoder.knows_from(readout.top), np.int64),
         layers=("0 (conv + positions)", *(str(layer) for layer in range(1, len(states)))),
-        **_timed_words(text, options.get("segments") or ()),
-        provenance=_origin(clip, model, text, longest, options),
+        **_timed_words(text, asked.segments),
+        provenance=_origin(clip, model, text, longest, asked),
     )
 
 
@@ -283,11 +291,11 @@ def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, Any
     }
 
 
-def _origin(clip: Clip, model: SpeechModel, text: Transcript, longest: int, options: dict[str, Any]) -> dict[str, Any]:
-    spoken = [[segment.label, segment.start, segment.end] for segment in options.get("segments") or ()]
+def _origin(clip: Clip, model: SpeechModel, text: Transcript, longest: int, asked: _Asked) -> dict[str, Any]:
+    spoken = [[segment.label, segment.start, segment.end] for segment in asked.segments]
     said = {"transcript": text.text, "transcript_given": text.given, "language": text.language}
-    kept = {"reference": options.get("reference"), "segments": spoken, "shuffle_seed": SHUFFLE_SEED}
-    kept |= {name: options[name] for name in ("norm", "random_seeds")}
+    kept = {"reference": asked.reference, "segments": spoken, "shuffle_seed": SHUFFLE_SEED}
+    kept |= {"norm": asked.norm, "random_seeds": list(asked.random_seeds)}
     return provenance("decoder lens", clip, model, seed=model.seed, most_tokens=longest, **said, **kept)
 
 

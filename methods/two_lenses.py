@@ -21,7 +21,7 @@ Zuidema & Jumelet, DecoderLens, Findings of NAACL 2024 (arXiv 2310.03686).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -42,9 +42,9 @@ from methods.core.lenses.ctc_layers import Head
 from methods.core.models import whisper
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.whisper import sites
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
+from methods.core.results import Result, provenance, read_only
 from methods.core.speech import edits
 
 Lens = Literal["symbols", "words"]
@@ -52,8 +52,8 @@ LENSES: dict[Lens, str] = {"symbols": "CTC lens: symbols", "words": "DecoderLens
 SHORTEST_CAP = 32  # tokens that every layer may write at least
 
 
-@dataclass(frozen=True, eq=False)
-class TwoLenses:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TwoLenses(Result):
     """Everything that both lenses found, one entry per symbol or word, layer after layer."""
 
     lens: np.ndarray  # (found,) str, "symbols" or "words"
@@ -70,8 +70,7 @@ class TwoLenses:
     spoken: tuple[str, ...]  # (segments,) what is said, if it is known
     starts: np.ndarray  # (segments,) s
     ends: np.ndarray  # (segments,) s
-    random: tuple["TwoLenses", ...]  # random-weights encoders under the trained heads and decoder
-    provenance: dict[str, Any]
+    random: tuple[Self, ...] = ()  # random-weights encoders under the trained heads and decoder
 
     @property
     def lenses(self) -> tuple[Lens, ...]:
@@ -96,6 +95,7 @@ class TwoLenses:
         return pd.concat(parts, ignore_index=True)
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -104,31 +104,22 @@ def analyse(
     language: str | None = None,
     unit: str | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> TwoLenses:
+) -> Steps[TwoLenses]:
     """Which symbols and which words can be read off each layer, and when?
 
     `unit` chooses among our heads for whisper-tiny.en ("phones" or "characters"); each layer is read by its own head
     where there are such heads. `segments` are what is really said, to be shown beside. Raises UserError for a model
     that has neither a CTC head nor a decoder.
     """
-    options = {"segments": segments, "language": language, "unit": unit}
-    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[TwoLenses]:
-    """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
     yield Step(0.0, f"{model.id}, every layer")
-    head = ctc_layers.head_of(model, options.get("unit")) if ctc_layers.units(model) else None
+    head = ctc_layers.head_of(model, unit) if ctc_layers.units(model) else None
     if head is None and not model.writes_text:
         raise UserError(
             f"{model.id} has neither a CTC head nor a decoder; choose whisper-tiny.en, which shows both lenses, or a "
             "model that was fine-tuned to recognise speech."
         )
-    final = models.transcribe(clip, model, language=options.get("language")) if model.writes_text else None
-    asked = _Asked(clip, model, head, final, {**options, "random_seeds": list(random_seeds)})
+    final = models.transcribe(clip, model, language=language) if model.writes_text else None
+    asked = _Asked(clip, model, head, final, tuple(segments or ()), language, tuple(random_seeds))
     result, twins = _measure(asked, model), []
     for number, seed in enumerate(random_seeds, start=1):
         yield Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
@@ -144,7 +135,9 @@ class _Asked:
     model: SpeechModel
     head: Head | None
     final: Transcript | None
-    options: dict[str, Any]
+    segments: tuple[Segment, ...]
+    language: str | None
+    random_seeds: tuple[int, ...]
     meant: dict[Lens, tuple[str, ...]] = field(default_factory=dict)  # filled in by the first, the trained one
 
 
@@ -165,7 +158,7 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
     right = [agreed for kind, _, found in rows for agreed in agreeing(meant[kind], _labels(found))]
     errors = {kind: [edits.error_rate(meant[kind], labels) for labels in said[kind]] for kind in said}
     counts = [[len(labels) - len(found) for labels, found in zip(said[k], read[k], strict=True)] for k in read]
-    spoken = asked.options.get("segments") or ()
+    spoken = asked.segments
     return TwoLenses(
         lens=_texts([kind for kind, _, _ in flat]),
         layer=read_only([layer for _, layer, _ in flat], np.int64),
@@ -181,7 +174,6 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
         spoken=tuple(segment.label for segment in spoken),
         starts=read_only([segment.start for segment in spoken]),
         ends=read_only([segment.end for segment in spoken]),
-        random=(),
         provenance=_origin(asked, encoder, spoken),
     )
 
@@ -195,9 +187,9 @@ def _labels(found: Sequence[Segment]) -> tuple[str, ...]:
 
 
 def _origin(asked: _Asked, encoder: SpeechModel, said: Sequence[Segment]) -> dict[str, Any]:
-    head, options = asked.head, asked.options
-    kept = {"language": options.get("language"), "unit": head.unit if head and head.own else None}
-    kept |= {"random_seeds": options["random_seeds"], "segments": [[s.label, s.start, s.end] for s in said]}
+    head = asked.head
+    kept = {"language": asked.language, "unit": head.unit if head and head.own else None}
+    kept |= {"random_seeds": list(asked.random_seeds), "segments": [[s.label, s.start, s.end] for s in said]}
     return provenance("two lenses", asked.clip, encoder, seed=encoder.seed, **kept)
 
 

@@ -18,9 +18,9 @@ from methods.core.corpus.items import at_least
 from methods.core.corpus.spaces import Chosen
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, read_only
 
 # view -> (unit of its items, target, or None for layer 0)
 VIEWS = {
@@ -54,16 +54,17 @@ LONGEST = 400  # correlations of a spectrum that are kept
 class _Options:
     """The options of `analyse`."""
 
-    views: Sequence[str] = tuple(VIEWS)
-    measure: str = "pwcca"
-    scoring: str = "held-out"
-    most: int = 4000
-    window: str = "clip"
-    subtract_silence: bool = True
-    random_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    views: Sequence[str]
+    measure: str
+    scoring: str
+    most: int
+    window: str
+    subtract_silence: bool
+    random_seeds: Sequence[int]
+    seed: int
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus | Articulation,
     model: SpeechModel,
@@ -76,7 +77,7 @@ def analyse(
     subtract_silence: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> Cca:
+) -> Steps[Cca]:
     """How much of each view is in each layer, up to a linear map?
 
     `views` are some of `VIEWS`; those that the corpus does not allow are left out and named, if one remains.
@@ -85,14 +86,16 @@ def analyse(
     dimensions of both sides. At most `most` frames are drawn. `window` and `subtract_silence`: see
     `features.of_model`.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **options: Any) -> Steps[Cca]:
-    """The same with progress: the trained model view by view, then the controls."""
-    check_options(analyse, options, SENSE)
-    asked = _Options(**options)
+    asked = _Options(
+        views=views,
+        measure=measure,
+        scoring=scoring,
+        most=most,
+        window=window,
+        subtract_silence=subtract_silence,
+        random_seeds=tuple(random_seeds),
+        seed=seed,
+    )
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
     states = yield from within(_states(corpus, model, asked), 0.0, 0.2)
@@ -105,13 +108,13 @@ def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **option
             result = _with_layer(result, view, number, layer, view.layers(states))
         yield Step(0.2 + 0.4 * (number + 1) / len(found), "acoustic features", result)
     result = _with_baselines(result, corpus, model, found)
-    for number, seed in enumerate(asked.random_seeds):
+    for number, random_seed in enumerate(asked.random_seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
         yield Step(begin, "random weights", result)
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, random_seed), asked), begin, end)
         scores = [_of_twin(view, result.ridge[v], view.layers(twin)) for v, view in enumerate(found)]
         result = replace(result, random=read_only(np.concatenate([result.random, [scores]])))
-    return replace(result, done=True)
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,8 +213,8 @@ def _empty(
         in_sample=nothing, shuffled=nothing, shuffled_in_sample=nothing,
         spectrum=read_only(np.full((*shape, length), np.nan)), fitted=read_only(np.full((*shape, length), np.nan)),
         baselines=(), baseline=read_only(np.zeros((len(found), 0))),
-        random=read_only(np.zeros((0, *shape))), done=False,
-        provenance=corpus_provenance("cca", corpus, model, **vars(asked), features_note=states.note),
+        random=read_only(np.zeros((0, *shape))),
+        provenance=corpus_provenance("cca", corpus, model, **listed(asked), features_note=states.note),
     )  # fmt: skip
 
 

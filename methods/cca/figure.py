@@ -1,7 +1,6 @@
 """Pictures of canonical correlation: scores over the layers with what they must be read against, and spectra."""
 
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +24,7 @@ def plot(result: Cca, *, view: str | None = None, layer: int | None = None) -> F
 NAMES = {"pwcca": "PWCCA", "mean": "mean CCA", "svcca": "SVCCA"}
 
 
-def draw_views(ax: Axes, result: Any, ink: str = draw.INK) -> None:
+def draw_views(ax: Axes, result: Cca, ink: str = draw.INK) -> None:
     """Every view over the layers, its three trials thin; random weights dashed."""
     places = np.arange(len(result.layers))
     for number, (name, colour) in enumerate(zip(result.views, cycle(curves.COLOURS), strict=False)):
@@ -39,7 +38,7 @@ def draw_views(ax: Axes, result: Any, ink: str = draw.INK) -> None:
     _axis(ax, result, f"{NAMES[result.measure]}, {result.scoring}", ink)
 
 
-def draw_view(ax: Axes, result: Any, number: int, ink: str = draw.INK) -> None:
+def draw_view(ax: Axes, result: Cca, number: int, ink: str = draw.INK) -> None:
     """One view with its controls: shuffled pairs, in sample, random weights, acoustic features."""
     places = np.arange(len(result.layers))
     ax.plot(places, result.score[number], color=draw.TRAINED, marker="o", ms=4, label=result.scoring)
@@ -63,13 +62,13 @@ def draw_view(ax: Axes, result: Any, number: int, ink: str = draw.INK) -> None:
     _axis(ax, result, f"{NAMES[result.measure]}, {result.views[number]}", ink)
 
 
-def _axis(ax: Axes, result: Any, unit: str, ink: str) -> None:
+def _axis(ax: Axes, result: Cca, unit: str, ink: str) -> None:
     ax.set_xticks(np.arange(len(result.layers)), curves.short(result.layers))
     ax.set(xlabel="layer", ylabel=unit, ylim=(min(-0.05, ax.get_ylim()[0]), 1.02))
     draw.plain_axes(ax, ink, columns=2)
 
 
-def draw_spectrum(ax: Axes, result: Any, number: int, layer: int | None = None, ink: str = draw.INK) -> None:
+def draw_spectrum(ax: Axes, result: Cca, number: int, layer: int | None = None, ink: str = draw.INK) -> None:
     """The correlation of each canonical direction, fitted (thin) and on recordings that were not fitted."""
     layers = range(len(result.layers)) if layer is None else (layer,)
     for place, colour in zip(layers, cycle(curves.COLOURS), strict=False):

@@ -1,14 +1,15 @@
 """What CCA gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
 
-@dataclass(frozen=True, eq=False)
-class Cca:
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cca(Result):
     """Canonical correlation of each layer with each view. Scores are at most 1, about 0 for nothing in common."""
 
     measure: str
@@ -29,8 +30,6 @@ class Cca:
     baselines: tuple[str, ...]
     baseline: np.ndarray  # (views, baselines) NaN where the view is that very thing
     random: np.ndarray  # (random seeds so far, views, layers)
-    done: bool
-    provenance: dict[str, Any]
 
     def table(self) -> pd.DataFrame:
         """One row per number; `index` counts the correlations of a spectrum."""

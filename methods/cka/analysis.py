@@ -18,9 +18,9 @@ from methods.core.corpus.features import Features
 from methods.core.corpus.spaces import Chosen
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import FOR_95, check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.options import FOR_95, analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, read_only
 
 FEWEST = 20  # items; below, not even the debiased value says anything
 SHIFTS = 30  # shifted pairings of the null
@@ -39,19 +39,20 @@ SENSE = {
 class _Asked:
     """The options of `analyse`."""
 
-    other: str | None = None
-    unit: str = "frames"
-    kernel: str = "linear"
-    tau: float = 1.0
-    targets: Sequence[str] = TARGETS
-    most: int = 1000
-    window: str = "clip"
-    subtract_silence: bool = True
-    resamples: int = 200
-    random_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    other: str | None
+    unit: str
+    kernel: str
+    tau: float
+    targets: Sequence[str]
+    most: int
+    window: str
+    subtract_silence: bool
+    resamples: int
+    random_seeds: Sequence[int]
+    seed: int
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus | Articulation,
     model: SpeechModel,
@@ -67,7 +68,7 @@ def analyse(
     resamples: int = 200,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> Cka:
+) -> Steps[Cka]:
     """How alike are layers to layers, to another model's, and to what was heard, said or moved?
 
     `other` names a second model for the columns; without it the layers are compared with each other. An item is one
@@ -75,14 +76,19 @@ def analyse(
     distances. Targets that the corpus does not offer are left out. `window` and `subtract_silence`: see
     `features.of_model`. Raises UserError for fewer than 20 items.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **options: Any) -> Steps[Cka]:
-    """The same with progress: trained layers and targets first, then the controls."""
-    check_options(analyse, options, SENSE)
-    asked = _Asked(**options)
+    asked = _Asked(
+        other=other,
+        unit=unit,
+        kernel=kernel,
+        tau=tau,
+        targets=targets,
+        most=most,
+        window=window,
+        subtract_silence=subtract_silence,
+        resamples=resamples,
+        random_seeds=tuple(random_seeds),
+        seed=seed,
+    )
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
@@ -93,7 +99,7 @@ def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **option
     yield Step(0.4, "comparing layers")
     targets = _targets(corpus, model, items, moved, asked)
     work = _work((corpus, model), items, asked, states, columns, targets=targets)
-    origin = corpus_provenance("cka", corpus, model, **vars(asked), features_note=states.note)
+    origin = corpus_provenance("cka", corpus, model, **listed(asked), features_note=states.note)
     result = _first(work, states, columns, targets, origin)
     yield Step(0.5, "drawing recordings again", result)
     result = _with_intervals(result, work)
@@ -101,12 +107,12 @@ def analyse_in_steps(corpus: Corpus | Articulation, model: SpeechModel, **option
         yield Step(0.55, "states as they are", result)
         result = yield from within(_with_unsubtracted(result, work, other, states.note), 0.55, 0.6)
     yield Step(0.6, "random weights", result)
-    for number, seed in enumerate(asked.random_seeds):
+    for number, random_seed in enumerate(asked.random_seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, random_seed), asked), begin, end)
         result = _with_random(result, work, work.grams(spaces.seen(twin, items)))
         yield Step(end, "random weights", result)
-    return replace(result, done=True)
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +184,7 @@ def _first(
         among=read_only(kernels.alignment(work.targets, work.targets).debiased if work.targets else np.zeros((0, 0))),
         unsubtracted=read_only(np.zeros((0, 0))),
         random=read_only(np.zeros((0, rows, rows))), random_same=read_only(np.zeros((0, rows))),
-        random_targets=read_only(np.zeros((0, len(targets), rows))), done=False,
+        random_targets=read_only(np.zeros((0, len(targets), rows))),
         provenance=provenance,
     )  # fmt: skip
 
@@ -187,7 +193,7 @@ def _numbers(found: Alignment, prefix: str = "") -> dict[str, np.ndarray]:
     return {f"{prefix}{name}": read_only(getattr(found, name)) for name in ("debiased", "biased", "floor")}
 
 
-def _with_intervals(result: Cka, work: _Work) -> Cka:
+def _with_intervals(result: Cka, work: _Work) -> Steps[Cka]:
     """How sure each number is, and what chance gives."""
     pairs = {"": (work.layers, work.columns)} | ({"target_": (work.targets, work.layers)} if work.targets else {})
     found = {}

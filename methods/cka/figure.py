@@ -1,7 +1,6 @@
 """Pictures of compared spaces: maps of layers by layers, and scores over the layers with their controls."""
 
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,7 +28,7 @@ def plot(result: Cka, *, estimator: str = "debiased") -> Figure:
     return figure
 
 
-def maps(result: Any, estimator: str = "debiased") -> list[Map]:
+def maps(result: Cka, estimator: str = "debiased") -> list[Map]:
     """The trained layers, and what there is already of the same as they are, and of random weights."""
     names = [f"trained, {estimator}"]
     values, columns = [getattr(result, estimator)], [result.columns]
@@ -44,7 +43,7 @@ def maps(result: Any, estimator: str = "debiased") -> list[Map]:
     return [Map(n, v, result.layers, c) for n, v, c in zip(names, values, columns, strict=True)]
 
 
-def draw_targets(ax: Axes, result: Any, estimator: str = "debiased", ink: str = draw.INK) -> None:
+def draw_targets(ax: Axes, result: Cka, estimator: str = "debiased", ink: str = draw.INK) -> None:
     """Each target over the layers: interval, shifted pairs, random weights (thin), and MFCC as a dotted level."""
     places = np.arange(len(result.layers))
     values = getattr(result, f"target_{estimator}")
@@ -77,7 +76,7 @@ def _lowest(ax: Axes) -> list[float]:
     return [-0.1, ax.get_ylim()[0]] if ax.get_ylim()[0] < -0.02 else [0.0]
 
 
-def draw_same(ax: Axes, result: Any, ink: str = draw.INK) -> None:
+def draw_same(ax: Axes, result: Cka, ink: str = draw.INK) -> None:
     """Each layer with layer 0, and with the same layer of random weights."""
     places = np.arange(len(result.layers))
     square = len(result.columns) == len(result.layers)

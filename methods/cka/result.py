@@ -1,16 +1,17 @@
 """What CKA gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
+
 NUMBERS = ("debiased", "biased", "floor", "low", "high", "null")
 
 
-@dataclass(frozen=True, eq=False)
-class Cka:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cka(Result):
     """Centred kernel alignment of layers with layers (rows × columns) and with targets (targets × rows)."""
 
     unit: str  # what an item is: frames, phones or words
@@ -40,8 +41,6 @@ class Cka:
     random: np.ndarray  # (random seeds so far, rows, rows) debiased, layers of random weights with each other
     random_same: np.ndarray  # (random seeds so far, rows) debiased, each trained layer with the same layer untrained
     random_targets: np.ndarray  # (random seeds so far, targets, rows) debiased
-    done: bool  # whether the controls are complete
-    provenance: dict[str, Any]
 
     def table(self) -> pd.DataFrame:
         """One row per number: which spaces, with what weights, which score."""

@@ -9,7 +9,7 @@ import numpy as np
 from methods.continuum import series as continuum_series
 from methods.continuum import two_sounds
 from methods.continuum.result import Continuum
-from methods.continuum.series import EXPERIMENTS, Series
+from methods.continuum.series import EXPERIMENTS, Asked, Series
 from methods.core import models
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus
@@ -18,14 +18,15 @@ from methods.core.frames import Segment
 from methods.core.lenses import ctc_layers
 from methods.core.lenses.ctc_layers import Head
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, provenance, read_only
 
 REACH = 0.03  # s on either side of a sound in which a head may name it: CTC's peaks often come a frame late
 SENSE = continuum_series.SENSE
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip | Corpus,
     model: SpeechModel,
@@ -39,7 +40,7 @@ def analyse(
     a: str = "",
     b: str = "",
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> Continuum:
+) -> Steps[Continuum]:
     """How much of one sound does each layer hear in each step on the way to another one?
 
     `experiment` is one of the bundled ones (`EXPERIMENTS`); "morph" for the `first` of the clip's `segments` (counting
@@ -47,19 +48,20 @@ def analyse(
     `a` and `b` name the ends in ARPAbet (default: those of the experiment, or the segments' labels); a head or probe
     that does not know them is left out. A corpus in place of the clip holds the steps themselves (see `of_corpus`).
     """
-    places = {"segments": segments, "first": first, "second": second, "amount": amount, "count": count}
-    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, experiment=experiment, a=a, b=b, **places))
-
-
-def analyse_in_steps(
-    clip: Clip | Corpus, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[Continuum]:
-    """`analyse`, one network after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds}, SENSE)
     if not isinstance(clip, Corpus):  # whose steps are there already, whatever the experiment is called
-        continuum_series.check_experiment(options.get("experiment", "l-r"))
+        continuum_series.check_experiment(experiment)
     yield Step(0.0, "making the steps")
-    asked = {**analyse.__kwdefaults__, **options, "random_seeds": list(random_seeds)}
+    asked = Asked(
+        segments=tuple(segments or ()),
+        experiment=experiment,
+        first=first,
+        second=second,
+        amount=amount,
+        count=count,
+        a=a,
+        b=b,
+        random_seeds=tuple(random_seeds),
+    )
     task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)
     result, twins = (yield from within(_measured(task, model), 0.0, part)), []
     for number, seed in enumerate(random_seeds, start=1):
@@ -86,14 +88,14 @@ class _Task:
         return [pair for one in self.series for pair in zip(one.clips, one.places, strict=True)]
 
 
-def _task(clip: Clip | Corpus, model: SpeechModel, asked: dict[str, Any]) -> _Task:
+def _task(clip: Clip | Corpus, model: SpeechModel, asked: Asked) -> _Task:
     series, a, b, sources = continuum_series.asked_for(clip, asked)
     head = ctc_layers.head_of(model) if ctc_layers.units(model) else None
     columns = tuple(ctc_layers.phone_column(head, sound) for sound in (a, b)) if head else (None,)
     if None in columns or len(set(columns)) < 2:
         head, columns = None, ()
-    kept = {**asked, "a": a, "b": b, "head": head and head.label}
-    kept["segments"] = [[s.label, s.start, s.end] for s in asked["segments"] or ()]
+    kept = {**listed(asked), "a": a, "b": b, "head": head and head.label}
+    kept["segments"] = [[s.label, s.start, s.end] for s in asked.segments]
     kept["steps_sha256"] = [[step.sha256 for step in part.clips] for part in series]
     return _Task(clip, series, a, b, head, columns, two_sounds.examples(a, b, sources), kept)
 
@@ -117,7 +119,6 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
         probe=None if probe is None else _arranged(list(probe.share.T), shape),
         probe_accuracy=None if probe is None else read_only(probe.accuracy),
         nearness=read_only([two_sounds.nearness(of_context) for of_context in states]),
-        random=(),
         a=task.a or "A",
         b=task.b or "B",
         contexts=tuple(one.context for one in task.series),

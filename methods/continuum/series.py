@@ -9,7 +9,6 @@ What is measured on such a series is in `methods/continuum/analysis.py`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -182,25 +181,40 @@ def check_experiment(kind: str) -> None:
         )
 
 
-def asked_for(clip: Clip | Corpus, asked: dict[str, Any]) -> tuple[tuple[Series, ...], str, str, list[Clip]]:
+@dataclass(frozen=True)
+class Asked:
+    """The options of a continuum; see `continuum.analyse`."""
+
+    segments: tuple[Segment, ...]
+    experiment: str
+    first: int
+    second: int
+    amount: float
+    count: int
+    a: str
+    b: str
+    random_seeds: tuple[int, ...]
+
+
+def asked_for(clip: Clip | Corpus, asked: Asked) -> tuple[tuple[Series, ...], str, str, list[Clip]]:
     """The series, the names of the two ends, and the recordings that they were made from."""
-    kind, count = asked["experiment"], asked["count"]
+    kind, count = asked.experiment, asked.count
     if isinstance(clip, Corpus):
-        return checked(of_corpus(clip)), asked["a"], asked["b"], []
+        return checked(of_corpus(clip)), asked.a, asked.b, []
     if kind in EXPERIMENTS:
         made = EXPERIMENTS[kind]
         sources = [place.find()[0] for place in (made.first, made.second)]
         return of_experiment(kind, count), made.a, made.b, sources
-    numbers = (asked["first"], asked["second"])
-    places = [_segment(asked["segments"] or (), number) for number in numbers]
-    a, b = (asked[end] or _plain(place.label) for end, place in zip("ab", places, strict=True))
+    numbers = (asked.first, asked.second)
+    places = [_segment(asked.segments, number) for number in numbers]
+    a, b = (getattr(asked, end) or _plain(place.label) for end, place in zip("ab", places, strict=True))
     contexts = tuple(f"place {n}, “{place.label}”" for n, place in zip(numbers, places, strict=True))
     if kind == "morph":
         if numbers[0] == numbers[1]:
             raise UserError("A sound cannot be turned into itself; choose two different ones.")
         return between(clip, places[0], clip, places[1], count, contexts), a, b, [clip]
     series = [
-        edited(clip, place, kind, asked["amount"], count, context)
+        edited(clip, place, kind, asked.amount, count, context)
         for place, context in zip(places[: len(set(numbers))], contexts, strict=False)
     ]
     return tuple(series), a, b, [clip]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from methods.core.corpus import Corpus, features
 from methods.core.corpus.features import Features
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import FOR_95, check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.options import FOR_95, analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, read_only
 from methods.rsa import items as rsa_items
 from methods.rsa import similarity
 from methods.rsa.items import CONFOUNDS, Asked
@@ -36,21 +35,22 @@ SENSE = {
 class _Options:
     """The options of `analyse`."""
 
-    unit: str = "words"
-    references: Sequence[str] | None = None
-    method: str = "pearson"
-    confounds: Sequence[str] = CONFOUNDS
-    other: str | None = None
-    parses: str = ""
-    centred: bool = True
-    most: int = 150
-    shuffles: int = 1000
-    window: str = "clip"
-    subtract_silence: bool = True
-    random_seeds: Sequence[int] = (0, 1, 2)
-    seed: int = 0
+    unit: str
+    references: Sequence[str] | None
+    method: str
+    confounds: Sequence[str]
+    other: str | None
+    parses: str
+    centred: bool
+    most: int
+    shuffles: int
+    window: str
+    subtract_silence: bool
+    random_seeds: Sequence[int]
+    seed: int
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus,
     model: SpeechModel,
@@ -68,7 +68,7 @@ def analyse(
     subtract_silence: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> Rsa:
+) -> Steps[Rsa]:
     """How well do similarities in each layer agree with other similarities of the same items?
 
     `unit` is one of `rsa_items.UNITS`; `references` names some of `rsa_items.REFERENCES` (all that the items allow);
@@ -77,14 +77,21 @@ def analyse(
     the bundled prompts come along). `centred` subtracts the items' mean vector before the cosine. `window` and
     `subtract_silence`: see `features.of_model`. Raises UserError for fewer than 10 items.
     """
-    options = {name: value for name, value in locals().items() if name not in ("corpus", "model")}
-    return finish(analyse_in_steps(corpus, model, **options))
-
-
-def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Steps[Rsa]:
-    """The same with progress: the trained model first, then shuffles, acoustic features and random weights."""
-    check_options(analyse, options, SENSE)
-    asked = _Options(**options)
+    asked = _Options(
+        unit=unit,
+        references=references,
+        method=method,
+        confounds=confounds,
+        other=other,
+        parses=parses,
+        centred=centred,
+        most=most,
+        shuffles=shuffles,
+        window=window,
+        subtract_silence=subtract_silence,
+        random_seeds=tuple(random_seeds),
+        seed=seed,
+    )
     items = rsa_items.chosen(corpus, asked.unit, asked.most, asked.parses, asked.seed)
     other = None if asked.other is None else models.load_model(asked.other)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.25)
@@ -100,13 +107,13 @@ def analyse_in_steps(corpus: Corpus, model: SpeechModel, **options: Any) -> Step
         if plain.note != states.note:
             result = replace(result, unsubtracted=read_only(work.both(work.layers(plain))))
     yield Step(0.6, "random weights", result)
-    for number, seed in enumerate(asked.random_seeds):
+    for number, random_seed in enumerate(asked.random_seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, random_seed), asked), begin, end)
         scores = work.both(work.layers(twin))[None]
         result = replace(result, random=read_only(np.concatenate([result.random, scores])))
         yield Step(end, "random weights", result)
-    return replace(result, done=True)
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,8 +193,8 @@ def _first(work: _Work, states: Features, columns: Features) -> Rsa:
         between=read_only(np.array([similarity.correlations(rows, column) for column in others]).T),
         columns=columns.names, matrices=read_only(matrices, np.float32),
         reference_matrices=read_only([work.references[name] for name in wanted], np.float32),
-        order=read_only(similarity.display_order(shown, list(map(str, items.label))), np.int64), done=False,
-        provenance=corpus_provenance("rsa", work.corpus, work.model, **vars(work.asked), features_note=states.note),
+        order=read_only(similarity.display_order(shown, list(map(str, items.label))), np.int64),
+        provenance=corpus_provenance("rsa", work.corpus, work.model, **listed(work.asked), features_note=states.note),
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +13,7 @@ from methods.rsa.result import Rsa
 MOST_NAMED = 60  # items whose names fit beside a matrix
 
 
-def draw_curve(ax: Axes, result: Any, number: int, kind: str = "whole", ink: str = draw.INK) -> None:
+def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str = draw.INK) -> None:
     """One reference over the layers: the band of shuffled items, random weights, acoustic features, raw states."""
     places, row = np.arange(len(result.layers)), int(kind == "partial")
     null = getattr(result, f"{kind}_null")[number]
@@ -35,7 +34,7 @@ def draw_curve(ax: Axes, result: Any, number: int, kind: str = "whole", ink: str
     _layer_axis(ax, result, f"{kind} {_sign(result)}, “{result.references[number]}”", ink)
 
 
-def draw_all(ax: Axes, result: Any, kind: str = "whole", ink: str = draw.INK) -> None:
+def draw_all(ax: Axes, result: Rsa, kind: str = "whole", ink: str = draw.INK) -> None:
     """All references over the layers; a hollow mark is not above 95 % of the shuffles."""
     places = np.arange(len(result.layers))
     values, shares = getattr(result, kind), getattr(result, f"{kind}_p")
@@ -47,18 +46,18 @@ def draw_all(ax: Axes, result: Any, kind: str = "whole", ink: str = draw.INK) ->
     _layer_axis(ax, result, f"{kind} {_sign(result)}", ink)
 
 
-def _sign(result: Any) -> str:
+def _sign(result: Rsa) -> str:
     return "r" if result.method == "pearson" else "rho"
 
 
-def _layer_axis(ax: Axes, result: Any, unit: str, ink: str) -> None:
+def _layer_axis(ax: Axes, result: Rsa, unit: str, ink: str) -> None:
     ax.axhline(0, color=draw.QUIET, lw=0.6)
     ax.set_xticks(np.arange(len(result.layers)), curves.short(result.layers))
     ax.set(xlabel="layer", ylabel=unit)
     draw.plain_axes(ax, ink, columns=2)
 
 
-def draw_matrices(axes: Sequence[Axes], result: Any, number: int, layer: int, ink: str = draw.INK) -> None:
+def draw_matrices(axes: Sequence[Axes], result: Rsa, number: int, layer: int, ink: str = draw.INK) -> None:
     """The similarities of all pairs in one layer and in the reference, in the same order."""
     sides = (
         (result.matrices[layer], f"layer {result.layers[layer]}, cosine"),
@@ -87,7 +86,7 @@ def scale(matrix: np.ndarray) -> float:
     return largest if largest > float(apart.min()) else float(apart.min()) + 1.0
 
 
-def draw_between(ax: Axes, result: Any, ink: str = draw.INK) -> None:
+def draw_between(ax: Axes, result: Rsa, ink: str = draw.INK) -> None:
     """Layers against layers, or against those of another model."""
     layer_maps.draw_map(
         ax, layer_maps.Map("RSA of layers with layers", result.between, result.layers, result.columns), ink

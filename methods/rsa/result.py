@@ -1,16 +1,17 @@
 """What RSA gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
+
 KINDS = {"whole": "correlation", "partial": "partial correlation"}
 
 
-@dataclass(frozen=True, eq=False)
-class Rsa:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rsa(Result):
     """Agreement of similarities between layers and references. Correlations are between -1 and 1."""
 
     unit: str  # what an item is
@@ -38,8 +39,6 @@ class Rsa:
     matrices: np.ndarray  # (layers, items, items) float32 similarities in hidden states
     reference_matrices: np.ndarray  # (references, items, items) float32
     order: np.ndarray  # (items,) int, in which items are shown: the same label together, like labels side by side
-    done: bool
-    provenance: dict[str, Any]
 
     def best(self, reference: int, kind: str = "whole") -> int:
         """The layer that agrees best with a reference."""

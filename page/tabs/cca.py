@@ -70,7 +70,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return cca.analyse_in_steps(
+    return cca.analyse.in_steps(
         material(session, values["corpus"]),
         model,
         measure=values["measure"],
@@ -148,4 +148,4 @@ def status_line(result: Cca, values: Values) -> str:
         parts.append(f"highest at layer {curves.short(result.layers)[best]}: {result.score[number, best]:.2f}")
     parts += [f"left out: {'; '.join(result.left_out)}"] if result.left_out else []
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the rest is being computed …"])
+    return " · ".join(parts)

@@ -92,7 +92,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return cka.analyse_in_steps(
+    return cka.analyse.in_steps(
         material(session, values["corpus"]),
         model,
         other=None if values["other"] in (None, NOBODY) else values["other"],
@@ -174,4 +174,4 @@ def status_line(result: Cka, _values: Values) -> str:
     parts += [f"not in these recordings: {', '.join(left)}"] if left else []
     parts += ["no intervals with fewer than 3 recordings"] if result.recordings < 3 else []
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

@@ -105,7 +105,7 @@ def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return rsa.analyse_in_steps(
+    return rsa.analyse.in_steps(
         corpus_area.chosen(session, values["corpus"]),
         model,
         unit=values["unit"],
@@ -258,4 +258,4 @@ def status_line(result: Rsa, values: Values) -> str:
     lacking = [name for name in rsa_items.REFERENCES if name not in result.references]
     parts += [f"the same for all items, or not there: {', '.join(lacking)}"] if lacking else []
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)

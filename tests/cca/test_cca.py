@@ -94,13 +94,13 @@ def test_other_measures(corpus, tiny_model, measure):
 
 
 def test_partial_results_can_be_drawn(corpus, tiny_model):
-    partial = [s.partial for s in cca.analyse_in_steps(corpus, tiny_model, random_seeds=(0,)) if s.partial is not None]
+    partial = [s.partial for s in cca.analyse.in_steps(corpus, tiny_model, random_seeds=(0,)) if s.partial is not None]
     assert np.isfinite(partial[0].score[0]).all() and np.isnan(partial[0].score[2]).all()
     for one in (partial[0], partial[-1]):
         values = cca_tab.fitted(one, {"view": "nonsense", "layer": 99})
         assert values == {"view": "mel", "layer": 2}
         assert "".join(cca_tab.drawn(one, values)).count("<svg") == 3
-        assert "being computed" in cca_tab.status_line(one, values)
+        assert not one.complete and cca_tab.status_line(one, values)
         assert isinstance(cca.plot(one, view="phone", layer=1), Figure)
 
 

@@ -20,7 +20,7 @@ from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.progress import finish
 from page.export import downloads
-from page.tabs.cka import drawn, fitted, status_line, told
+from page.tabs.cka import drawn, fitted, told
 
 CLOSE = 1e-5  # float32 features, sums of n² = 4e3 products
 
@@ -100,11 +100,11 @@ def test_result_is_frozen_finite_and_reproducible(corpus, tiny_model, result):
 
 
 def test_partial_results_come_before_the_controls_and_can_be_drawn(corpus, tiny_model):
-    partial = [s.partial for s in cka.analyse_in_steps(corpus, tiny_model, random_seeds=(0,)) if s.partial is not None]
-    assert np.isnan(partial[0].low).all() and not partial[0].done and len(partial[0].random) == 0
+    partial = [s.partial for s in cka.analyse.in_steps(corpus, tiny_model, random_seeds=(0,)) if s.partial is not None]
+    assert np.isnan(partial[0].low).all() and not partial[0].complete and len(partial[0].random) == 0
     for one in (partial[0], partial[-1]):
         values = fitted(one, {"estimator": "nonsense"})
-        assert "<svg" in "".join(drawn(one, values)) and "being computed" in status_line(one, values)
+        assert "<svg" in "".join(drawn(one, values)) and not one.complete
         assert isinstance(cka.plot(one), Figure) and isinstance(cka.plot(one, estimator="biased"), Figure)
 
 

@@ -39,7 +39,7 @@ def planted():
     """The target “cue rather than none” of a network that was trained to hear a tone, for one sound with the cue."""
     network = trained_detector()
     samples = planted_sound(np.random.default_rng(3), cue=0.605, decoy=0.2)[:16_000]
-    model = SpeechModel("detector", "toy", network, None, None, "2" * 64, lock=threading.RLock())
+    model = SpeechModel("detector", "hama", network, None, None, "2" * 64, lock=threading.RLock())
     return toy_target(model, samples)
 
 
@@ -130,7 +130,7 @@ def test_integrated_gradients_of_a_linear_model_are_input_times_weight():
     class Linear(Target):
         steps = property(lambda self: {"waveform": lambda x: x})
 
-    model = SpeechModel("linear", "toy", torch.nn.Identity(), None, None, "3" * 64)
+    model = SpeechModel("linear", "hama", torch.nn.Identity(), None, None, "3" * 64)
     samples = RANDOM.standard_normal(800).astype(np.float32)
     target = Linear("class", "sum", "logit", Clip(samples, "l"), model, lambda _, x: (x[0] * weights).sum() + 5)
     expected = samples * weights.numpy()
@@ -149,7 +149,7 @@ class Straight(Target):
 
 
 def closed_form(samples, readout):
-    model = SpeechModel("formula", "toy", torch.nn.Identity(), None, None, "5" * 64)
+    model = SpeechModel("formula", "hama", torch.nn.Identity(), None, None, "5" * 64)
     return Straight("class", "formula", "logit", Clip(samples, "f"), model, readout)
 
 
@@ -223,7 +223,7 @@ def test_a_jump_on_the_path_is_found_by_refinement_and_missed_by_even_steps():
     class Jump(Target):
         steps = property(lambda self: {"waveform": lambda x: x})
 
-    model = SpeechModel("jump", "toy", torch.nn.Identity(), None, None, "4" * 64)
+    model = SpeechModel("jump", "hama", torch.nn.Identity(), None, None, "4" * 64)
     samples = np.full(400, 0.5, np.float32)
     target = Jump(
         "class", "jump", "nats", Clip(samples, "j"), model, lambda _, x: torch.sigmoid(800 * (x.mean() - 0.3885))

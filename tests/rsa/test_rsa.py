@@ -118,13 +118,13 @@ def test_every_bundled_prompt_has_a_parse():
 
 
 def test_partial_results_can_be_drawn(corpus, tiny_model):
-    partial = [s.partial for s in rsa.analyse_in_steps(corpus, tiny_model, shuffles=20, random_seeds=(0,))
+    partial = [s.partial for s in rsa.analyse.in_steps(corpus, tiny_model, shuffles=20, random_seeds=(0,))
                if s.partial is not None]  # fmt: skip
     assert np.isnan(partial[0].whole_p).all() and len(partial[0].random) == 0
     for one in (partial[0], partial[-1]):
         values = rsa_tab.fitted(one, {"reference": "nonsense", "kind": "x", "layer": 99, "first": 999})
         assert values["reference"] == "string" and values["layer"] == 2 and values["first"] == 0
-        assert "<svg" in rsa_tab.drawn(one, values)[0] and "being computed" in rsa_tab.status_line(one, values)
+        assert "<svg" in rsa_tab.drawn(one, values)[0] and not one.complete
         for kind in rsa.KINDS:
             assert isinstance(rsa.plot(one, kind=kind, reference="label"), Figure)
 
