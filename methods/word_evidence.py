@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core import alignment, frames
@@ -41,9 +42,9 @@ from methods.core.figures import draw, signed
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
+from methods.core.results import Result, provenance, read_only
 from methods.core.statistics import correlation
 
 Margins = Literal["none", "published"]
@@ -54,7 +55,20 @@ ORDERS = ("this explanation", "loudest first", "longest first")  # then random o
 
 
 @dataclass(frozen=True, eq=False)
-class WordEvidence:
+class WordControls:
+    """Whether the effects are real; what is None may come, or was not asked for."""
+
+    random_base: np.ndarray | None = None  # (seeds so far, targets) nats, random weights, the first mode
+    random_without: np.ndarray | None = None  # (seeds so far, words, targets) nats
+    orders: np.ndarray | None = None  # (orders so far, words) int: this explanation, loudest, longest, then random
+    taken: np.ndarray | None = None  # (steps + 1,) int, how many words were taken at each step
+    share: np.ndarray | None = None  # (orders, steps + 1) the same as a share of all words' time, 0 to 1
+    deletion: np.ndarray | None = None  # (orders, steps + 1) nats, without these words
+    insertion: np.ndarray | None = None  # (orders, steps + 1) nats, with no other words
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WordEvidence(Result):
     """What each answer loses with each word. Scores are natural logarithms: of probabilities, or of odds."""
 
     targets: tuple[str, ...]  # (targets,) answers that were asked about
@@ -67,24 +81,19 @@ class WordEvidence:
     without: np.ndarray  # (modes, words, targets) nats, without each word; NaN where not run yet
     heard: str  # what the model says of the unchanged clip
     answers: tuple[tuple[str, ...], ...]  # (modes, words) what it says without each word; "" where not run yet
-    random_base: np.ndarray  # (seeds, targets) nats, random weights, the first mode
-    random_without: np.ndarray  # (seeds, words, targets) nats
-    main: int  # the target that the orders below were tested on
-    orders: np.ndarray  # (orders, words) int: this explanation, loudest, longest first, then random orders
-    taken: np.ndarray  # (steps + 1,) int, how many words were taken at each step
-    share: np.ndarray  # (orders, steps + 1) the same as a share of all words' time, 0 to 1
-    deletion: np.ndarray  # (orders, steps + 1) nats, without these words
-    insertion: np.ndarray  # (orders, steps + 1) nats, with no other words
+    main: int  # the target that orders are tested on
     samples: np.ndarray  # (n,) float32, the clip, so that its changed versions can be heard
-    provenance: dict[str, Any]
+    controls: WordControls | None = None  # None until the first of them is there
 
     def effects(self, mode: str | None = None, unit: Unit = "nats") -> np.ndarray:
         """(words, targets) what each answer loses without each word; in nats, or in probability (-1 to 1)."""
         return self._lost(self.base, self.without[self.modes.index(mode or self.modes[0])], unit)
 
-    def random_effects(self, unit: Unit = "nats") -> np.ndarray:
-        """(seeds, words, targets) the same with random weights, for the first mode."""
-        return self._lost(self.random_base[:, None], self.random_without, unit)
+    def random_effects(self, unit: Unit = "nats") -> np.ndarray | None:
+        """(seeds so far, words, targets) the same with random weights, for the first mode; None: no seed."""
+        if self.controls is None or self.controls.random_base is None:
+            return None
+        return self._lost(self.controls.random_base[:, None], self.controls.random_without, unit)
 
     def _lost(self, base: np.ndarray, without: np.ndarray, unit: Unit) -> np.ndarray:
         if unit == "nats":
@@ -93,12 +102,8 @@ class WordEvidence:
 
     def sound(self, word: int, mode: str | None = None) -> Clip:
         """The recording without this word, as the model heard it."""
-        name = mode or self.modes[0]
         gone = Segment(self.words[word], self.starts[word], self.ends[word])
-        before, after = MARGINS[self.provenance["options"]["margins"]]
-        seed = self.provenance["options"]["seed"]
-        samples = perturb.replaced(self.samples, [gone], name, before=before, after=after, seed=seed)
-        return clip_from_samples(samples, SAMPLE_RATE, f"{self.provenance['clip']} without {gone.label}, {name}")
+        return _changed(self.samples, gone, mode or self.modes[0], self.provenance)
 
     def mode_agreement(self) -> np.ndarray:
         """(modes, modes) Spearman correlation of the words' effects on the main target; NaN where undefined."""
@@ -112,11 +117,20 @@ class WordEvidence:
 
     def longest(self) -> Trial | None:
         """The trial of taking the longest words first."""
-        return self._trials()[2] if len(self.orders) > 2 else None
+        trials = self._trials()
+        return trials[2] if len(trials) > 2 else None
+
+    @property
+    def tested(self) -> bool:
+        """Whether any order has been tried."""
+        return self.controls is not None and self.controls.orders is not None
 
     def _trials(self) -> list[Trial]:
-        rows = zip(self.orders, self.share, self.deletion, self.insertion, strict=True)
-        return [Trial(order, self.taken, *curves) for order, *curves in rows]
+        if not self.tested:
+            return []
+        known = self.controls
+        rows = zip(known.orders, known.share, known.deletion, known.insertion, strict=True)
+        return [Trial(order, known.taken, *curves) for order, *curves in rows]
 
     def table(self) -> pd.DataFrame:
         """One line per replacement, word and answer."""
@@ -129,11 +143,14 @@ class WordEvidence:
         columns |= {"without": self.without.ravel()}
         for name, unit in (("effect_nats", "nats"), ("effect_probability", "probability")):
             columns[name] = np.concatenate([self.effects(each, unit).ravel() for each in self.modes])
-        for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_effects(), strict=False):
+        random = self.random_effects()
+        seeds = self.provenance["options"]["random_seeds"]
+        for seed, values in zip(seeds, () if random is None else random, strict=False):
             columns[f"random_{seed}_effect_nats"] = np.where(mode == 0, values[word, target], np.nan)
         return pd.DataFrame({**columns, "heard": self.heard, "heard_without": said[mode, word]})
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -149,7 +166,7 @@ def analyse(
     random_seeds: Sequence[int] = (0, 1, 2),
     random_orders: int = faithfulness.RANDOM_ORDERS,
     seed: int = 0,
-) -> WordEvidence:
+) -> Steps[WordEvidence]:
     """What does every answer of the model lose when one word is taken out of the sound?
 
     `segments` are the words (default: the model's own, by cross-attention); `transcript` replaces the text that the
@@ -159,48 +176,31 @@ def analyse(
     the clip's own frames, which is quicker and not what it was trained on. Raises UserError for a silent clip, words
     beyond its end, a target that is not there, or a model without words and classes.
     """
-    options = {"segments": segments, "transcript": transcript, "language": language, "mode": mode, "margins": margins}
-    options |= {"target": target, "window": window, "modes": modes, "random_orders": random_orders, "seed": seed}
-    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    clip: Clip,
-    model: SpeechModel,
-    *,
-    mode: Mode = "silence",
-    modes: Sequence[Mode] = tuple(MODES),
-    random_seeds: Sequence[int] = (0, 1, 2),
-    random_orders: int = faithfulness.RANDOM_ORDERS,
-    **options: Any,
-) -> Steps[WordEvidence]:
-    """`analyse`, sound by sound, for a page that shows progress and can stop."""
-    given = {"mode": mode, "modes": modes, "random_seeds": random_seeds, "random_orders": random_orders}
-    check_options(analyse, {**options, **given}, SENSE)
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
-    asked = {key: options.get(key) for key in ("transcript", "language")}
-    panel = panels.build(clip, model, window=options.get("window") or "full", **asked)
-    words = _words(clip, model, options)
-    kept = {"mode": mode, "margins": options.get("margins") or "none", "seed": options.get("seed") or 0}
-    result = _empty(panel, words, (mode, *(other for other in modes if other != mode)), options, kept)
-    rounds = len(result.modes) + len(random_seeds) + 5  # the orders take about as long as five replacements
-    kept_seeds = {"random_seeds": list(random_seeds), "random_orders": random_orders}
-    result.provenance["options"].update(kept_seeds)
-    for number in range(len(result.modes)):
-        result = yield from _remove(result, panel, number, number / rounds, 1 / rounds)
-    for number, seed in enumerate(random_seeds):
-        yield Step((len(result.modes) + number) / rounds, f"random weights, seed {seed}", partial=result)
-        result = _add_twin(result, panel.twin(seed))
-    result = yield from _try_orders(result, panel, random_orders, 1 - 5 / rounds)
-    return result
+    panel = panels.build(clip, model, transcript=transcript, language=language, window=window)
+    said = _words(clip, model, segments, transcript, language)
+    words = tuple(replace(word, end=min(word.end, clip.seconds)) for word in said)
+    modes = (mode, *(other for other in modes if other != mode))
+    origin = provenance(
+        "word evidence", clip, model, mode=mode, margins=margins, seed=seed,
+        transcript=panel.transcript and panel.transcript.text, window=panel.window, transcript_given=bool(transcript),
+        language=language, segments=[[word.label, word.start, word.end] for word in said],
+        target=panel.labels[chosen_target(panel.labels, target)], modes=list(modes),
+        random_seeds=list(random_seeds), random_orders=random_orders,
+    )  # fmt: skip
+    rounds = len(modes) + len(random_seeds) + 5  # the orders take about as long as five replacements
+    result = yield from _effects(panel, words, origin, len(modes) / rounds)
+    for number, random_seed in enumerate(random_seeds):
+        yield Step((len(modes) + number) / rounds, f"random weights, seed {random_seed}", partial=result)
+        result = _with_twin(result, panel.twin(random_seed))
+    return (yield from _try_orders(result, panel, random_orders, 1 - 5 / rounds))
 
 
-def _words(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> tuple[Segment, ...]:
-    segments = options.get("segments")
-    if not segments:
-        segments = alignment.words(clip, model, transcript=options.get("transcript"), language=options.get("language"))
-    pieces = frames.without_overlap(segments)
+def _words(
+    clip: Clip, model: SpeechModel, segments: Sequence[Segment] | None, transcript: str | None, language: str | None
+) -> tuple[Segment, ...]:
+    pieces = frames.without_overlap(segments or alignment.words(clip, model, transcript=transcript, language=language))
     late = next((piece for piece in pieces if piece.start >= clip.seconds), None)
     if late is not None:
         raise UserError(
@@ -212,38 +212,12 @@ def _words(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> tuple[Seg
     return tuple(pieces)
 
 
-def _empty(
-    panel: Panel, words: tuple[Segment, ...], modes: tuple[str, ...], options: dict[str, Any], kept: dict[str, Any]
-) -> WordEvidence:
-    base, heard = panel.heard(panel.clip.samples)
-    count, orders = (len(words), len(panel.labels)), np.zeros((0, 1))
-    spoken = [[word.label, word.start, word.end] for word in words]
-    main = chosen_target(panel.labels, options.get("target"))
-    said = {"transcript": panel.transcript and panel.transcript.text, "window": panel.window}
-    said |= {"transcript_given": bool(options.get("transcript")), "language": options.get("language")}
-    origin = {**kept, **said, "segments": spoken, "target": panel.labels[main], "modes": list(modes)}
-    return WordEvidence(
-        targets=panel.labels,
-        odds=read_only([scale == "log-odds" for scale in panel.scales], bool),
-        words=tuple(word.label for word in words),
-        starts=read_only([word.start for word in words]),
-        ends=read_only([min(word.end, panel.clip.seconds) for word in words]),
-        modes=modes,
-        base=read_only(base),
-        without=read_only(np.full((len(modes), *count), np.nan)),
-        heard=heard,
-        answers=(("",) * len(words),) * len(modes),
-        random_base=read_only(np.zeros((0, count[1]))),
-        random_without=read_only(np.zeros((0, *count))),
-        main=main,
-        orders=read_only(np.zeros((0, count[0])), np.int64),
-        taken=read_only([0], np.int64),
-        share=read_only(orders),
-        deletion=read_only(orders),
-        insertion=read_only(orders),
-        samples=read_only(panel.clip.samples, np.float32),
-        provenance=provenance("word evidence", panel.clip, panel.model, **origin),
-    )
+def _changed(samples: np.ndarray, gone: Segment, mode: Mode, origin: dict[str, Any]) -> Clip:
+    """A recording without a word, by the margins and seed that its result remembers."""
+    before, after = MARGINS[origin["options"]["margins"]]
+    seed = origin["options"]["seed"]
+    changed = perturb.replaced(samples, [gone], mode, before=before, after=after, seed=seed)
+    return clip_from_samples(changed, SAMPLE_RATE, f"{origin['clip']} without {gone.label}, {mode}")
 
 
 def chosen_target(labels: Sequence[str], wanted: str | None) -> int:
@@ -256,24 +230,51 @@ def chosen_target(labels: Sequence[str], wanted: str | None) -> int:
     return plain.index(wanted.strip("“” ").casefold())
 
 
-def _remove(result: WordEvidence, panel: Panel, mode: int, done: float, part: float) -> Steps[WordEvidence]:
-    without, answers = np.array(result.without), [list(said) for said in result.answers]
-    for number, word in enumerate(result.words):
+def _effects(panel: Panel, words: tuple[Segment, ...], origin: dict[str, Any], part: float) -> Steps[WordEvidence]:
+    """Every word taken away, by every replacement; `part` is the share of the whole work that this is."""
+    modes, count, result = origin["options"]["modes"], len(words), None
+    without = np.full((len(modes), count, len(panel.labels)), np.nan)
+    answers = [[""] * count for _ in modes]
+    for place in range(len(modes) * count):
+        row, number = divmod(place, count)
         # The first replacement is shown word by word, another as a whole: drawing takes a while.
-        shown = result if bool(mode) != bool(number) else None
-        yield Step(done + part * number / len(result.words), f"without “{word}” ({result.modes[mode]})", partial=shown)
-        without[mode, number], answers[mode][number] = panel.heard(result.sound(number, result.modes[mode]).samples)
-        result = replace(result, without=read_only(without), answers=tuple(map(tuple, answers)))
+        shown = result if bool(row) != bool(number) else None
+        step = f"without “{words[number].label}” ({modes[row]})"
+        yield Step(part * place / (len(modes) * count), step, partial=shown)
+        changed = _changed(panel.clip.samples, words[number], modes[row], origin)
+        without[row, number], answers[row][number] = panel.heard(changed.samples)
+        result = _result(panel, words, origin, without, answers)
     return result
 
 
-def _add_twin(result: WordEvidence, twin: Panel) -> WordEvidence:
-    without = [twin.scores(result.sound(number).samples) for number in range(len(result.words))]
-    return replace(
-        result,
-        random_base=read_only([*result.random_base, twin.scores(result.samples)]),
-        random_without=read_only([*result.random_without, without]),
+def _result(
+    panel: Panel, words: tuple[Segment, ...], origin: dict[str, Any], without: np.ndarray, answers: list[list[str]]
+) -> WordEvidence:
+    base, heard = panel.heard(panel.clip.samples)
+    return WordEvidence(
+        targets=panel.labels,
+        odds=read_only([scale == "log-odds" for scale in panel.scales], bool),
+        words=tuple(word.label for word in words),
+        starts=read_only([word.start for word in words]),
+        ends=read_only([word.end for word in words]),
+        modes=tuple(origin["options"]["modes"]),
+        base=read_only(base),
+        without=read_only(without),
+        heard=heard,
+        answers=tuple(map(tuple, answers)),
+        main=panel.labels.index(origin["options"]["target"]),
+        samples=read_only(panel.clip.samples, np.float32),
+        provenance=origin,
     )
+
+
+def _with_twin(result: WordEvidence, twin: Panel) -> WordEvidence:
+    known, base = result.controls or WordControls(), [twin.scores(result.samples)]
+    without = [[twin.scores(result.sound(number).samples) for number in range(len(result.words))]]
+    if known.random_base is not None:
+        base, without = [*known.random_base, *base], [*known.random_without, *without]
+    controls = replace(known, random_base=read_only(base), random_without=read_only(without))
+    return replace(result, controls=controls)
 
 
 @dataclass(frozen=True)
@@ -305,12 +306,10 @@ def _try_orders(result: WordEvidence, panel: Panel, draws: int, done: float) -> 
         name = ORDERS[number] if number < len(ORDERS) else f"random order {number - len(ORDERS) + 1} of {draws}"
         yield Step(done + (1 - done) * number / len(orders), f"words taken away: {name}", partial=result)
         trials.append(faithfulness.trial(game.value, order, game.sizes))
-        result = replace(
-            result,
-            orders=read_only([t.order for t in trials], np.int64),
-            taken=trials[0].taken,
-            **{name: read_only([getattr(t, name) for t in trials]) for name in ("share", "deletion", "insertion")},
-        )
+        curves = {name: read_only([getattr(t, name) for t in trials]) for name in ("share", "deletion", "insertion")}
+        orders = read_only([t.order for t in trials], np.int64)
+        controls = replace(result.controls or WordControls(), orders=orders, taken=trials[0].taken, **curves)
+        result = replace(result, controls=controls)
     return result
 
 
@@ -325,9 +324,9 @@ def plot(result: WordEvidence, *, mode: str | None = None, unit: Unit = "nats") 
     mesh = signed.signed_map(axes[0, 0], effects, result.targets, result.words, limit)
     axes[0, 0].set_title(f"trained; words replaced by {mode or result.modes[0]}", fontsize=9)
     control = result.random_effects(unit)
-    shown = control.mean(0).T if len(control) else np.full_like(effects, np.nan)
+    shown, seeds = (np.full_like(effects, np.nan), 0) if control is None else (control.mean(0).T, len(control))
     signed.signed_map(axes[0, 1], shown, result.targets, result.words, limit)
-    axes[0, 1].set_title(f"random weights, mean of {len(control)} seeds ({result.modes[0]})", fontsize=9)
+    axes[0, 1].set_title(f"random weights, mean of {seeds} seeds ({result.modes[0]})", fontsize=9)
     figure.colorbar(mesh, ax=axes[0].tolist(), label=f"lost without the word ({unit})", shrink=0.8)
     signed.signed_map(axes[1, 0], result.mode_agreement(), result.modes, result.modes, 1.0, cells=True)
     axes[1, 0].set_title("agreement of replacements (Spearman)", fontsize=9)
@@ -335,8 +334,9 @@ def plot(result: WordEvidence, *, mode: str | None = None, unit: Unit = "nats") 
     return figure
 
 
-def deletion_curves(ax: Any, result: WordEvidence, ink: str = draw.INK) -> None:
+def deletion_curves(ax: Axes, result: WordEvidence, ink: str = draw.INK) -> None:
     """The main answer against the share of words' time that is gone: this explanation, its rivals, random orders."""
-    signed.order_curves(ax, result.share, result.deletion, ORDERS, ink)
+    if result.tested:
+        signed.order_curves(ax, result.controls.share, result.controls.deletion, ORDERS, ink)
     ax.set_xlabel("share of the words' time taken away", color=ink)
     ax.set_ylabel(f"{result.targets[result.main]} (nats)".replace("$", r"\$"), color=ink)

@@ -21,8 +21,8 @@ by default reads the clip with 6 s of silence instead of its 30 s window; the ex
 Ochiai, Tarantula, Zoltar, Wong-II; responsibility: Chockler & Halpern 2004.
 """
 
-from methods.asr_explanation.analysis import SENSE, analyse, analyse_in_steps
+from methods.asr_explanation.analysis import SENSE, analyse
 from methods.asr_explanation.figure import plot
 from methods.asr_explanation.result import AsrExplanation, Explanation
 
-__all__ = ["SENSE", "AsrExplanation", "Explanation", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SENSE", "AsrExplanation", "Explanation", "analyse", "plot"]

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +16,9 @@ from methods.core.explain.faithfulness import ranking
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import listed, provenance, read_only
 from methods.core.statistics.correlation import spearman
 
 NARROWEST, WIDEST = 0.02, 0.07  # s, of frames
@@ -34,6 +33,7 @@ RANDOM_RANKINGS = 3
 PLACES = (SFL, LIME, CAUSAL, ENERGY)  # then the random rankings
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -46,39 +46,29 @@ def analyse(
     language: str | None = None,
     window: Window = "clip",
     seed: int = 0,
-) -> AsrExplanation:
+) -> Steps[AsrExplanation]:
     """Which frames of the clip are enough for the model's own transcript?
 
     `frame` (s) is the width of frames; a version passes if 1 - (word or phone) error rate is at least `threshold`.
     `mutants` random versions serve SFL and LIME, `causal_budget` more the causal search. Raises UserError for a model
     that writes nothing, a silent clip, or a clip of too few frames.
     """
-    options = {"frame": frame, "threshold": threshold, "formula": formula, "mutants": mutants, "window": window}
-    options |= {"causal_budget": causal_budget, "language": language, "seed": seed}
-    return finish(analyse_in_steps(clip, model, **options))
-
-
-def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[AsrExplanation]:
-    """`analyse`, with every ranking shown as soon as it is there, for a page that shows progress and can stop."""
-    options = {name: options.get(name, default) for name, default in analyse.__kwdefaults__.items()}
-    check_options(analyse, options, SENSE)
     perturb.check_audible(clip.samples)
-    listener = Listener(clip, model, options["language"], options["window"])
+    asked = _Asked(
+        frame=frame, threshold=threshold, formula=formula, mutants=mutants, causal_budget=causal_budget,
+        language=language, window=window, seed=seed,
+    )  # fmt: skip
+    listener = Listener(clip, model, language, window)
     yield Step(0.0, f"{model.id} listens to the clip")
-    frames = perturb.windows(clip.seconds, min(options["frame"], clip.seconds))
+    frames = perturb.windows(clip.seconds, min(frame, clip.seconds))
     if len(frames) < 4:
-        raise UserError(f"This clip has {len(frames)} frame(s) of {options['frame']:g} s; choose narrower ones.")
-    ears = _Ears(listener, frames, options["threshold"])
-    result = yield from _mutated(_empty(ears, options), ears)
-    orders = _scores(result)
-    orders[ENERGY] = result.energy
-    random = np.random.default_rng(options["seed"])
-    for number in range(1, RANDOM_RANKINGS + 1):
-        orders[f"random {number}"] = random.permutation(len(frames)).astype(float)
-    for number, (name, scores) in enumerate(orders.items()):
+        raise UserError(f"This clip has {len(frames)} frame(s) of {frame:g} s; choose narrower ones.")
+    ears = _Ears(listener, frames, threshold)
+    result = yield from _mutated(ears, asked)
+    for number, (name, scores) in enumerate(_orders(result, seed).items()):
         result = yield from _followed(result, ears, name, scores, 0.3 + 0.02 * number)
     search = sufficient_frames.responsibility_in_steps(
-        ears.passes, len(frames), result.threshold, budget=options["causal_budget"], seed=options["seed"]
+        ears.passes, len(frames), threshold, budget=causal_budget, seed=seed
     )
     responsibility = yield from within(search, 0.42, 0.55, result)
     result = replace(result, settled=responsibility.settled)
@@ -86,6 +76,20 @@ def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[As
     for number, name in enumerate(PRUNED):
         result = yield from _pruned(result, ears, name, 0.57 + 0.086 * number)
     return result
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options of `analyse`."""
+
+    frame: float
+    threshold: float
+    formula: Formula
+    mutants: int
+    causal_budget: int
+    language: str | None
+    window: Window
+    seed: int
 
 
 @dataclass(eq=False)
@@ -132,40 +136,40 @@ class _Ears:
         return self._hear(np.asarray(kept, bool)[None])[0][1]
 
 
-def _empty(ears: _Ears, options: dict[str, Any]) -> AsrExplanation:
-    listener, frames = ears.listener, ears.frames
+def _mutated(ears: _Ears, asked: _Asked) -> Steps[AsrExplanation]:
+    """All random versions, with a result that can be shown every few of them."""
+    kept = sufficient_frames.mutants(len(ears.frames), asked.mutants, asked.seed)
+    result, batch = None, max(FEWEST_MUTANTS, ears.listener.batch)
+    for start in range(0, len(kept), batch):
+        yield Step(0.4 * start / len(kept), f"random version {start + 1} of {len(kept)}", partial=result)
+        result = _result(ears, asked, kept[: start + batch])
+    return result
+
+
+def _result(ears: _Ears, asked: _Asked, mutants: np.ndarray) -> AsrExplanation:
+    """The result with so many random versions, and no ranking yet."""
+    listener, similar = ears.listener, ears.similarities(mutants)
     return AsrExplanation(
         clip=listener.clip,
         heard=" ".join(listener.own),
         unit=listener.unit,
-        threshold=options["threshold"],
-        frames=frames,
-        energy=read_only(perturb.energies(listener.clip.samples, frames)),
-        mutants=read_only(np.zeros((0, len(frames))), bool),
-        similarity=read_only([]),
-        counts=read_only(np.zeros((4, len(frames)))),
-        explanations=(),
-        settled=float("nan"),
-        asked=0,
+        threshold=asked.threshold,
+        frames=ears.frames,
+        energy=read_only(perturb.energies(listener.clip.samples, ears.frames)),
+        mutants=read_only(mutants, bool),
+        similarity=read_only(similar),
+        counts=read_only(sufficient_frames.counts(mutants, similar >= asked.threshold)),
+        asked=ears.asked,
         provenance=provenance("ASR explanation", listener.clip, listener.model, seed_of_model=listener.model.seed,
-                              unit=listener.unit, **options),
+                              unit=listener.unit, **listed(asked)),
     )  # fmt: skip
 
 
-def _mutated(empty: AsrExplanation, ears: _Ears) -> Steps[AsrExplanation]:
-    """All random versions, with a result that can be shown every few of them."""
-    options = empty.provenance["options"]
-    kept = sufficient_frames.mutants(len(ears.frames), options["mutants"], options["seed"])
-    result, batch = empty, max(FEWEST_MUTANTS, ears.listener.batch)
-    for start in range(0, len(kept), batch):
-        partial = result if len(result.mutants) else None
-        yield Step(0.4 * start / len(kept), f"random version {start + 1} of {len(kept)}", partial=partial)
-        done = kept[: start + batch]
-        similar = ears.similarities(done)
-        counts = sufficient_frames.counts(done, similar >= empty.threshold)
-        result = replace(empty, mutants=read_only(done, bool), similarity=read_only(similar),
-                         counts=read_only(counts), asked=ears.asked)  # fmt: skip
-    return result
+def _orders(result: AsrExplanation, seed: int) -> dict[str, np.ndarray]:
+    """The rankings that are there as soon as the random versions are, and those that they are compared with."""
+    random, count = np.random.default_rng(seed), len(result.frames)
+    drawn = {f"random {number}": random.permutation(count).astype(float) for number in range(1, RANDOM_RANKINGS + 1)}
+    return {**_scores(result), ENERGY: result.energy, **drawn}
 
 
 def _scores(result: AsrExplanation, part: slice = slice(None)) -> dict[str, np.ndarray]:
@@ -200,10 +204,6 @@ def _followed(
         similarity=read_only(growth.similarity),
         enough=read_only(growth.enough, bool),
         heard=ears.text(growth.enough),
-        minimal=None,
-        heard_minimal=None,
-        heard_without=None,
-        redundancy=float("nan"),
         halves=_halves(result, name),
     )
     found = sorted((*result.explanations, made), key=_place)

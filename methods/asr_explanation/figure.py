@@ -1,7 +1,6 @@
 """The pictures of an explanation by sufficient frames: sets over the waveform, similarity against frames kept."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from methods.asr_explanation.result import AsrExplanation
 from methods.core.audio import SAMPLE_RATE, envelope
 from methods.core.figures import draw
+from methods.core.frames import Segment
 
 
 def plot(result: AsrExplanation, *, name: str | None = None) -> Figure:
@@ -25,7 +25,7 @@ COLOURS = {"SFL": draw.TRAINED, "LIME": "#059669", "causal": "#7c3aed", "energy"
 COLUMNS = 900  # of the envelope
 
 
-def draw_sets(ax: Axes, result: Any, name: str | None = None) -> None:
+def draw_sets(ax: Axes, result: AsrExplanation, name: str | None = None) -> None:
     """The waveform, and under it one line per ranking with the frames of its minimal set (or of its set)."""
     low, high = envelope(result.clip, min(COLUMNS, len(result.clip.samples))).T
     times = np.linspace(0, len(result.clip.samples) / SAMPLE_RATE, len(low))
@@ -43,7 +43,7 @@ def draw_sets(ax: Axes, result: Any, name: str | None = None) -> None:
     draw.plain_axes(ax)
 
 
-def draw_growth(ax: Axes, result: Any, ink: str = draw.INK) -> None:
+def draw_growth(ax: Axes, result: AsrExplanation, ink: str = draw.INK) -> None:
     """Similarity of the transcript against the share of frames kept; random rankings are dashed."""
     for each in result.explanations:
         chance = each.name.startswith("random")
@@ -58,7 +58,7 @@ def draw_growth(ax: Axes, result: Any, ink: str = draw.INK) -> None:
     draw.plain_axes(ax, ink, columns=3)
 
 
-def spans(frames: Sequence[Any], kept: np.ndarray) -> list[tuple[float, float]]:
+def spans(frames: Sequence[Segment], kept: np.ndarray) -> list[tuple[float, float]]:
     """(start, end) in seconds of each run of kept frames."""
     found: list[tuple[float, float]] = []
     for frame, keep in zip(frames, kept, strict=True):

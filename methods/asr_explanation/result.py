@@ -1,5 +1,6 @@
 """What sufficient sound gives: the numbers, their shapes and units, and the table that is downloaded."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from methods.asr_explanation import sufficient_frames
 from methods.core.audio import Clip
 from methods.core.explain import perturb
 from methods.core.frames import Segment
+from methods.core.results import Result
 
 SFL, CAUSAL, LIME, ENERGY = "SFL", "causal", "LIME", "energy"
 CHANCE = "random 1"
@@ -27,11 +29,11 @@ class Explanation:
     similarity: np.ndarray  # (steps,) 0 to 1, of the transcript when so many of the first frames are kept
     enough: np.ndarray  # (frames,) bool, the first set that passes
     heard: str  # in that set
-    minimal: np.ndarray | None  # (frames,) bool, the same after all frames that are not needed have left
-    heard_minimal: str | None
-    heard_without: str | None  # in all the rest: the clip without the minimal set
-    redundancy: float  # share of `enough` of which each frame alone could go; NaN where it was not asked
     halves: float  # Spearman, -1 to 1, of the scores from two halves of the versions; NaN where they make no scores
+    redundancy: float = math.nan  # share of `enough` of which each frame alone could go; NaN where it was not asked
+    minimal: np.ndarray | None = None  # (frames,) bool, the same after all frames that are not needed have left
+    heard_minimal: str | None = None
+    heard_without: str | None = None  # in all the rest: the clip without the minimal set
 
     @property
     def size(self) -> float:
@@ -44,8 +46,8 @@ class Explanation:
         return float("nan") if self.minimal is None else float(self.minimal.mean())
 
 
-@dataclass(frozen=True, eq=False)
-class AsrExplanation:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AsrExplanation(Result):
     """What part of a clip is enough, by several rankings."""
 
     clip: Clip
@@ -57,20 +59,13 @@ class AsrExplanation:
     mutants: np.ndarray  # (mutants so far, frames) bool, True for kept
     similarity: np.ndarray  # (mutants so far,) 1 - error rate, 0 to 1
     counts: np.ndarray  # (4, frames) mutants: frame kept & passed, kept & failed, masked & passed, masked & failed
-    explanations: tuple[Explanation, ...]  # those that are there so far; controls come last
-    settled: float  # share of the frames that the causal search had the time to look at singly; NaN before it
     asked: int  # versions of the clip that were heard
-    provenance: dict[str, Any]
+    explanations: tuple[Explanation, ...] = ()  # those that are there so far; controls come last
+    settled: float | None = None  # share of the frames that the causal search had the time to look at singly
 
     def sound(self, kept: np.ndarray) -> Clip:
         """The clip with only these frames; all else is silent."""
         return Clip(kept_sound(self.clip, self.frames, kept), self.clip.name)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every ranking is there, and every set that is to be cut down has been."""
-        made = {each.name: each for each in self.explanations}
-        return all(name in made and made[name].minimal is not None for name in PRUNED)
 
     def named(self, name: str) -> Explanation | None:
         """The explanation with this name, if it is there."""

@@ -20,7 +20,7 @@ log-probability of a CTC string also depends on how many frames there are: with 
 own addition. PSOLA: Moulines & Charpentier 1990, in Praat; rooms: Allen & Berkley 1979.
 """
 
-from methods.paralinguistics.analysis import SENSE, WHOLE_CLIP, analyse, analyse_in_steps
+from methods.paralinguistics.analysis import SENSE, WHOLE_CLIP, analyse
 from methods.paralinguistics.figure import kept_curve, plot, response_curve
 from methods.paralinguistics.properties import PROPERTIES
 from methods.paralinguistics.result import Paralinguistics
@@ -31,7 +31,6 @@ __all__ = [
     "WHOLE_CLIP",
     "Paralinguistics",
     "analyse",
-    "analyse_in_steps",
     "kept_curve",
     "plot",
     "response_curve",

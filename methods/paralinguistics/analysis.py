@@ -1,7 +1,7 @@
 """How paralinguistics is computed: the model's answers to changed sounds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from methods.core.explain.answers import Panel
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
 from methods.core.results import provenance, read_only
 from methods.paralinguistics.properties import PROPERTIES, Grid, changed
 from methods.paralinguistics.result import Paralinguistics
@@ -24,6 +24,7 @@ SENSE = {"properties": tuple(PROPERTIES)}
 WHOLE_CLIP = tuple(name for name, each in PROPERTIES.items() if not each.local)
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -35,7 +36,7 @@ def analyse(
     grid: Grid = "coarse",
     window: Window = "full",
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> Paralinguistics:
+) -> Steps[Paralinguistics]:
     """How does every answer of the model change with how, and where, the words are said?
 
     `properties` are names of `PROPERTIES`; those of one `interval` need one. `grid="published"` takes the finer steps
@@ -43,50 +44,27 @@ def analyse(
     trained on. A degree that this clip cannot take (a voiceless clip's pitch, over 30 s) is left out and named; raises
     UserError where nothing is left, and for names that are not there.
     """
-    options = {"properties": properties, "interval": interval, "transcript": transcript, "language": language}
-    return finish(analyse_in_steps(clip, model, grid=grid, window=window, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    clip: Clip,
-    model: SpeechModel,
-    *,
-    properties: Sequence[str] = WHOLE_CLIP,
-    interval: Segment | tuple[str, float, float] | None = None,
-    random_seeds: Sequence[int] = (0, 1, 2),
-    **options: Any,
-) -> Steps[Paralinguistics]:
-    """`analyse`, sound by sound, for a page that shows progress and can stop."""
-    given = {"properties": properties, "interval": interval, "random_seeds": random_seeds}
-    check_options(analyse, {**options, **given}, SENSE)
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
-    interval = Segment(*interval) if isinstance(interval, tuple) else interval
-    _check(properties, interval)
-    asked = {key: options.get(key) for key in ("transcript", "language")}
+    part = Segment(*interval) if isinstance(interval, tuple) else interval
+    _check(properties, part)
     # A whole recording that is louder is scaled anew by a wav2vec 2.0 model's front end, as it would be in use.
-    panel = panels.build(clip, model, window=options.get("window") or "full", renormalise=True, **asked)
-    kept = {**asked, "transcript_given": bool(asked["transcript"]), "window": panel.window}
-    kept |= {"grid": options.get("grid") or "coarse", "random_seeds": list(random_seeds)}
-    result, sounds = _planned(panel, list(properties), interval, kept)
-    total = len(sounds) * (1 + len(random_seeds))
-    for number, samples in enumerate(sounds):
-        name, degree = result.properties[number], result.degrees[number]
-        # The first property is shown point by point, another when it is whole: drawing takes a while.
-        shown = number > 0 and (name == result.properties[0] or name != result.properties[number - 1])
-        yield Step(number / total, f"{name} {degree:g}", partial=result if shown else None)
-        found, answer = panel.heard(samples)
-        scores, answers = np.array(result.scores), list(result.answers)
-        scores[number], answers[number] = found, answer
-        result = replace(result, scores=read_only(scores), answers=tuple(answers))
-    for number, seed in enumerate(random_seeds):
-        yield Step((number + 1) / (1 + len(random_seeds)), f"random weights, seed {seed}", partial=result)
+    panel = panels.build(clip, model, transcript=transcript, language=language, window=window, renormalise=True)
+    plan = _planned(clip, properties, part, grid)
+    origin = provenance(
+        "paralinguistics", clip, model, properties=list(properties),
+        interval=part and (part.label, part.start, part.end), transcript=transcript, language=language,
+        transcript_given=bool(transcript), window=panel.window, grid=grid, random_seeds=list(random_seeds),
+    )  # fmt: skip
+    count = 1 + len(random_seeds)
+    result = yield from _answers(panel, plan, origin, 1 / count)
+    base, scores = [], []
+    for number, seed in enumerate(random_seeds, start=1):
+        yield Step(number / count, f"random weights, seed {seed}", partial=result)
         twin = panel.twin(seed)
-        result = replace(
-            result,
-            random_base=read_only([*result.random_base, twin.scores(clip.samples)]),
-            random_scores=read_only([*result.random_scores, [twin.scores(samples) for samples in sounds]]),
-        )
+        base.append(twin.scores(clip.samples))
+        scores.append([twin.scores(samples) for samples in plan.sounds])
+        result = replace(result, random_base=read_only(base), random_scores=read_only(scores))
     return result
 
 
@@ -97,45 +75,59 @@ def _check(properties: Sequence[str], interval: Segment | None) -> None:
         raise UserError("This change is made to one word or phone; choose which (an interval).")
 
 
-def _planned(
-    panel: Panel, names: list[str], interval: Segment | None, kept: dict[str, Any]
-) -> tuple[Paralinguistics, list[np.ndarray]]:
-    """A result with nothing asked yet, and the sounds to ask about; what cannot be made is left out."""
-    plan = [(name, degree) for name in names for degree in getattr(PROPERTIES[name], kept["grid"])]
+@dataclass(frozen=True)
+class _Plan:
+    """The sounds to ask about."""
+
+    points: tuple[tuple[str, float], ...]  # property and degree
+    sounds: tuple[np.ndarray, ...]  # (n,) samples of each point
+    left_out: tuple[str, ...]  # what cannot be made of this clip, and why
+
+
+def _planned(clip: Clip, names: Sequence[str], interval: Segment | None, grid: Grid) -> _Plan:
+    plan = [(name, degree) for name in names for degree in getattr(PROPERTIES[name], grid)]
     plan += [("resynthesised", 0.0)] if {"pitch", "tempo", "flat F0", "length"} & set(names) else []
     made, sounds, left_out = [], [], []
     for name, degree in plan:
         try:
-            sounds.append(changed(panel.clip, name, degree, interval))
+            sounds.append(changed(clip, name, degree, interval))
             made.append((name, degree))
         except UserError as problem:
             left_out.append(f"{name} {degree:g}: {problem}")
     if not any(degree != PROPERTIES[name].reference for name, degree in made if name in PROPERTIES):
         raise UserError(left_out[0].partition(": ")[2])
-    part = interval and (interval.label, interval.start, interval.end)
-    origin = provenance("paralinguistics", panel.clip, panel.model, properties=names, interval=part, **kept)
-    return _empty(panel, made, tuple(left_out), origin), sounds
+    return _Plan(tuple(made), tuple(sounds), tuple(left_out))
 
 
-def _empty(
-    panel: Panel, made: list[tuple[str, float]], left_out: tuple[str, ...], origin: dict[str, Any]
+def _answers(panel: Panel, plan: _Plan, origin: dict[str, Any], part: float) -> Steps[Paralinguistics]:
+    """What the model says of each sound; `part` is the share of the whole work that this is."""
+    scores = np.full((len(plan.points), len(panel.labels)), np.nan)
+    answers, names, result = [""] * len(plan.points), [name for name, _ in plan.points], None
+    for number, (name, degree) in enumerate(plan.points):
+        # The first property is shown point by point, another when it is whole: drawing takes a while.
+        shown = name == names[0] or name != names[number - 1]
+        yield Step(part * number / len(names), f"{name} {degree:g}", partial=result if shown else None)
+        scores[number], answers[number] = panel.heard(plan.sounds[number])
+        result = _result(panel, plan, origin, scores, answers)
+    return result
+
+
+def _result(
+    panel: Panel, plan: _Plan, origin: dict[str, Any], scores: np.ndarray, answers: Sequence[str]
 ) -> Paralinguistics:
     base, heard = panel.heard(panel.clip.samples)
-    shape = (len(made), len(panel.labels))
-    known = [name in PROPERTIES and degree == PROPERTIES[name].reference for name, degree in made]
+    unchanged = [name in PROPERTIES and degree == PROPERTIES[name].reference for name, degree in plan.points]
     return Paralinguistics(
         targets=panel.labels,
         odds=read_only([scale == "log-odds" for scale in panel.scales], bool),
-        properties=tuple(name for name, _ in made),
-        degrees=read_only([degree for _, degree in made]),
-        reference=read_only(known, bool),
+        properties=tuple(name for name, _ in plan.points),
+        degrees=read_only([degree for _, degree in plan.points]),
+        reference=read_only(unchanged, bool),
         base=read_only(base),
-        scores=read_only(np.full(shape, np.nan)),
+        scores=read_only(scores),
         heard=heard,
-        answers=("",) * shape[0],
-        random_base=read_only(np.zeros((0, shape[1]))),
-        random_scores=read_only(np.zeros((0, *shape))),
-        left_out=left_out,
+        answers=tuple(answers),
+        left_out=plan.left_out,
         interval=origin["options"]["interval"],
         samples=read_only(panel.clip.samples, np.float32),
         provenance=origin,

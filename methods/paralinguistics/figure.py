@@ -27,10 +27,12 @@ def response_curve(
 ) -> None:
     """The change of one answer over the degrees of a property; random weights are thin, the reference is marked."""
     points = result.points(name)
-    for curve in result.random_changes(unit)[:, points, target]:
+    random = result.random_changes(unit)
+    drawn = np.empty((0, len(points))) if random is None else random[:, points, target]
+    for curve in drawn:
         ax.plot(_places(result, points), curve, color=draw.RANDOM, lw=0.8, alpha=0.7)
     values = result.changes(unit)[points, target]
-    signed.limited(ax, values, result.random_changes(unit)[:, points, target])
+    signed.limited(ax, values, drawn)
     ax.plot(_places(result, points), values, color=draw.TRAINED, marker="o", ms=3, label="trained")
     ax.axhline(0, color=draw.QUIET, lw=0.6, ls=":")
     again = result.points("resynthesised")

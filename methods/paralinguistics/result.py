@@ -1,7 +1,6 @@
 """What paralinguistics gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,12 +8,13 @@ import pandas as pd
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
 from methods.core.explain import answers as panels
 from methods.core.frames import Segment
+from methods.core.results import Result
 from methods.core.speech import edits
 from methods.paralinguistics.properties import PROPERTIES, Unit, changed
 
 
-@dataclass(frozen=True, eq=False)
-class Paralinguistics:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Paralinguistics(Result):
     """What the model says of each changed recording; one point is one recording. Scores are natural logarithms."""
 
     targets: tuple[str, ...]  # (targets,) answers that were asked about
@@ -26,12 +26,11 @@ class Paralinguistics:
     scores: np.ndarray  # (points, targets) nats; NaN where not run yet
     heard: str  # what the model says of the unchanged clip
     answers: tuple[str, ...]  # (points,) what it says now; "" where not run yet
-    random_base: np.ndarray  # (seeds, targets) nats, random weights
-    random_scores: np.ndarray  # (seeds, points, targets) nats
     left_out: tuple[str, ...]  # changes that cannot be made to this clip, and why
     interval: tuple[str, float, float] | None  # label, start and end (s) of what Praat changed
     samples: np.ndarray  # (n,) float32, the clip, so that its changed versions can be heard
-    provenance: dict[str, Any]
+    random_base: np.ndarray | None = None  # (seeds so far, targets) nats, random weights; None: no seed
+    random_scores: np.ndarray | None = None  # (seeds so far, points, targets) nats
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,8 +46,10 @@ class Paralinguistics:
         """(points, targets) how the answers change; 0 at the reference, negative where less likely."""
         return self._change(self.scores, self.base, unit)
 
-    def random_changes(self, unit: Unit = "nats") -> np.ndarray:
-        """(seeds, points, targets) the same with random weights."""
+    def random_changes(self, unit: Unit = "nats") -> np.ndarray | None:
+        """(seeds so far, points, targets) the same with random weights; None: no seed."""
+        if self.random_base is None:
+            return None
         return self._change(self.random_scores, self.random_base[:, None], unit)
 
     def _change(self, scores: np.ndarray, base: np.ndarray, unit: Unit) -> np.ndarray:
@@ -80,6 +81,8 @@ class Paralinguistics:
         columns |= {"reference": self.reference[point], "target": np.array(self.targets, object)[target]}
         columns |= {"score_nats": self.scores.ravel(), "change_nats": self.changes().ravel()}
         columns |= {"change_probability": self.changes("probability").ravel(), "one_minus_wer": self.kept()[point]}
-        for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_changes(), strict=False):
+        random = self.random_changes()
+        seeds = self.provenance["options"]["random_seeds"]
+        for seed, values in zip(seeds, () if random is None else random, strict=False):
             columns[f"random_{seed}_change_nats"] = values.ravel()
         return pd.DataFrame({**columns, "heard": np.array(self.answers, object)[point]})

@@ -22,7 +22,7 @@ gradient explains little.
 Systems, ACL 2020. There the network was DeepSpeech 2 and the groups were seven accents of English.
 """
 
-from methods.phone_focus.analysis import OWN_GROUPS, SENSE, analyse, analyse_in_steps, chosen_items
+from methods.phone_focus.analysis import OWN_GROUPS, SENSE, analyse, chosen_items
 from methods.phone_focus.figure import focus_curves, neighbour_bars, plot
 from methods.phone_focus.result import REACH, PhoneFocus
 
@@ -32,7 +32,6 @@ __all__ = [
     "SENSE",
     "PhoneFocus",
     "analyse",
-    "analyse_in_steps",
     "chosen_items",
     "focus_curves",
     "neighbour_bars",

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from methods.core import models
-from methods.core.corpus import Corpus
+from methods.core.corpus import Corpus, Utterance
 from methods.core.corpus.items import Items, phone_items
 from methods.core.errors import UserError
-from methods.core.frames import FrameGrid
+from methods.core.frames import FrameGrid, Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import at
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
 from methods.core.results import corpus_provenance, read_only
 from methods.phone_focus import readout as phone_readout
 from methods.phone_focus.readout import PhoneReadout
@@ -27,6 +27,7 @@ OWN_GROUPS = ("accent", "group")  # columns of one's own tables, which the bundl
 SENSE = {"group_by": ("speaker", "sex", "language", *OWN_GROUPS), "most": (1, math.inf)}
 
 
+@analysis(SENSE)
 def analyse(
     corpus: Corpus,
     model: SpeechModel,
@@ -36,7 +37,7 @@ def analyse(
     matched: bool = True,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
-) -> PhoneFocus:
+) -> Steps[PhoneFocus]:
     """Where does the gradient of each phone lie, for each group of recordings and each layer?
 
     `group_by` is a column of the corpus: "speaker", "sex", "language" or, where its tables have them, "accent" and
@@ -44,39 +45,22 @@ def analyse(
     every group, lest groups differ by what they say. Whisper is fed the clip's own frames only. Raises UserError for a
     model without a phone head, where there are no phones, and for a column that these recordings lack.
     """
-    options = {"group_by": group_by, "most": most, "matched": matched, "seed": seed}
-    return finish(analyse_in_steps(corpus, model, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    corpus: Corpus,
-    model: SpeechModel,
-    *,
-    group_by: str = "speaker",
-    most: int = 20,
-    matched: bool = True,
-    random_seeds: Sequence[int] = (0, 1, 2),
-    seed: int = 0,
-) -> Steps[PhoneFocus]:
-    """`analyse`, recording by recording, for a page that shows progress and can stop."""
-    kept = {"group_by": group_by, "most": most, "matched": matched, "seed": seed}
-    check_options(analyse, {**kept, "random_seeds": random_seeds}, SENSE)
-    kept["random_seeds"] = list(random_seeds)
     readout = phone_readout.phone_readout(model)
     items = chosen_items(corpus, readout, group_by, most, matched, seed)
-    result = _empty(corpus, model, readout, items, kept)
+    origin = corpus_provenance(
+        "phone focus", corpus, model, group_by=group_by, most=most, matched=matched, seed=seed,
+        random_seeds=list(random_seeds), window="clip",
+    )  # fmt: skip
     total = 1 + len(random_seeds)
-    shares, distances = yield from _measured(corpus, model, readout, items, (0.0, 1 / total))
-    result = replace(result, shares=read_only(shares), distances=read_only(distances))
+    measured = yield from _measured(corpus, model, readout, items, (0.0, 1 / total))
+    result = _result(corpus, readout, items, measured, origin)
+    random: list[tuple[np.ndarray, np.ndarray]] = []
     for number, each in enumerate(random_seeds, 1):
         twin = models.random_twin(model, each)
         yield Step(number / total, f"random weights, seed {each}", partial=result)
-        shares, distances = yield from _measured(corpus, twin, readout, items, (number / total, 1 / total))
-        result = replace(
-            result,
-            random_shares=read_only([*result.random_shares, shares]),
-            random_distances=read_only([*result.random_distances, distances]),
-        )
+        random.append((yield from _measured(corpus, twin, readout, items, (number / total, 1 / total))))
+        shares, distances = map(read_only, zip(*random, strict=True))
+        result = replace(result, random_shares=shares, random_distances=distances)
     return result
 
 
@@ -117,12 +101,15 @@ def chosen_items(
     return items.only(np.array(sorted(kept)))
 
 
-def _empty(
-    corpus: Corpus, model: SpeechModel, readout: PhoneReadout, items: Items, kept: dict[str, Any]
+def _result(
+    corpus: Corpus,
+    readout: PhoneReadout,
+    items: Items,
+    measured: tuple[np.ndarray, np.ndarray],
+    origin: dict[str, Any],
 ) -> PhoneFocus:
-    names = items.columns[kept["group_by"]]
+    names = items.columns[origin["options"]["group_by"]]
     groups = tuple(str(name) for name in np.unique(names))
-    shape = (len(readout.names), len(items), 2 * REACH + 1)
     seconds = np.array([corpus.utterances[number].clip.seconds for number in items.utterance])
     even = []
     for number, segment in zip(items.utterance, items.segments, strict=True):
@@ -140,12 +127,10 @@ def _empty(
         seconds=read_only(seconds),
         even=read_only((items.end - items.start) / seconds),
         even_distance=read_only(even),
-        shares=read_only(np.full(shape, np.nan)),
-        distances=read_only(np.full(shape[:2], np.nan)),
-        random_shares=read_only(np.zeros((0, *shape))),
-        random_distances=read_only(np.zeros((0, *shape[:2]))),
+        shares=read_only(measured[0]),
+        distances=read_only(measured[1]),
         head=readout.label,
-        provenance=corpus_provenance("phone focus", corpus, model, **kept, window="clip"),
+        provenance=origin,
     )
 
 
@@ -169,7 +154,9 @@ def _measured(
     return shares, distances
 
 
-def _of_one(utterance: Any, model: SpeechModel, readout: PhoneReadout, items: Items) -> tuple[np.ndarray, np.ndarray]:
+def _of_one(
+    utterance: Utterance, model: SpeechModel, readout: PhoneReadout, items: Items
+) -> tuple[np.ndarray, np.ndarray]:
     clip = utterance.clip
     steps = models.stages_of(clip, model, window="clip")
     own, grid = models.frame_grid(clip, model), mel_grid(clip.seconds)
@@ -188,7 +175,7 @@ def _of_one(utterance: Any, model: SpeechModel, readout: PhoneReadout, items: It
     return np.array(shares), np.array(distances)
 
 
-def _neighbours(phones: Sequence[Any], segment: Any, grid: FrameGrid) -> list[range]:
+def _neighbours(phones: Sequence[Segment], segment: Segment, grid: FrameGrid) -> list[range]:
     """Frames of the phones REACH before to REACH after; none where there is no such phone."""
     place = min(range(len(phones)), key=lambda i: abs(phones[i].start - segment.start))
     found = []

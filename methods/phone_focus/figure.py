@@ -30,8 +30,8 @@ def focus_curves(ax: Axes, result: PhoneFocus, *, distance: bool = False, ink: s
         style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKS[number % len(MARKS)], "ms": 4}
         count = int((result.group == number).sum())
         ax.errorbar(places, mean, error, label=f"{name}, {count} phones".replace("$", r"\$"), capsize=2, **style)
-    control = 1000 * result.random_distances if distance else result.random_shares[..., REACH]
-    if len(control):
+    if result.random_shares is not None:
+        control = 1000 * result.random_distances if distance else result.random_shares[..., REACH]
         name = f"random weights, {len(control)} seeds"
         ax.plot(places, np.nanmean(control, (0, 2)), "--", color=draw.RANDOM, label=name)
     even = 1000 * result.even_distance if distance else result.even

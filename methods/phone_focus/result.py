@@ -1,16 +1,17 @@
 """What phone focus gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from methods.core.results import Result
+
 REACH = 3  # neighbours on either side that are told apart
 
 
-@dataclass(frozen=True, eq=False)
-class PhoneFocus:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PhoneFocus(Result):
     """Where each phone's gradient lies, layer by layer."""
 
     layers: tuple[str, ...]  # (layers,)
@@ -23,12 +24,11 @@ class PhoneFocus:
     seconds: np.ndarray  # (phones,) s, how long the recording is
     even: np.ndarray  # (phones,) focus of an even spread over the recording, 0 to 1
     even_distance: np.ndarray  # (phones,) its earth mover's distance, s
-    shares: np.ndarray  # (layers, phones, 2 · REACH + 1) share in the phone (middle) and its neighbours; NaN: not yet
+    shares: np.ndarray  # (layers, phones, 2 · REACH + 1) share in the phone (middle) and its neighbours
     distances: np.ndarray  # (layers, phones) s, earth mover's distance to an even spread over the phone itself
-    random_shares: np.ndarray  # (seeds, layers, phones, 2 · REACH + 1) with random weights
-    random_distances: np.ndarray  # (seeds, layers, phones) s
     head: str  # whose head reads the phones
-    provenance: dict[str, Any]
+    random_shares: np.ndarray | None = None  # (seeds so far, layers, phones, 2 · REACH + 1) with random weights
+    random_distances: np.ndarray | None = None  # (seeds so far, layers, phones) s
 
     @property
     def focus(self) -> np.ndarray:
@@ -58,6 +58,7 @@ class PhoneFocus:
         for place in range(-REACH, REACH + 1):
             columns[f"share_{place:+d}" if place else "focus"] = self.shares[:, :, REACH + place].ravel()
         columns |= {"elsewhere": self.elsewhere.ravel(), "distance_s": self.distances.ravel()}
-        for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_shares, strict=False):
+        random = () if self.random_shares is None else self.random_shares
+        for seed, values in zip(self.provenance["options"]["random_seeds"], random, strict=False):
             columns[f"random_{seed}_focus"] = values[:, :, REACH].ravel()
         return pd.DataFrame(columns)

@@ -23,8 +23,8 @@ better than raw maps for detectors of synthetic speech; for other questions sing
 AI-Generated Voice, Interspeech 2024 (arXiv 2406.10422).
 """
 
-from methods.phoneme_saliency.analysis import SENSE, SHARES, analyse, analyse_in_steps
+from methods.phoneme_saliency.analysis import SENSE, SHARES, analyse
 from methods.phoneme_saliency.figure import plot
-from methods.phoneme_saliency.result import RIVALS, PhonemeSaliency
+from methods.phoneme_saliency.result import RIVALS, PhonemeSaliency, SaliencyControls
 
-__all__ = ["RIVALS", "SENSE", "SHARES", "PhonemeSaliency", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["RIVALS", "SENSE", "SHARES", "PhonemeSaliency", "SaliencyControls", "analyse", "plot"]

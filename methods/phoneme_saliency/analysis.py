@@ -2,31 +2,31 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.explain import faithfulness, gradients, perturb, targets
-from methods.core.explain.gradients import GradientMap, GradientMethod
+from methods.core.explain.gradients import GradientMethod
 from methods.core.explain.targets import Kind, Target
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
-from methods.core.options import check_options
-from methods.core.progress import TIME_LIMIT, Step, Steps, finish, within
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import TIME_LIMIT, Step, Steps, within
+from methods.core.results import listed, provenance, read_only
 from methods.phoneme_saliency import cells as phone_cells
 from methods.phoneme_saliency.cells import Instead, Pooling, Scene
-from methods.phoneme_saliency.result import RIVALS, PhonemeSaliency
+from methods.phoneme_saliency.result import RIVALS, PhonemeSaliency, SaliencyControls
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the phones that are kept as the explanation
 DRAWS = 20  # random sets of phones
 SENSE = {"draws": (0, math.inf), "occurrence": (1, math.inf), "steps": (1, math.inf), "time_limit": (0, math.inf)}
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -47,7 +47,7 @@ def analyse(
     draws: int = DRAWS,
     seed: int = 0,
     time_limit: float = TIME_LIMIT,
-) -> PhonemeSaliency:
+) -> Steps[PhonemeSaliency]:
     """Which phones (`segments`) carry a target, and what does the model's answer lose without them?
 
     `kind`, `wanted`, `occurrence`, `against`, `transcript` and `language` choose the target as in `targets.build`;
@@ -56,44 +56,46 @@ def analyse(
     there are fewer than two phones, for a name that there is not, for a number that makes no sense, and where it
     would take longer than `time_limit` seconds.
     """
-    options = {"kind": kind, "wanted": wanted, "occurrence": occurrence, "against": against, "transcript": transcript}
-    options |= {"language": language, "method": method, "pooling": pooling, "instead": instead, "window": window}
-    options |= {"segments": segments, "random_seeds": random_seeds, "draws": draws, "seed": seed}
-    options |= {"steps": steps, "time_limit": time_limit}
-    return finish(analyse_in_steps(clip, model, **options))
-
-
-def analyse_in_steps(
-    clip: Clip,
-    model: SpeechModel,
-    *,
-    segments: Sequence[Segment],
-    random_seeds: Sequence[int] = (0, 1, 2),
-    draws: int = DRAWS,
-    **options: Any,
-) -> Steps[PhonemeSaliency]:
-    """`analyse`, with progress, for a page that can stop."""
-    check_options(analyse, {**options, "segments": segments, "random_seeds": random_seeds, "draws": draws}, SENSE)
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
+    asked = _Asked(
+        kind=kind, wanted=wanted, occurrence=occurrence, against=against, transcript=transcript, language=language,
+        method=method, steps=steps, pooling=pooling, instead=instead, window=window, random_seeds=tuple(random_seeds),
+        draws=draws, seed=seed, time_limit=time_limit,
+    )  # fmt: skip
     phones = phone_cells.phones_of(clip, segments)
-    target = _target(clip, model, options)
-    scene = phone_cells.scene(target, phones, options.get("instead") or "silence")
-    method, pooling = options.get("method") or "integrated gradients", options.get("pooling") or "mean"
-    kept = {**options, "random_seeds": list(random_seeds), "draws": draws}
-    kept["steps"] = options.get("steps") or gradients.MOST_STEPS
+    target = _target(clip, model, asked)
+    scene = phone_cells.scene(target, phones, instead)
     sets = len(_sizes(len(phones))) * (len(RIVALS) + draws + len(random_seeds))
-    phone_cells.check_affordable(
-        scene, method, kept["steps"], sets, random_seeds, options.get("time_limit", TIME_LIMIT)
-    )
-    saliency = yield from _saliency(scene, method, kept["steps"], 0.05)
-    result = _empty(scene, phones, saliency, pooling, kept)
-    result = yield from _test(scene, result)
-    result = yield from _test_random(scene, result, draws, options.get("seed") or 0)
-    for number, seed in enumerate(random_seeds):
-        yield Step(0.8 + 0.15 * number / len(random_seeds), f"random weights, seed {seed}", partial=result)
-        result = yield from _test_twin(scene, result, method, pooling, seed)
+    phone_cells.check_affordable(scene, method, steps, sets, random_seeds, time_limit)
+    saliency = yield from _saliency(scene, asked, 0.05)
+    result = yield from _test(scene, _result(scene, phones, saliency, asked))
+    result = yield from _test_random(scene, result, asked)
+    for number, twin_seed in enumerate(random_seeds):
+        yield Step(0.8 + 0.15 * number / len(random_seeds), f"random weights, seed {twin_seed}", partial=result)
+        result = yield from _test_twin(scene, result, asked, twin_seed)
     return (yield from _heard(result, target))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options of `analyse` but the phones."""
+
+    kind: Kind | None
+    wanted: str | None
+    occurrence: int | None
+    against: str | None
+    transcript: str | None
+    language: str | None
+    method: GradientMethod
+    steps: int
+    pooling: Pooling
+    instead: Instead
+    window: Window
+    random_seeds: tuple[int, ...]
+    draws: int
+    seed: int
+    time_limit: float
 
 
 def _heard(result: PhonemeSaliency, target: Target) -> Steps[PhonemeSaliency]:
@@ -105,59 +107,53 @@ def _heard(result: PhonemeSaliency, target: Target) -> Steps[PhonemeSaliency]:
         pair = [sound.samples for sound in result.sounds(step)]
         said.append(tuple(map(usual.answer, pair)))
         losses.append([result.base - target.score(samples) for samples in pair])
-    return replace(result, answers=tuple(said), sound_losses=read_only(np.array(losses).T))
+    return _with(result, answers=tuple(said), sound_losses=read_only(np.array(losses).T))
 
 
-def _target(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> Target:
+def _with(result: PhonemeSaliency, **found: np.ndarray | tuple) -> PhonemeSaliency:
+    return replace(result, controls=replace(result.controls or SaliencyControls(), **found))
+
+
+def _joined(rows: np.ndarray | None, row: np.ndarray) -> np.ndarray:
+    return read_only([row] if rows is None else [*rows, row])
+
+
+def _target(clip: Clip, model: SpeechModel, asked: _Asked) -> Target:
     possible = targets.kinds(model)
-    kind = options.get("kind") or (possible[0] if possible else "class")
-    names = ("wanted", "occurrence", "against", "transcript", "language")
-    window = options.get("window") or "full"
-    return targets.build(clip, model, kind, window=window, **{name: options.get(name) for name in names})
+    return targets.build(
+        clip, model, asked.kind or (possible[0] if possible else "class"), window=asked.window, wanted=asked.wanted,
+        occurrence=asked.occurrence, against=asked.against, transcript=asked.transcript, language=asked.language,
+    )  # fmt: skip
 
 
-def _saliency(scene: Scene, method: str, most: int, start: float) -> Steps[np.ndarray]:
+def _saliency(scene: Scene, asked: _Asked, start: float) -> Steps[np.ndarray]:
     """(bins, own) the size of each cell's attribution."""
-    steps: Any = gradients.gradient_map(scene.target, scene.level, method, steps=most)
-    found: GradientMap = yield from within(steps, start, start + 0.1)
+    steps = gradients.gradient_map(scene.target, scene.level, asked.method, steps=asked.steps)
+    found = yield from within(steps, start, start + 0.1)
     return np.abs(found.values[:, : scene.own])
 
 
-def _empty(
-    scene: Scene, phones: Sequence[Segment], saliency: np.ndarray, pooling: Pooling, options: dict[str, Any]
-) -> PhonemeSaliency:
-    scores = phone_cells.pooled(saliency, scene.spans, pooling)
-    count, clip = len(phones), scene.target.clip
-    kept = _sizes(count)
+def _result(scene: Scene, phones: Sequence[Segment], saliency: np.ndarray, asked: _Asked) -> PhonemeSaliency:
+    """The map, gathered over phones; nothing is tested yet."""
+    target, scores, kept = scene.target, phone_cells.pooled(saliency, scene.spans, asked.pooling), _sizes(len(phones))
     lengths = np.array([phone.end - phone.start for phone in phones])
-    kept_options = {name: value for name, value in options.items() if name != "segments"}
-    kept_options |= {"target": scene.target.label, "unit": scene.target.unit, "level": scene.level}
-    kept_options |= {"segments": [[p.label, p.start, p.end] for p in phones]}
-    kept_options["transcript_given"] = bool(options.get("transcript"))
-    unknown, nothing = read_only(np.full((len(RIVALS), len(kept)), np.nan)), read_only(np.zeros((0, len(kept))))
+    origin = provenance(
+        "phoneme saliency", target.clip, target.model, **listed(asked), target=target.label, unit=target.unit,
+        level=scene.level, segments=[[p.label, p.start, p.end] for p in phones],
+        transcript_given=bool(asked.transcript),
+    )  # fmt: skip
     return PhonemeSaliency(
         phones=tuple(phone.label for phone in phones),
         starts=read_only([phone.start for phone in phones]),
         ends=read_only([phone.end for phone in phones]),
         scores=read_only(scores),
-        random_scores=read_only(np.zeros((0, count))),
         saliency=read_only(saliency, np.float32),
         entering=read_only(scene.entering[:, : scene.own], np.float32),
-        base=scene.target.base,
+        base=target.base,
         kept=read_only(kept, np.int64),
         seconds=read_only(np.cumsum(lengths[faithfulness.ranking(scores)])[kept - 1]),
-        losses=unknown,
-        kept_losses=unknown,
-        random_losses=nothing,
-        random_kept_losses=nothing,
-        random_weights=nothing,
-        random_weights_kept=nothing,
-        seeds=(),
-        refused=(),
-        answers=(),
-        sound_losses=unknown[:2],
-        samples=read_only(clip.samples, np.float32),
-        provenance=provenance("phoneme saliency", clip, scene.target.model, **kept_options),
+        samples=read_only(target.clip.samples, np.float32),
+        provenance=origin,
     )
 
 
@@ -173,7 +169,7 @@ def _size(scene: Scene, result: PhonemeSaliency, k: int) -> int:
 
 def _test(scene: Scene, result: PhonemeSaliency) -> Steps[PhonemeSaliency]:
     """What is lost without, and with nothing but, the first phones, and rivals of the same size."""
-    losses = np.array([result.losses, result.kept_losses])
+    losses = np.full((2, len(RIVALS), len(result.kept)), np.nan)
     by_cell = np.argsort(-result.saliency, axis=None, kind="stable")
     by_moment = faithfulness.ranking(result.saliency.sum(0))
     pieces = [Segment(*each) for each in zip(result.phones, result.starts, result.ends, strict=True)]
@@ -186,7 +182,7 @@ def _test(scene: Scene, result: PhonemeSaliency) -> Steps[PhonemeSaliency]:
         moments[:, by_moment[:frames]] = True
         sets = (scene.frames(result.order[:k]), cells, moments, scene.frames(by_loudness, frames))
         losses[:, :, step] = scene.lost(sets)
-        result = replace(result, losses=read_only(losses[0]), kept_losses=read_only(losses[1]))
+        result = _with(result, losses=read_only(losses[0]), kept_losses=read_only(losses[1]))
     return result
 
 
@@ -195,32 +191,33 @@ def _by_size(scene: Scene, result: PhonemeSaliency, order: np.ndarray) -> np.nda
     return scene.lost([scene.frames(order, _size(scene, result, k)) for k in result.kept])
 
 
-def _test_random(scene: Scene, result: PhonemeSaliency, draws: int, seed: int) -> Steps[PhonemeSaliency]:
-    random = np.random.default_rng(seed)
+def _test_random(scene: Scene, result: PhonemeSaliency, asked: _Asked) -> Steps[PhonemeSaliency]:
+    random, draws = np.random.default_rng(asked.seed), asked.draws
     for number in range(draws):
         yield Step(0.35 + 0.45 * number / draws, f"random phones {number + 1} of {draws}", partial=result)
         without, only = _by_size(scene, result, random.permutation(len(result.phones)))
-        result = replace(
+        known = result.losses(), result.losses(kept=True)
+        result = _with(
             result,
-            random_losses=read_only([*result.random_losses, without]),
-            random_kept_losses=read_only([*result.random_kept_losses, only]),
+            random_losses=_joined(known[0].random, without),
+            random_kept_losses=_joined(known[1].random, only),
         )
     return result
 
 
-def _test_twin(scene: Scene, result: PhonemeSaliency, method: str, pooling: Pooling, seed: int) -> Steps:
+def _test_twin(scene: Scene, result: PhonemeSaliency, asked: _Asked, seed: int) -> Steps[PhonemeSaliency]:
     """The phones that a network with random weights would name, tried on the trained one."""
-    twin, most = replace(scene, target=scene.target.twin(seed)), result.provenance["options"]["steps"]
+    known = result.controls
     try:
-        map_ = yield from _saliency(twin, method, most, 0.8)
+        map_ = yield from _saliency(replace(scene, target=scene.target.twin(seed)), asked, 0.8)
     except UserError:  # integrated gradients that do not add up: there is no map, and the page says so
-        return replace(result, refused=(*result.refused, seed))
-    scores = phone_cells.pooled(map_, scene.spans, pooling)
+        return _with(result, refused=(*known.refused, seed))
+    scores = phone_cells.pooled(map_, scene.spans, asked.pooling)
     without, only = _by_size(scene, result, faithfulness.ranking(scores))
-    return replace(
+    return _with(
         result,
-        seeds=(*result.seeds, seed),
-        random_scores=read_only([*result.random_scores, scores]),
-        random_weights=read_only([*result.random_weights, without]),
-        random_weights_kept=read_only([*result.random_weights_kept, only]),
+        seeds=(*known.seeds, seed),
+        random_scores=_joined(known.random_scores, scores),
+        random_weights=_joined(known.random_weights, without),
+        random_weights_kept=_joined(known.random_weights_kept, only),
     )

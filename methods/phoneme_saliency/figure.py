@@ -1,7 +1,5 @@
 """The pictures of phoneme saliency: each phone's score, and what the answer loses with and without the best phones."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,15 +10,15 @@ from methods.phoneme_saliency.result import PhonemeSaliency
 NAMES = ("most salient phones", "most salient cells, equal area", "most salient moments, equal time", "loudest phones")
 
 
-def score_bars(ax: Axes, result: Any, ink: str = draw.INK) -> None:
+def score_bars(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK) -> None:
     """Each phone's score beside the mean of its random-weights controls, as shares of their sums."""
     places = np.arange(len(result.phones))
     ax.bar(places - 0.2, result.scores / (result.scores.sum() or 1.0), 0.4, color=draw.TRAINED, label="trained")
-    if len(result.random_scores):
-        sums = result.random_scores.sum(1, keepdims=True)
-        shares = np.divide(result.random_scores, sums, out=np.zeros_like(result.random_scores), where=sums > 0).mean(0)
-        name = f"random weights, mean of {len(result.random_scores)} seeds"
-        ax.bar(places + 0.2, shares, 0.4, color=draw.RANDOM, label=name)
+    random = result.controls and result.controls.random_scores
+    if random is not None:
+        sums = random.sum(1, keepdims=True)
+        shares = np.divide(random, sums, out=np.zeros_like(random), where=sums > 0).mean(0)
+        ax.bar(places + 0.2, shares, 0.4, color=draw.RANDOM, label=f"random weights, mean of {len(random)} seeds")
     if len(places) <= draw.LARGEST_LABELLED:
         ax.set_xticks(places, [phone.replace("$", r"\$") for phone in result.phones], rotation=60)
     ax.set_ylabel("share of all saliency")
@@ -28,17 +26,15 @@ def score_bars(ax: Axes, result: Any, ink: str = draw.INK) -> None:
     signed.inked(ax, ink)
 
 
-def loss_curves(ax: Axes, result: Any, ink: str = draw.INK, *, kept: bool = False) -> None:
+def loss_curves(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK, *, kept: bool = False) -> None:
     """What is lost without the first phones and without rivals of the same size, or with nothing but them (`kept`)."""
-    own, random, twins = (
-        (result.kept_losses, result.random_kept_losses, result.random_weights_kept)
-        if kept
-        else (result.losses, result.random_losses, result.random_weights)
-    )
-    shares = np.tile(result.seconds, (len(own) + len(random), 1)) / result.seconds[-1]
-    if len(twins):
-        ax.plot(shares[0], twins.mean(0), "-.", color=draw.RANDOM, label="a random network's phones")
-    signed.order_curves(ax, shares, np.concatenate((own, random)), NAMES, ink)
+    found = result.losses(kept=kept)
+    shares = result.seconds / result.seconds[-1]
+    if found.twins is not None:
+        ax.plot(shares, found.twins.mean(0), "-.", color=draw.RANDOM, label="a random network's phones")
+    if found.own is not None:
+        curves = found.own if found.random is None else np.concatenate((found.own, found.random))
+        signed.order_curves(ax, np.tile(shares, (len(curves), 1)), curves, NAMES, ink)
     ax.set_xlabel(f"share of all phones' time that is {'kept, all else gone' if kept else 'taken away'}")
     ax.set_ylabel(f"lost of {result.provenance['options']['target']} ({result.provenance['options']['unit']})")
     signed.inked(ax, ink)

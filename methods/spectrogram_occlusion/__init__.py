@@ -24,8 +24,8 @@ same input; the exact window can be chosen.
 al., SLIC, IEEE TPAMI 2012.
 """
 
-from methods.spectrogram_occlusion.analysis import SENSE, analyse, analyse_in_steps
+from methods.spectrogram_occlusion.analysis import SENSE, analyse
 from methods.spectrogram_occlusion.figure import plot
 from methods.spectrogram_occlusion.result import Level, SpectrogramOcclusion, Twin
 
-__all__ = ["SENSE", "Level", "SpectrogramOcclusion", "Twin", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["SENSE", "Level", "SpectrogramOcclusion", "Twin", "analyse", "plot"]

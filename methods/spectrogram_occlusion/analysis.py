@@ -3,8 +3,8 @@
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,9 +17,9 @@ from methods.core.explain.rereading import Rereader
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
-from methods.core.options import check_options
-from methods.core.progress import TIME_LIMIT, Step, Steps, check_time, finish
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import TIME_LIMIT, Step, Steps, check_time
+from methods.core.results import listed, provenance, read_only
 from methods.core.speech.words import text_words
 from methods.spectrogram_occlusion import masks as spectrogram_masks
 from methods.spectrogram_occlusion.masks import Masks
@@ -41,6 +41,7 @@ SENSE = {
 BETWEEN_PICTURES = 24  # masks from one partial result to the next
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -58,7 +59,7 @@ def analyse(
     random_maps: int = 5,
     random_seeds: Sequence[int] = (0, 1, 2),
     time_limit: float = TIME_LIMIT,
-) -> SpectrogramOcclusion:
+) -> Steps[SpectrogramOcclusion]:
     """Where in the spectrogram is what each token rests on?
 
     `masks` are shared among the patch sizes; each hides every patch with probability `share` behind the clip's mean
@@ -67,111 +68,128 @@ def analyse(
     times, which are only shown. Raises UserError for a model without a decoder, a silent clip, too few masks, and
     where it would take longer than `time_limit` seconds.
     """
-    options = {
-        "segments": segments,
-        "transcript": transcript,
-        "language": language,
-        "masks": masks,
-        "share": share,
-        "neutral": neutral,
-    }
-    options |= {"patches_per_second": list(patches_per_second), "window": window, "seed": seed, "points": points}
-    options |= {"random_maps": random_maps, "random_seeds": list(random_seeds), "time_limit": time_limit}
-    return finish(analyse_in_steps(clip, model, **options))
-
-
-def analyse_in_steps(clip: Clip, model: SpeechModel, **options: Any) -> Steps[SpectrogramOcclusion]:
-    """`analyse`, with a partial result every few masks, for a page that shows progress and can stop."""
-    options = {name: options.get(name, default) for name, default in analyse.__kwdefaults__.items()}
-    check_options(analyse, options, SENSE)
-    _check(clip, model, options)
+    _check(clip, model, patches_per_second)
+    asked = _Asked(
+        transcript=transcript, language=language, masks=masks, patches_per_second=tuple(patches_per_second),
+        share=share, neutral=neutral, window=window, seed=seed, points=points, random_maps=random_maps,
+        random_seeds=tuple(random_seeds), time_limit=time_limit,
+    )  # fmt: skip
     yield Step(0.0, f"{model.id} reads the clip")
-    text = models.transcribe(clip, model, text=options["transcript"], language=options["language"])
+    text = models.transcribe(clip, model, text=transcript, language=language)
     if not text.tokens:
         raise UserError(f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.")
-    reader = Rereader(clip, model, text, options["window"])
-    heard = _first_reading(reader, options)
-    result = yield from _masked(_empty(reader, heard, options), reader)
+    reader = Rereader(clip, model, text, window)
+    result = yield from _masked(reader, _first_reading(reader, asked), asked, tuple(segments or ()))
     result = replace(result, text_impacts=hidden_text(reader))
-    for number, seed in enumerate(options["random_seeds"]):
-        done = 0.6 + 0.1 * number / len(options["random_seeds"])
-        yield Step(done, f"random weights, seed {seed}", partial=result)
-        twin, rows = Rereader(clip, models.random_twin(model, seed), text, options["window"]), []
+    for number, twin_seed in enumerate(random_seeds):
+        done = 0.6 + 0.1 * number / len(random_seeds)
+        yield Step(done, f"random weights, seed {twin_seed}", partial=result)
+        twin, rows = Rereader(clip, models.random_twin(model, twin_seed), text, window), []
         for batch in _impacts(twin, result.masks.first(max(FEWEST_MASKS, len(result.masks) // 3)), result.neutral):
             rows.append(batch)
-            yield Step(done, f"random weights, seed {seed}")
-        result = replace(result, random=(*result.random, Twin(seed, read_only(np.concatenate(rows)))))
-    return (yield from _judged(result, reader))
+            yield Step(done, f"random weights, seed {twin_seed}")
+        result = replace(result, random=(*result.random, Twin(twin_seed, read_only(np.concatenate(rows)))))
+    return (yield from _judged(result, reader, asked))
 
 
-def _check(clip: Clip, model: SpeechModel, options: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class _Asked:
+    """The options of `analyse` but the words."""
+
+    transcript: str | None
+    language: str | None
+    masks: int
+    patches_per_second: tuple[float, ...]
+    share: float
+    neutral: Neutral
+    window: Window
+    seed: int
+    points: int
+    random_maps: int
+    random_seeds: tuple[int, ...]
+    time_limit: float
+
+
+def _check(clip: Clip, model: SpeechModel, patches_per_second: Sequence[float]) -> None:
     if not model.writes_text:
         raise UserError(f"{model.id} writes no text token by token, which this needs; choose a Whisper model.")
     check_audible(clip.samples)
-    if not options["patches_per_second"]:
+    if not len(patches_per_second):
         raise UserError("No size of patches was chosen, so there is nothing to hide; give at least one.")
 
 
-def _first_reading(reader: Rereader, options: dict[str, Any]) -> str:
+def _first_reading(reader: Rereader, asked: _Asked) -> str:
     """What the model writes; how long it takes, not counting waits for other runs, tells if all can be done."""
     start = time.thread_time()
     states = reader.states(reader.mel[None])
     read = time.thread_time() - start
     heard = reader.texts(states)[0]
     written = time.thread_time() - start - read
-    masks = options["masks"] + len(options["random_seeds"]) * max(FEWEST_MASKS, options["masks"] // 3)
-    judged = 2 * (options["points"] + 1) * (3 + options["random_maps"])
+    masks = asked.masks + len(asked.random_seeds) * max(FEWEST_MASKS, asked.masks // 3)
+    judged = 2 * (asked.points + 1) * (3 + asked.random_maps)
     way = "ask for fewer masks or maps of chance, or choose the quick window, a smaller model or a shorter clip"
-    what = f"{options['masks']} masks and all checks"
-    check_time(masks * read + judged * (read + written), options["time_limit"], what, way)
+    what = f"{asked.masks} masks and all checks"
+    check_time(masks * read + judged * (read + written), asked.time_limit, what, way)
     return heard
 
 
-def _empty(reader: Rereader, heard: str, options: dict[str, Any]) -> SpectrogramOcclusion:
-    """The result before the first mask: the masks that are to come are drawn here."""
-    text, mel = reader.transcript, reader.mel.numpy()
-    counts = [max(FEWEST_PATCHES, round(each * reader.clip.seconds)) for each in options["patches_per_second"]]
-    patches = np.stack([superpixels(mel, count) for count in counts])
+def _masked(reader: Rereader, heard: str, asked: _Asked, spoken: tuple[Segment, ...]) -> Steps[SpectrogramOcclusion]:
+    """All masks, with a result that can be shown every few of them."""
+    masks, rows, shown, result = _masks(reader, asked), [], 0, None
+    neutral = float(reader.mel.numpy().mean()) if asked.neutral == "mean" else reader.quiet
+    for batch in _impacts(reader, masks, neutral):
+        rows.append(batch)
+        done = sum(map(len, rows))
+        if done - shown >= BETWEEN_PICTURES or done == len(masks):
+            shown = done
+            run = {"masks": masks.first(done), "neutral": neutral, "impacts": np.concatenate(rows)}
+            result = _result(reader, heard, asked, spoken, **run)
+        yield Step(0.6 * done / len(masks), f"mask {done} of {len(masks)}", partial=result)
+    return result
+
+
+def _masks(reader: Rereader, asked: _Asked) -> Masks:
+    """The masks that are to come."""
+    counts = [max(FEWEST_PATCHES, round(each * reader.clip.seconds)) for each in asked.patches_per_second]
+    patches = np.stack([superpixels(reader.mel.numpy(), count) for count in counts])
     patches.flags.writeable = False
-    first = len(text.prompt)
-    words = text_words(text)
-    spoken = tuple(options["segments"] or ())
-    said = {"transcript": text.text, "transcript_given": text.given, "language": text.language}
-    said["segments"] = [[segment.label, segment.start, segment.end] for segment in spoken]
+    return spectrogram_masks.drawn(patches, asked.masks, asked.share, asked.seed)
+
+
+def _result(
+    reader: Rereader,
+    heard: str,
+    asked: _Asked,
+    spoken: tuple[Segment, ...],
+    *,
+    masks: Masks,
+    neutral: float,
+    impacts: np.ndarray,
+) -> SpectrogramOcclusion:
+    """The masks that have been run, what they paint with, and what they did."""
+    text = reader.transcript
+    words, first = text_words(text), len(text.prompt)
+    said = listed(asked) | {"transcript": text.text, "language": text.language}
+    origin = provenance(
+        "spectrogram occlusion", reader.clip, reader.model, **said, transcript_given=text.given,
+        segments=[[segment.label, segment.start, segment.end] for segment in spoken],
+        seed_of_model=reader.model.seed, patches=[int(layout.max()) + 1 for layout in masks.patches],
+    )  # fmt: skip
     return SpectrogramOcclusion(
         text=text.text,
         heard=heard,
         tokens=(*(piece.strip() or "·" for piece in text.token_texts), "(end)"),
         words=tuple(word.label for word in words),
         word_tokens=tuple(range(word.tokens.start - first, word.tokens.stop - first) for word in words),
-        log_mel=read_only(mel),
-        neutral=float(mel.mean()) if options["neutral"] == "mean" else reader.quiet,
-        masks=spectrogram_masks.drawn(patches, options["masks"], options["share"], options["seed"]),
-        impacts=read_only(np.zeros((0, len(text.tokens) + 1))),
-        text_impacts=read_only(np.zeros((0, len(text.tokens)))),
-        random=(),
+        log_mel=read_only(reader.mel.numpy()),
+        neutral=neutral,
+        masks=masks,
+        impacts=read_only(impacts),
         spoken=spoken,
-        trials=(),
-        heard_sounds=(),
         samples=read_only(reader.clip.samples, np.float32),
         filters=read_only(reader.model.front_end.mel_filters, np.float32),
-        provenance=provenance("spectrogram occlusion", reader.clip, reader.model, seed_of_model=reader.model.seed,
-                              patches=[int(layout.max()) + 1 for layout in patches], **{**options, **said}),
-    )  # fmt: skip
-
-
-def _masked(empty: SpectrogramOcclusion, reader: Rereader) -> Steps[SpectrogramOcclusion]:
-    """All masks, with a result that can be shown every few of them."""
-    masks, rows, shown, result = empty.masks, [], 0, empty
-    for batch in _impacts(reader, masks, empty.neutral):
-        rows.append(batch)
-        done = sum(map(len, rows))
-        if done - shown >= BETWEEN_PICTURES or done == len(masks):
-            shown, impacts = done, read_only(np.concatenate(rows))
-            result = replace(empty, masks=masks.first(done), impacts=impacts)
-        partial = result if len(result.impacts) else None
-        yield Step(0.6 * done / len(masks), f"mask {done} of {len(masks)}", partial=partial)
-    return result
+        provenance=origin,
+    )
 
 
 @torch.inference_mode()
@@ -188,18 +206,18 @@ def _impacts(reader: Rereader, masks: Masks, neutral: float) -> Iterable[np.ndar
 # Is the map true?
 
 
-def _judged(result: SpectrogramOcclusion, reader: Rereader) -> Steps[SpectrogramOcclusion]:
+def _judged(result: SpectrogramOcclusion, reader: Rereader, asked: _Asked) -> Steps[SpectrogramOcclusion]:
     """Deletion and insertion in the order of the sentence map, of loudness, and of maps of chance."""
-    options, sizes, scores = result.provenance["options"], len(result.masks.patches), result.scores()
-    chance = [spectrogram_masks.shuffled(scores, sizes, seed) for seed in range(options["random_maps"])]
+    sizes, scores = len(result.masks.patches), result.scores()
+    chance = [spectrogram_masks.shuffled(scores, sizes, seed) for seed in range(asked.random_maps)]
     maps = [result.map(), result.log_mel, *(spectrogram_masks.relevance(result.masks, dealt) for dealt in chance)]
     for number, values in enumerate(maps):
         name = ("the map's own order", "the loudest first")[number] if number < 2 else f"chance {number - 1}"
         yield Step(0.7 + 0.3 * number / len(maps), f"deletion and insertion: {name}", partial=result)
-        trial = map_trial(reader, values, result.heard, result.neutral, options["points"])
+        trial = map_trial(reader, values, result.heard, result.neutral, asked.points)
         result = replace(result, trials=(*result.trials, trial))
     texts = []
-    for step in range(options["points"] + 1):
+    for step in range(asked.points + 1):
         yield Step(0.99, "what the model writes of the sounds that can be played", None if step else result)
         texts.append(reader.texts(reader.states(reader.mels([sound.samples for sound in result.sounds(step)]))))
     return replace(result, heard_sounds=tuple(tuple(text.strip() for text in pair) for pair in texts))

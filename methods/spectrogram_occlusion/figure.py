@@ -1,11 +1,11 @@
 """The pictures of spectrogram occlusion: spectrogram, map, convergence, deletion and insertion."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from methods.core.figures import draw
 from methods.spectrogram_occlusion.result import Level, SpectrogramOcclusion
@@ -26,18 +26,17 @@ def _mel(hertz: float) -> float:
     return hertz * 3 / 200 if hertz < 1000.0 else 15.0 + 27.0 * np.log(hertz / 1000.0) / np.log(6.4)
 
 
-def draw_spectrogram(ax: Axes, result: Any) -> None:
+def draw_spectrogram(ax: Axes, result: SpectrogramOcclusion) -> None:
     """What the model reads, and outlines of the most relevant tenth for the sentence."""
     _image(ax, result.log_mel, "Greys", result.provenance["seconds"])
-    if len(result.impacts):
-        relevance = result.map()
-        level = np.quantile(relevance, 1 - TOP_SHARE)
-        frames = np.arange(relevance.shape[1]) * 0.01
-        ax.contour(frames, np.arange(len(relevance)), relevance, [level], colors=draw.RANDOM, linewidths=0.8)
+    relevance = result.map()
+    level = np.quantile(relevance, 1 - TOP_SHARE)
+    frames = np.arange(relevance.shape[1]) * 0.01
+    ax.contour(frames, np.arange(len(relevance)), relevance, [level], colors=draw.RANDOM, linewidths=0.8)
     ax.set_title("log-mel spectrogram; outlined: the most relevant tenth for the sentence", fontsize=9, color=draw.INK)
 
 
-def draw_map(ax: Axes, result: Any, level: str, number: int) -> None:
+def draw_map(ax: Axes, result: SpectrogramOcclusion, level: Level, number: int) -> None:
     """Relevance of each cell, red where hiding it harms more than average."""
     values = result.map(level, number)
     most = float(np.abs(values).max()) or 1.0
@@ -48,7 +47,7 @@ def draw_map(ax: Axes, result: Any, level: str, number: int) -> None:
     ax.figure.colorbar(mesh, ax=ax, label="SD of the harm", shrink=0.9)
 
 
-def _image(ax: Axes, values: np.ndarray, colours: str, seconds: float, *limits: float) -> Any:
+def _image(ax: Axes, values: np.ndarray, colours: str, seconds: float, *limits: float) -> AxesImage:
     low, high = limits or (float(values.min()), float(values.max()))
     extent = (0.0, values.shape[1] * 0.01, 0.0, len(values))
     mesh = ax.imshow(values, origin="lower", aspect="auto", cmap=colours, vmin=low, vmax=high, extent=extent)

@@ -1,7 +1,7 @@
 """What spectrogram occlusion gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from methods.core.audio import Clip
 from methods.core.explain.faithfulness import Verdict
 from methods.core.frames import Segment
-from methods.core.results import read_only
+from methods.core.results import Result, read_only
 from methods.spectrogram_occlusion import masked_sound
 from methods.spectrogram_occlusion import masks as spectrogram_masks
 from methods.spectrogram_occlusion.masks import Masks
@@ -28,8 +28,8 @@ class Twin:
     impacts: np.ndarray  # (masks, tokens + 1) nats
 
 
-@dataclass(frozen=True, eq=False)
-class SpectrogramOcclusion:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpectrogramOcclusion(Result):
     """What each mask did to each token; maps are made from it on demand."""
 
     text: str  # forced upon the decoder: the model's own, unless another one was given
@@ -41,14 +41,14 @@ class SpectrogramOcclusion:
     neutral: float  # what patches are painted with, in the same unit
     masks: Masks  # of those that have been run
     impacts: np.ndarray  # (masks, tokens + 1) Kullback-Leibler divergence of each token's distribution, nats, >= 0
-    text_impacts: np.ndarray  # (tokens + 1, tokens) divergence, nats, when an earlier token is hidden; else NaN
-    random: tuple[Twin, ...]  # random-weights controls
     spoken: tuple[Segment, ...]  # words with their times, for the eye alone; () if they are not known
-    trials: tuple[MapTrial, ...]  # deletion and insertion by the sentence map, by loudness, and by maps of chance
-    heard_sounds: tuple[tuple[str, str], ...]  # (points + 1,) what the model writes of `sounds` at each step
     samples: np.ndarray  # (n,) float32, the clip
     filters: np.ndarray  # (bins, mels) of the model's log-mel
-    provenance: dict[str, Any]
+    # What comes after the masks, one after the other:
+    text_impacts: np.ndarray | None = None  # (tokens + 1, tokens) divergence, nats, an earlier token hidden; else NaN
+    random: tuple[Twin, ...] = ()  # random-weights controls
+    trials: tuple[MapTrial, ...] = ()  # deletion and insertion by the sentence map, by loudness, and by maps of chance
+    heard_sounds: tuple[tuple[str, str], ...] = ()  # (points + 1,) what the model writes of `sounds` at each step
 
     def relevance(self, token: int) -> np.ndarray:
         """(mels, mel frames) mean divergence, in nats, of a token where each cell was hidden; never below 0."""

@@ -78,7 +78,7 @@ def _outputs() -> list[gr.components.Component]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return asr_explanation.analyse_in_steps(
+    return asr_explanation.analyse.in_steps(
         session.clip,
         model,
         frame=float(np.clip(values["frame"], NARROWEST, WIDEST)) / 1000,
@@ -204,7 +204,6 @@ def status_line(result: AsrExplanation, values: Values) -> str:
     if len(result.mutants) == options["mutants"] and passed < FEW:
         found = "no random version passed: SFL says nothing" if not passed else "few passed: SFL has little to go on"
         parts.append(f"{found}; more do with a lower share of right words")
-    if np.isfinite(result.settled):
+    if result.settled is not None:
         parts.append(f"causal search: {result.settled:.0%} of the frames looked at singly")
-    parts.append(f"{result.asked} versions heard" if result.complete else "rankings are being followed …")
-    return " · ".join(parts)
+    return " · ".join([*parts, f"{result.asked} versions heard"])

@@ -105,7 +105,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         if not pieces:
             raise UserError("This clip has no words or phones yet; give its transcript and press “Align”.")
         interval = pieces[min(int(values["interval"]), len(pieces)) - 1]
-    return paralinguistics.analyse_in_steps(
+    return paralinguistics.analyse.in_steps(
         session.clip,
         model,
         properties=names,
@@ -211,6 +211,4 @@ def status_line(result: Paralinguistics, values: Values) -> str:
     if options["window"] == "clip":
         parts.append("clip-only window: another input than Whisper was trained on (its answers are of the exact one)")
     parts += [f"left out: {html.escape(reason)}" for reason in result.left_out]
-    if len(result.random_base) < len(options["random_seeds"]):
-        parts.append("more is being computed …")
     return " · ".join(parts)

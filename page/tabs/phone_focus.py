@@ -91,7 +91,7 @@ def _outputs() -> list[gr.components.Component]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return phone_focus.analyse_in_steps(
+    return phone_focus.analyse.in_steps(
         corpus_area.chosen(session, values["corpus"]),
         model,
         group_by=values["group_by"],
@@ -139,7 +139,7 @@ def summary(result: PhoneFocus, values: np.ndarray, unit: str) -> str:
 def table(result: PhoneFocus, layer: int) -> str:
     """Where the gradient of one layer lies, by group, beside random weights."""
     rows = [_row(name, result.shares[:, result.group == number], layer) for number, name in enumerate(result.groups)]
-    if len(result.random_shares):
+    if result.random_shares is not None:
         rows.append(_row("random weights, all groups", result.random_shares.mean(0), layer))
     names = [f"{place:+d}" if place else "itself (focus)" for place in range(-REACH, REACH + 1)]
     caption = f"Mean share of the gradient at layer {result.layers[layer]}, by distance in phones"
@@ -169,6 +169,4 @@ def status_line(result: PhoneFocus, _values: Values) -> str:
     lost = int(np.isnan(result.focus).any(0).sum())
     if lost:
         parts.append(f"{lost} phones left out: their gradient is 0")
-    if len(result.random_shares) < len(options["random_seeds"]):
-        parts.append("the random-weights control is being computed …")
     return " · ".join(parts)

@@ -111,7 +111,7 @@ def _word_list(session: Session | None, _units: str, word: str) -> list[dict]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return phoneme_saliency.analyse_in_steps(
+    return phoneme_saliency.analyse.in_steps(
         session.clip,
         model,
         segments=session.segments("phones"),
@@ -198,9 +198,9 @@ def maps(result: PhonemeSaliency, step: int) -> Values:
         sound_plot.segments_row(kept, "kept", scores=[shares[i] for i in sorted(result.order[: result.kept[step]])],
                                 **common),
     ]  # fmt: skip
-    if len(result.random_scores):
-        sums = np.maximum(result.random_scores.sum(1, keepdims=True), np.finfo(float).tiny)
-        control = (result.random_scores / sums).mean(0)
+    random = result.controls and result.controls.random_scores
+    if random is not None:
+        control = (random / np.maximum(random.sum(1, keepdims=True), np.finfo(float).tiny)).mean(0)
         rows.append(sound_plot.segments_row(named, "random w.", scores=control, **{**common, "scale": "oranges"}))
     origin = result.provenance
     return sound_plot.plot_value(origin["seconds"], rows, best_text(result), clip=origin["clip_sha256"])
@@ -215,21 +215,20 @@ def best_text(result: PhonemeSaliency) -> str:
 
 def loss_text(result: PhonemeSaliency, kept: bool = False) -> str:
     """The losses in words, at every k that has been tried."""
-    own, drawn_ = (result.kept_losses, result.random_kept_losses) if kept else (result.losses, result.random_losses)
-    parts = []
-    for step, k in enumerate(result.kept):
-        if np.isfinite(own[0, step]):
-            rivals = ", ".join(
-                f"{name} {loss:.1f}" for name, loss in zip(phoneme_saliency.RIVALS[1:], own[1:, step], strict=True)
-            )
-            chance = f", random phones {drawn_[:, step].mean():.1f}" if len(drawn_) else ""
+    found, parts = result.losses(kept=kept), []
+    for step, k in enumerate(result.kept if found.own is not None else ()):
+        if np.isfinite(found.own[0, step]):
+            pairs = zip(phoneme_saliency.RIVALS[1:], found.own[1:, step], strict=True)
+            rivals = ", ".join(f"{name} {loss:.1f}" for name, loss in pairs)
+            chance = "" if found.random is None else f", random phones {found.random[:, step].mean():.1f}"
             lose = f"nothing but {k} phones loses" if kept else f"{k} phones lose"
-            parts.append(f"{lose} {own[0, step]:.1f} ({rivals}{chance})")
+            parts.append(f"{lose} {found.own[0, step]:.1f} ({rivals}{chance})")
     return "; ".join(parts) + "."
 
 
 def _sounds(result: PhonemeSaliency, step: int) -> str:
-    said = result.answers[step] if result.answers else (None, None)
+    answers = result.controls and result.controls.answers
+    said = answers[step] if answers else (None, None)
     labels = " ".join(phone.label for phone in result.first(step))
     without, only = result.sounds(step)
     return (
@@ -247,8 +246,9 @@ def _sounds_text(result: PhonemeSaliency, step: int) -> str:
         f"What you hear has digital silence, with fades of {1000 * perturb.FADE:.0f} ms, in place of what is gone; "
         f"the curves replace whole cells of the {options['level']} by {instead}, which no recording does exactly."
     ]
-    losses = [*result.sound_losses[:, step], result.losses[0, step], result.kept_losses[0, step]]
-    if np.isfinite(losses).all():
+    known = result.controls
+    if known is not None and known.sound_losses is not None:
+        losses = [*known.sound_losses[:, step], known.losses[0, step], known.kept_losses[0, step]]
         parts.append(
             f"These very sounds lose {losses[0]:.1f} and {losses[1]:.1f} {options['unit']}; the cells, "
             f"{losses[2]:.1f} and {losses[3]:.1f}."
@@ -261,23 +261,23 @@ def status_line(result: PhonemeSaliency, values: Values) -> str:
     options, step = result.provenance["options"], int(values["step"]) - 1
     parts = [f"**{result.provenance['model']}**", html.escape(options["target"])]
     parts.append(f"{result.kept[step]} of {len(result.phones)} phones ({result.seconds[step]:.2f} s) are kept")
-    if np.isfinite(result.losses[0, step]):
-        loss = f"without them {result.losses[0, step]:.1f} {options['unit']} are lost"
-        parts.append(loss + _against_chance(result.random_losses[:, step], result.z()[step], "all phones are gone"))
-        kept = f"with nothing but them, {result.kept_losses[0, step]:.1f}"
-        drawn_, z = result.random_kept_losses[:, step], result.z(kept=True)[step]
-        parts.append(kept + _against_chance(drawn_, z, "all phones are there"))
+    without, only = result.losses(), result.losses(kept=True)
+    if without.own is not None and np.isfinite(without.own[0, step]):
+        loss = f"without them {without.own[0, step]:.1f} {options['unit']} are lost"
+        parts.append(loss + _against_chance(without.random, step, result.z()[step], "all phones are gone"))
+        kept = f"with nothing but them, {only.own[0, step]:.1f}"
+        parts.append(kept + _against_chance(only.random, step, result.z(kept=True)[step], "all phones are there"))
     if options.get("window") == "clip" and result.provenance["family"] == "whisper":
         parts.append("clip-only window: another input than Whisper was trained on")
-    if result.refused:
-        parts.append(f"with random weights integrated gradients did not add up (seeds {result.refused}): no map")
-    if not result.answers:
-        parts.append("more is being computed …")
+    if result.controls and result.controls.refused:
+        refused = result.controls.refused
+        parts.append(f"with random weights integrated gradients did not add up (seeds {refused}): no map")
     return " · ".join(parts)
 
 
-def _against_chance(losses: np.ndarray, z: float, otherwise: str) -> str:
-    if len(losses) < 2:
+def _against_chance(random: np.ndarray | None, step: int, z: float, otherwise: str) -> str:
+    if random is None or len(random) < 2:
         return ""
+    losses = random[:, step]
     told = f" ({len(losses)} random sets of equal time {losses.mean():.1f} ± {losses.std(ddof=1):.1f}"
     return told + (f", z = {z:.1f})" if np.isfinite(z) else f": {otherwise})")

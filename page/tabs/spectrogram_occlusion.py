@@ -86,7 +86,7 @@ def _outputs() -> list[gr.components.Component]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return spectrogram_occlusion.analyse_in_steps(
+    return spectrogram_occlusion.analyse.in_steps(
         session.clip,
         model,
         segments=session.words or (),
@@ -232,7 +232,7 @@ def rows(result: SpectrogramOcclusion, values: Values) -> Values:
 
 
 def _token_row(result: SpectrogramOcclusion) -> list[Values]:
-    if not len(result.text_impacts) or not np.isfinite(result.text_impacts).any():
+    if result.text_impacts is None or not np.isfinite(result.text_impacts).any():
         return []
     title = "Harm (nats) to each token when an earlier one is hidden; last column: when half of the sound is hidden"
     values = np.column_stack([result.text_impacts, result.impacts.mean(0)])
@@ -274,7 +274,7 @@ def status_line(result: SpectrogramOcclusion, values: Values) -> str:
         parts.append(f"random weights: map correlation {agreement}, mean harm {harm:.2g} against {own:.2g} nats")
     verdict = result.verdict
     if len(result.trials) < 2 + options["random_maps"]:
-        return " · ".join([*parts, "controls are being computed …"])
+        return " · ".join(parts)
     z = {side: verdict.z(f"{side}_area") for side in ("deletion", "insertion")}
     chance = f"against {len(verdict.random)} chance maps"
     told = [f"{side} z {value:.1f} {chance}" for side, value in z.items() if np.isfinite(value)]

@@ -78,7 +78,7 @@ def _outputs() -> list[gr.components.Component]:
 def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> Steps:
     labels = model_answers.build(session.clip, model, transcript=session.text, window=values["window"]).labels
     number = int(values["target"])
-    return word_evidence.analyse_in_steps(
+    return word_evidence.analyse.in_steps(
         session.clip,
         model,
         segments=session.segments(units) or None,
@@ -131,7 +131,7 @@ def maps(result: WordEvidence, values: Values) -> Values:
     title = f"Lost without the word ({result.modes[0]} in its place); red: needed, blue: likelier without"
     rows = [sound_plot.matrix_row(effects, list(result.targets), columns, title=title, **common)]
     control = result.random_effects(unit)
-    if len(control):
+    if control is not None:
         title = f"Control: random weights, mean of {len(control)} seeds"
         rows.append(sound_plot.matrix_row(control.mean(0).T, list(result.targets), columns, title=title, **common))
     origin = result.provenance
@@ -169,13 +169,13 @@ def answers(result: WordEvidence) -> str:
 
 
 def _curves(result: WordEvidence) -> str:
-    if not len(result.orders):
-        return "<p class='quiet'>The orders are still to be tested …</p>"
+    if not result.tested:
+        return "<p class='quiet'>No order has been tested yet.</p>"
 
     def draw(ax: Axes, ink: str) -> None:
         word_evidence.deletion_curves(ax, result, ink)
 
-    return inline_svg(draw, verdict_text(result), (4.8, 3.4))
+    return inline_svg(draw, verdict_text(result) or "The target as words are taken away.", (4.8, 3.4))
 
 
 def _agreement(result: WordEvidence) -> str:
@@ -191,10 +191,10 @@ def _agreement(result: WordEvidence) -> str:
 
 
 def verdict_text(result: WordEvidence) -> str:
-    """The test in one sentence."""
+    """The test in one sentence; empty where there is no random order to compare with."""
     verdict, longest = result.verdict(), result.longest()
     if verdict is None or longest is None:
-        return "random orders are being tried …"
+        return ""
     parts = []
     for name in ("comprehensiveness", "sufficiency"):
         found = verdict.summary()[name]
@@ -202,7 +202,7 @@ def verdict_text(result: WordEvidence) -> str:
             f"{name} {found['own']:.1f} nats (random orders {found['random_mean']:.1f} ± {found['random_sd']:.1f}, "
             f"z = {found['z']:.1f}; loudest first {found['energy']:.1f}; longest first {getattr(longest, name):.1f})"
         )
-    return "; ".join(parts) + f"; {len(verdict.random)} random orders, {len(result.taken) - 1} steps"
+    return "; ".join(parts) + f"; {len(verdict.random)} random orders, {len(result.controls.taken) - 1} steps"
 
 
 def status_line(result: WordEvidence, values: Values) -> str:
@@ -215,6 +215,4 @@ def status_line(result: WordEvidence, values: Values) -> str:
         parts.append("clip-only window: another input than Whisper was trained on (its answers are of the exact one)")
     if options["margins"] == "published":
         parts.append("each word widened by 100 ms before and 40 ms after")
-    if len(result.random_base) < len(options["random_seeds"]):
-        parts.append("other replacements and the random-weights control are being computed …")
-    return " · ".join([*parts, verdict_text(result)])
+    return " · ".join(filter(None, [*parts, verdict_text(result)]))

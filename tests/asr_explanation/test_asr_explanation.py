@@ -294,13 +294,13 @@ def test_what_cannot_be_done_is_said(clip, tiny_model):
 
 
 def test_every_stage_can_be_drawn(hama_result):
-    empty = dataclasses.replace(hama_result, explanations=(), settled=float("nan"))
+    empty = dataclasses.replace(hama_result, explanations=(), settled=None)
     first = dataclasses.replace(hama_result, explanations=hama_result.explanations[:1])
     for stage in (empty, first, hama_result):
         plot, *rest = asr_explanation_tab.drawn(stage, TAB)
         assert plot["seconds"] == hama_result.clip.seconds
         assert len(rest) == 3
-    assert "rankings are being followed" in asr_explanation_tab.status_line(first, TAB)
+    assert "versions heard" in asr_explanation_tab.status_line(first, TAB)
     assert "versions heard" in asr_explanation_tab.status_line(hama_result, TAB)
     assert rest[0].count("<audio") == 3
 

@@ -25,15 +25,15 @@ def steps_of(name):
     words, phones = tiers["words"][:2], tiers["phones"][:4]
     if name == "word_evidence":
         options = {"segments": words, "modes": ("cut",), "random_seeds": (0,), "random_orders": 2}
-        return word_evidence, word_evidence.analyse_in_steps(clip, model, **options), {"unit": "nats"}
+        return word_evidence, word_evidence.analyse.in_steps(clip, model, **options), {"unit": "nats"}
     if name == "paralinguistics":
         options = {"properties": ("loudness", "F1"), "interval": phones[1], "random_seeds": (0,)}
-        return paralinguistics, paralinguistics.analyse_in_steps(clip, model, **options), {"target": 0}
+        return paralinguistics, paralinguistics.analyse.in_steps(clip, model, **options), {"target": 0}
     if name == "phoneme_saliency":
         options = {"segments": phones, "method": "input x gradient", "random_seeds": (0,), "draws": 2}
-        return phoneme_saliency, phoneme_saliency.analyse_in_steps(clip, model, **options), {}
+        return phoneme_saliency, phoneme_saliency.analyse.in_steps(clip, model, **options), {}
     corpus = corpora.of_clip(clip, tiers["words"], tiers["phones"])
-    return phone_focus, phone_focus.analyse_in_steps(corpus, model, most=2, random_seeds=(0,)), {}
+    return phone_focus, phone_focus.analyse.in_steps(corpus, model, most=2, random_seeds=(0,)), {}
 
 
 @pytest.mark.parametrize("name", ["word_evidence", "paralinguistics", "phoneme_saliency", "phone_focus"])

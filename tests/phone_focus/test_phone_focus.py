@@ -152,7 +152,7 @@ def test_table_plot_and_page(result):
     assert values["layer"] == 4
     drawn = phone_focus_tab.drawn(result, values)
     assert "<b>" not in drawn[3]
-    assert "being computed" not in phone_focus_tab.status_line(result, values)
+    assert result.complete and phone_focus_tab.status_line(result, values)
 
 
 def test_what_cannot_be_done_is_said(two, clip, tiny_model):

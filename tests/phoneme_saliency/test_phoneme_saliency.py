@@ -75,12 +75,12 @@ def test_losses_of_a_linear_target_by_hand(monkeypatch, clip, tiny_model, segmen
     assert result.kept.tolist() == [1, 2, 3, 4]
     for step, k in enumerate(result.kept):
         frames = np.concatenate([np.arange(FRAMES)[spans[i]] for i in order[:k]])
-        assert result.losses[0, step] == pytest.approx(parts[:, frames].sum(), abs=ROUNDING)
+        assert result.controls.losses[0, step] == pytest.approx(parts[:, frames].sum(), abs=ROUNDING)
         # Equal size: as many cells, the highest ones; as many moments, those with the highest sums.
         cells = np.argsort(-np.abs(parts), axis=None)[: len(frames) * BINS]
-        assert result.losses[1, step] == pytest.approx(parts.ravel()[cells].sum(), abs=ROUNDING)
+        assert result.controls.losses[1, step] == pytest.approx(parts.ravel()[cells].sum(), abs=ROUNDING)
         moments = np.argsort(-np.abs(parts).sum(0))[: len(frames)]
-        assert result.losses[2, step] == pytest.approx(parts[:, moments].sum(), abs=ROUNDING)
+        assert result.controls.losses[2, step] == pytest.approx(parts[:, moments].sum(), abs=ROUNDING)
 
 
 def test_with_nothing_but_them_a_linear_target_loses_the_rest(monkeypatch, clip, tiny_model, segments):
@@ -89,19 +89,19 @@ def test_with_nothing_but_them_a_linear_target_loses_the_rest(monkeypatch, clip,
     result = linear(monkeypatch, clip, tiny_model, weights)(segments)
     whole = (weights * VALUES).sum()
     for without, only in (
-        (result.losses, result.kept_losses),
-        (result.random_losses, result.random_kept_losses),
-        (result.random_weights, result.random_weights_kept),
+        (result.controls.losses, result.controls.kept_losses),
+        (result.controls.random_losses, result.controls.random_kept_losses),
+        (result.controls.random_weights, result.controls.random_weights_kept),
     ):
         assert only.shape == without.shape and len(only)
         np.testing.assert_allclose(without + only, whole, atol=ROUNDING)
-    drawn = result.random_kept_losses[:, 0]
-    expected = (drawn.mean() - result.kept_losses[0, 0]) / drawn.std(ddof=1)
+    drawn = result.controls.random_kept_losses[:, 0]
+    expected = (drawn.mean() - result.controls.kept_losses[0, 0]) / drawn.std(ddof=1)
     assert result.z(kept=True)[0] == pytest.approx(expected)
     assert result.z(kept=True)[0] == pytest.approx(result.z()[0])  # one is the whole less the other
     table = result.table()
     tested = table[table["part"] == "test"]
-    np.testing.assert_array_equal(tested["loss_only_phones"], result.kept_losses[0])
+    np.testing.assert_array_equal(tested["loss_only_phones"], result.controls.kept_losses[0])
     np.testing.assert_array_equal(tested["z_only"], result.z(kept=True))
 
 
@@ -111,16 +111,16 @@ def test_no_set_of_cells_is_run_twice(monkeypatch, clip, tiny_model, segments):
     monkeypatch.setattr(Linear, "score_at", lambda self, _, cells: asked.append(cells.tobytes()) or float(cells.sum()))
     result = linear(monkeypatch, clip, tiny_model, np.ones((BINS, FRAMES)), draws=20)(segments)
     assert len(asked) == len(set(asked))
-    np.testing.assert_array_equal(result.random_losses[:, -1], result.losses[0, -1])
+    np.testing.assert_array_equal(result.controls.random_losses[:, -1], result.controls.losses[0, -1])
 
 
 def test_all_phones_gone_is_the_same_for_every_order_of_phones(monkeypatch, clip, tiny_model, segments):
     weights = np.random.default_rng(1).normal(size=(BINS, FRAMES))
     result = linear(monkeypatch, clip, tiny_model, weights)(segments)
-    whole = result.losses[0, -1]
-    np.testing.assert_allclose(result.random_losses[:, -1], whole, atol=ROUNDING)
-    np.testing.assert_allclose(result.random_weights[:, -1], whole, atol=ROUNDING)
-    assert result.losses[3, -1] == pytest.approx(whole, abs=ROUNDING)
+    whole = result.controls.losses[0, -1]
+    np.testing.assert_allclose(result.controls.random_losses[:, -1], whole, atol=ROUNDING)
+    np.testing.assert_allclose(result.controls.random_weights[:, -1], whole, atol=ROUNDING)
+    assert result.controls.losses[3, -1] == pytest.approx(whole, abs=ROUNDING)
     assert np.isnan(result.z()[-1])  # chance does not vary there
     assert result.seconds[-1] == pytest.approx(sum(s.end - s.start for s in segments))
 
@@ -130,10 +130,12 @@ def test_a_planted_phone_is_found(monkeypatch, clip, tiny_model, segments):
     weights[:, 22:30] = np.sign(VALUES[:, 22:30])  # the second phone alone decides
     result = linear(monkeypatch, clip, tiny_model, weights, draws=20)(segments)
     assert result.phones[result.order[0]] == "b"
-    assert result.losses[0, 0] == pytest.approx(np.abs(VALUES[:, 22:30]).sum(), abs=ROUNDING)
-    assert result.losses[0, 0] >= result.random_losses[:, 0].max() - ROUNDING
+    assert result.controls.losses[0, 0] == pytest.approx(np.abs(VALUES[:, 22:30]).sum(), abs=ROUNDING)
+    assert result.controls.losses[0, 0] >= result.controls.random_losses[:, 0].max() - ROUNDING
     assert result.z()[0] > 1
-    np.testing.assert_allclose(result.losses[0], result.losses[0, 0], atol=ROUNDING)  # the rest adds nothing
+    np.testing.assert_allclose(
+        result.controls.losses[0], result.controls.losses[0, 0], atol=ROUNDING
+    )  # the rest adds nothing
 
 
 @pytest.mark.parametrize(("pooling", "order"), [("sum", "cdab"), ("mean", "abcd")])
@@ -147,7 +149,7 @@ def test_constant_saliency(pooling, order, segments):
 
 def test_zero_gradients_give_zeros(monkeypatch, clip, tiny_model, segments):
     result = linear(monkeypatch, clip, tiny_model, np.zeros((BINS, FRAMES)))(segments)
-    assert (result.scores == 0).all() and (result.losses == 0).all()
+    assert (result.scores == 0).all() and (result.controls.losses == 0).all()
     assert np.isnan(result.z()).all()
     phoneme_saliency.plot(result)
     phoneme_saliency_tab.drawn(result, {"step": 1})
@@ -157,8 +159,8 @@ def test_random_sets_last_as_long(monkeypatch, clip, tiny_model, segments):
     """Weights of 1 on ones: the loss is the number of cells."""
     monkeypatch.setattr(f"{__name__}.VALUES", np.ones((BINS, FRAMES), np.float32))
     result = linear(monkeypatch, clip, tiny_model, np.ones((BINS, FRAMES)))(segments)
-    for row in (*result.losses, *result.random_losses, *result.random_weights):
-        np.testing.assert_allclose(row, result.losses[0], atol=ROUNDING)
+    for row in (*result.controls.losses, *result.controls.random_losses, *result.controls.random_weights):
+        np.testing.assert_allclose(row, result.controls.losses[0], atol=ROUNDING)
 
 
 def test_silences_are_no_phones(monkeypatch, clip, tiny_model, segments):
@@ -177,11 +179,10 @@ def tiny(clip, tiny_model, segments):
 
 def test_whisper_result_is_complete(tiny):
     assert tiny.saliency.shape == (80, 130) and (tiny.saliency >= 0).all()
-    assert len(tiny.seeds) + len(tiny.refused) == 2
-    assert len(tiny.random_weights) == len(tiny.random_scores) == len(tiny.seeds)
-    assert len(tiny.answers) == len(tiny.kept)
-    for field in dataclasses.fields(tiny):
-        value = getattr(tiny, field.name)
+    assert len(tiny.controls.seeds) + len(tiny.controls.refused) == 2
+    assert len(tiny.controls.random_weights) == len(tiny.controls.random_scores) == len(tiny.controls.seeds)
+    assert len(tiny.controls.answers) == len(tiny.kept)
+    for value in (*vars(tiny).values(), *vars(tiny.controls).values()):
         assert not isinstance(value, np.ndarray) or (np.isfinite(value).all() and not value.flags.writeable)
     table = tiny.table()
     assert (table["part"] == "phone").sum() == 4 and (table["part"] == "test").sum() == len(tiny.kept)
@@ -197,14 +198,14 @@ def test_what_is_played_is_scored_as_it_sounds(tiny, clip, tiny_model):
     """The sounds are no log-mel cells: their own losses are there, and the page says that they are another thing."""
     target = analysis.targets.build(clip, tiny_model, "transcript", transcript="ab cd", language="en", window="clip")
     for side, sound in enumerate(tiny.sounds(1)):
-        assert tiny.sound_losses[side, 1] == pytest.approx(tiny.base - target.score(sound.samples), abs=1e-5)
+        assert tiny.controls.sound_losses[side, 1] == pytest.approx(tiny.base - target.score(sound.samples), abs=1e-5)
     sounds = phoneme_saliency_tab.drawn(tiny, {"step": 2})[-1]
     assert "whole cells of the log-mel by silence, which no recording does exactly" in sounds
-    assert f"lose {tiny.sound_losses[0, 1]:.1f} and {tiny.sound_losses[1, 1]:.1f} nats" in sounds
+    assert f"lose {tiny.controls.sound_losses[0, 1]:.1f} and {tiny.controls.sound_losses[1, 1]:.1f} nats" in sounds
     meant = {**tiny.provenance, "options": {**tiny.provenance["options"], "instead": "mean"}}
     told = phoneme_saliency_tab.drawn(dataclasses.replace(tiny, provenance=meant), {"step": 2})[-1]
     assert "by the mean of its band" in told
-    early = dataclasses.replace(tiny, sound_losses=np.full_like(tiny.sound_losses, np.nan), answers=())
+    early = dataclasses.replace(tiny, controls=dataclasses.replace(tiny.controls, sound_losses=None, answers=None))
     assert "These very sounds" not in phoneme_saliency_tab.drawn(early, {"step": 2})[-1]
 
 
@@ -270,5 +271,5 @@ def test_real_phones_beat_chance():
     with open(f"{path}.TextGrid", "rb") as file:
         phones = read_textgrid(file.read(), seconds=clip.seconds)["phones"]
     result = phoneme_saliency.analyse(clip, load_model("hama-ctc"), segments=phones, random_seeds=(), draws=5)
-    assert (result.losses[0, :-1] > result.random_losses[:, :-1].mean(0)).all()
+    assert (result.controls.losses[0, :-1] > result.controls.random_losses[:, :-1].mean(0)).all()
     assert np.nanmean(result.z()) > 1

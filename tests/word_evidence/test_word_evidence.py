@@ -122,7 +122,7 @@ def test_each_score_is_that_of_the_edited_recording(tiny, tiny_model):
 def test_random_weights_are_asked_about_the_same_text(tiny, tiny_model):
     twin = models.random_twin(tiny_model, 0)
     text = models.transcribe(tiny.sound(1), twin, text="ab cd", language="en")
-    assert tiny.random_without[0, 1, 0] == pytest.approx(text.logprobs.sum(), abs=ROUNDING)
+    assert tiny.controls.random_without[0, 1, 0] == pytest.approx(text.logprobs.sum(), abs=ROUNDING)
 
 
 def test_probability_differences_lie_between_minus_one_and_one(tiny):
@@ -167,11 +167,10 @@ def test_cut_shortens_the_recording(tiny, clip):
 
 
 def test_result_is_read_only_and_finite(tiny):
-    for field in dataclasses.fields(tiny):
-        value = getattr(tiny, field.name)
+    for field, value in (pair for part in (tiny, tiny.controls) for pair in vars(part).items()):
         if isinstance(value, np.ndarray):
-            assert np.isfinite(value).all(), field.name
-            assert not value.flags.writeable, field.name
+            assert np.isfinite(value).all(), field
+            assert not value.flags.writeable, field
 
 
 def test_table_and_plot(tiny):
@@ -184,7 +183,7 @@ def test_table_and_plot(tiny):
 
 
 def test_a_run_that_was_stopped_can_be_drawn(clip, tiny_model, segments):
-    steps = word_evidence.analyse_in_steps(clip, tiny_model, segments=segments, transcript="ab cd", **QUICK)
+    steps = word_evidence.analyse.in_steps(clip, tiny_model, segments=segments, transcript="ab cd", **QUICK)
     partials = [step.partial for step in steps if step.partial is not None]
     told = [np.isfinite(partial.without).all(-1).sum(1)[:2].tolist() for partial in partials[:4]]
     assert told == [[1, 0], [2, 0], [3, 0], [4, 0]]  # (first replacement, second): word by word
@@ -197,7 +196,7 @@ def test_a_run_that_was_stopped_can_be_drawn(clip, tiny_model, segments):
         finished = int(np.isfinite(partial.without[0]).all(-1).sum())
         assert shown[2].count("<tr>") == 1 + finished and "nan" not in shown[2]  # a heading, and the words so far
         assert "nan" not in word_evidence_tab.summary(partial)
-        assert "being" in word_evidence_tab.status_line(partial, fitted)
+        assert not partial.complete and word_evidence_tab.status_line(partial, fitted)
 
 
 def test_hama_is_asked_about_its_words():
@@ -233,7 +232,7 @@ def test_silent_clip_and_bare_encoder(tiny_model, segments, clip):
 
 def test_one_word(clip, tiny_model):
     result = word_evidence.analyse(clip, tiny_model, segments=(Segment("all", 0.1, 1.2),), transcript="ab", **QUICK)
-    assert result.taken.tolist() == [0, 1]
+    assert result.controls.taken.tolist() == [0, 1]
     assert np.isnan(result.verdict().z("comprehensiveness"))  # one order only: chance does not vary
     assert np.isnan(result.mode_agreement()).all()
     word_evidence.plot(result)

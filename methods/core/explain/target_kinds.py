@@ -1,9 +1,10 @@
 """How a target's number is read off a network's output: the recipes behind `targets.build`.
 
-Each maker returns the fields of a `Target` that depend on the kind: its label, unit, readout and word.
+Each maker returns what of a `Target` depends on the kind, as `Explained`.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,16 @@ from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.speech.words import Word, find_words, text_words
 
 Readout = Callable[[SpeechModel, Any], torch.Tensor]  # the network's output -> one number
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What is explained: everything about a `Target` that depends on its kind."""
+
+    label: str  # for titles
+    unit: str  # "nats" or "logit"
+    readout: Readout
+    word: str | None  # the word, token, language or class; None for a whole text
 
 
 def explained_word(transcript: Transcript, wanted: str | None, occurrence: int | None = None) -> Word:
@@ -39,11 +50,26 @@ def explained_word(transcript: Transcript, wanted: str | None, occurrence: int |
 # Whisper
 
 
-def of_text(model: SpeechModel, text: Transcript, kind: str, **given: Any) -> dict[str, Any]:
+def of_text(
+    model: SpeechModel,
+    text: Transcript,
+    kind: str,
+    *,
+    wanted: str | None,
+    occurrence: int | None,
+    against: str | None,
+) -> Explained:
     """A word, a token, a contrast or the whole of a text that the decoder is forced to read."""
     if not text.tokens:
         raise UserError(f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.")
-    return {"token": token, "word": word, "contrast": contrast}.get(kind, whole)(model, text, **given)
+    match kind:
+        case "token":
+            return token(text, wanted, occurrence)
+        case "word":
+            return word(text, wanted, occurrence)
+        case "contrast":
+            return contrast(model, text, wanted, occurrence, against)
+    return whole(model, text)
 
 
 def _logprobs(
@@ -60,21 +86,19 @@ def _spoken(before: tuple[int, ...], wanted: tuple[int, ...]) -> Readout:
     return lambda model, states: _logprobs(model, states, before, wanted).sum()
 
 
-def whole(model: SpeechModel, text: Transcript, **_: Any) -> dict[str, Any]:
-    return {"label": "the whole transcript", "unit": "nats",
-            "readout": _spoken(text.prompt, (*text.tokens, model.decoding.end))}  # fmt: skip
+def whole(model: SpeechModel, text: Transcript) -> Explained:
+    readout = _spoken(text.prompt, (*text.tokens, model.decoding.end))
+    return Explained("the whole transcript", "nats", readout, None)
 
 
-def word(model: SpeechModel, text: Transcript, wanted: str | None, occurrence: int | None, **_: Any) -> dict[str, Any]:
+def word(text: Transcript, wanted: str | None, occurrence: int | None) -> Explained:
     word = explained_word(text, wanted, occurrence)
     ids = text.ids
     readout = _spoken(ids[: word.tokens.start], ids[word.tokens.start : word.tokens.stop])
-    return {"label": f"“{word.label}”", "unit": "nats", "readout": readout, "word": word.label}
+    return Explained(f"“{word.label}”", "nats", readout, word.label)
 
 
-def token(
-    model: SpeechModel, text: Transcript, wanted: str | None, occurrence: int | None, **_: Any
-) -> dict[str, Any]:
+def token(text: Transcript, wanted: str | None, occurrence: int | None) -> Explained:
     labels = [piece.strip() for piece in text.token_texts]
     if wanted is None:
         number = max(range(len(labels)), key=lambda i: len(labels[i]))
@@ -82,12 +106,12 @@ def token(
         number = find_words(labels, wanted, "target", occurrence).start
     at = len(text.prompt) + number
     readout = _spoken(text.ids[:at], text.ids[at : at + 1])
-    return {"label": f"token “{labels[number]}”", "unit": "nats", "readout": readout, "word": labels[number]}
+    return Explained(f"token “{labels[number]}”", "nats", readout, labels[number])
 
 
 def contrast(
     model: SpeechModel, text: Transcript, wanted: str | None, occurrence: int | None, against: str | None
-) -> dict[str, Any]:
+) -> Explained:
     word = explained_word(text, wanted, occurrence)
     before = text.ids[: word.tokens.start]
     first, second = text.ids[word.tokens.start : word.tokens.stop], whisper.spelled(model, _needed(against))
@@ -102,7 +126,7 @@ def contrast(
         return _logprobs(model, states, before, first).sum() - _logprobs(model, states, before, second).sum()
 
     label = f"“{word.label}” rather than “{against.strip()}”"
-    return {"label": label, "unit": "nats", "readout": readout, "word": word.label}
+    return Explained(label, "nats", readout, word.label)
 
 
 def _needed(against: str | None) -> str:
@@ -118,7 +142,7 @@ def opening(model: SpeechModel, states: torch.Tensor) -> torch.Tensor:
     return model.network.proj_out(read[0, -1])
 
 
-def language(clip: Clip, model: SpeechModel, wanted: str | None, against: str | None) -> dict[str, Any]:
+def language(clip: Clip, model: SpeechModel, wanted: str | None, against: str | None) -> Explained:
     languages = model.decoding.languages
     code = whisper.chosen_language(model, _heard_opening(clip, model), wanted)
     if against is not None:
@@ -133,7 +157,7 @@ def language(clip: Clip, model: SpeechModel, wanted: str | None, against: str | 
         return scores[languages[code]] - scores[rivals].logsumexp(0)
 
     label = f"language {code} rather than {against or 'any other'}"
-    return {"label": label, "unit": "nats", "readout": readout, "word": code}
+    return Explained(label, "nats", readout, code)
 
 
 def _heard_opening(clip: Clip, model: SpeechModel) -> torch.Tensor:
@@ -158,7 +182,7 @@ def ctc(
     occurrence: int | None,
     against: str | None,
     transcript: str | None,
-) -> dict[str, Any]:
+) -> Explained:
     vocabulary = models.ctc_vocabulary(model)
     words = _symbols(model, transcript) if transcript else _heard_symbols(clip, model)
     if not any(words):
@@ -171,7 +195,7 @@ def ctc(
         def string(model: SpeechModel, scores: torch.Tensor) -> torch.Tensor:
             return _likelihood(scores, full, blank)
 
-        return {"label": "the whole string", "unit": "nats", "readout": string}  # fmt: skip
+        return Explained("the whole string", "nats", string, None)
     names = [vocabulary.joint.join(vocabulary.labels[i] for i in word) for word in words]
     number = _place(names, wanted, occurrence)
     new = _symbols(model, against) if against else []
@@ -183,7 +207,7 @@ def ctc(
         return _likelihood(scores, full, blank) - _likelihood(scores, other, blank)
 
     label = f"“{names[number]}” rather than {f'“{against}”' if against else 'nothing there'}"
-    return {"label": label, "unit": "nats", "readout": readout, "word": names[number]}
+    return Explained(label, "nats", readout, names[number])
 
 
 def _place(names: list[str], wanted: str | None, occurrence: int | None) -> int:
@@ -231,7 +255,7 @@ def _symbols(model: SpeechModel, said: str) -> list[tuple[int, ...]]:
 
 def classes(
     clip: Clip, model: SpeechModel, wanted: str | None, against: str | None, head: str | None, scale: str
-) -> dict[str, Any]:
+) -> Explained:
     labels = wav2vec2.class_labels(model)
     head = head or _head_of(model, labels, [name for name in (wanted, against) if name is not None])
     if head not in labels:
@@ -249,7 +273,7 @@ def classes(
 
     label = f"{head} “{names[number]}”" + ("" if rival is None else f" rather than “{names[rival]}”")
     unit = "logit" if scale == "logit" and rival is None else "nats"
-    return {"label": label, "unit": unit, "readout": readout, "word": names[number]}
+    return Explained(label, unit, readout, names[number])
 
 
 def _head_of(model: SpeechModel, labels: dict[str, tuple[str, ...]], named: list[str]) -> str:

@@ -154,17 +154,23 @@ def build(
     nothing of the kind, or the word is not there.
     """
     _check_kind(model, kind)
-    given = {"wanted": wanted, "occurrence": occurrence, "against": against}
-    fixed = {"kind": kind, "clip": clip, "model": model, "window": window, "renormalise": renormalise}
+    text = None
     if kind == "language":
-        return Target(**fixed, **target_kinds.language(clip, model, wanted, against))
-    if kind == "class":
-        return Target(**fixed, **target_kinds.classes(clip, model, wanted, against, head, scale))
-    fixed["occurrence"] = occurrence
-    if not model.writes_text:
-        return Target(**fixed, **target_kinds.ctc(clip, model, transcript=transcript, **given))
-    text = models.transcribe(clip, model, text=transcript, language=language)
-    return Target(**fixed, **target_kinds.of_text(model, text, kind, **given), transcript=text)
+        found = target_kinds.language(clip, model, wanted, against)
+    elif kind == "class":
+        found = target_kinds.classes(clip, model, wanted, against, head, scale)
+    else:
+        named = {"wanted": wanted, "occurrence": occurrence, "against": against}
+        if model.writes_text:
+            text = models.transcribe(clip, model, text=transcript, language=language)
+            found = target_kinds.of_text(model, text, kind, **named)
+        else:
+            found = target_kinds.ctc(clip, model, transcript=transcript, **named)
+    return Target(
+        kind=kind, label=found.label, unit=found.unit, clip=clip, model=model, readout=found.readout, transcript=text,
+        word=found.word, occurrence=None if kind in ("language", "class") else occurrence, window=window,
+        renormalise=renormalise,
+    )  # fmt: skip
 
 
 def _check_kind(model: SpeechModel, kind: Kind) -> None:
