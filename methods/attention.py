@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from methods.core import mixing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
-from methods.core.mixing import STACKS, MixingResult, Passage, figure
+from methods.core.mixing import STACKS, MixingMap, Passage, figure
 from methods.core.mixing.norms import averaged, summed_over
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
@@ -41,7 +41,7 @@ Per = Literal["frame", "mass"]
 
 
 @dataclass(frozen=True, eq=False)
-class Attention(MixingResult):
+class Attention(MixingMap):
     """Attention mass: the mean over a row's positions of the sum over a column's positions, 0 to 1, not renormalised.
 
     A row's cells, what falls between the segments, and the padding add up to 1.

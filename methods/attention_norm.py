@@ -32,7 +32,7 @@ from methods.core import mixing, models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
-from methods.core.mixing import STACKS, MixingResult, Passage, figure
+from methods.core.mixing import STACKS, MixingMap, Passage, figure
 from methods.core.mixing.norms import following_norm, mixing_ratio, word_norms
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
@@ -56,7 +56,7 @@ WITHOUT = {
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionNorm(MixingResult):
+class AttentionNorm(MixingMap):
     """Norms: the mean over a row's positions of the sum over a column's positions, in units of the hidden states."""
 
     encoder: np.ndarray | None  # (layers, segments, segments) heads added up, then measured

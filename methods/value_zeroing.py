@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from methods.core import mixing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
-from methods.core.mixing import STACKS, MixingResult, Passage, figure
+from methods.core.mixing import STACKS, MixingMap, Passage, figure
 from methods.core.mixing.zeroing import site_distances, site_distances_in_steps
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
@@ -67,7 +67,7 @@ Ablation = Literal["zero", "mean"]  # what the values of a word become: zero, or
 
 
 @dataclass(frozen=True, eq=False)
-class ValueZeroing(MixingResult):
+class ValueZeroing(MixingMap):
     """Raw cosine distances (0 to 2), rows = affected, columns = zeroed; None for a stack that was not asked for."""
 
     encoder: np.ndarray | None  # (layers, segments, segments)

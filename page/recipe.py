@@ -76,4 +76,5 @@ class Recipe:
     fitted: Callable[[Any, Values], Values] = lambda result, values: values  # values within what this model has
     ranges: Callable[[Any, Values], dict[str, Any]] = lambda result, values: {}  # control -> its update after a run
     covers: Callable[[Any, Values], bool] = lambda result, values: True  # False: another value needs another run
+    picked: tuple[str, ...] = field(default=())  # controls that a click on the first output sets, by these names
     rerun: tuple[str, ...] = field(default=())  # controls whose change starts the whole run, with progress and Stop

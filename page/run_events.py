@@ -139,7 +139,31 @@ def run_and_stop(busy: bool) -> tuple[gr.Button, gr.Button]:
 
 def connect_views(parts: Parts) -> None:
     """Changing the view draws again; it runs nothing unless the result does not hold what is asked for."""
+    again = [control for option, control in parts.controls.items() if option in parts.recipe.rerun]
+    views = [control for option, control in parts.controls.items() if option not in parts.recipe.rerun]
+    # One event for all controls, not one each: the browser looks through every event for every component.
+    if again:
+        js = f"({js_of(parts.controls)[0]}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
+        gr.on([control.input for control in again], None, list(parts.controls.values()), None, js=js)
+    inputs = [parts.result, *parts.asked]
+    drawing = {
+        "fn": toast(_redraw(parts)),
+        "inputs": inputs,
+        "outputs": parts.drawn,
+        "js": _noted(parts, inputs),
+        "show_progress": "hidden",
+        "show_progress_on": [parts.progress],
+        "trigger_mode": "always_last",
+        "concurrency_id": "views",
+        "concurrency_limit": 2,
+        "api_visibility": "private",
+    }
+    gr.on([control.input for control in views], **drawing)
+    if parts.recipe.picked:
+        _picks(parts).success(**drawing)
 
+
+def _redraw(parts: Parts) -> Callable[..., tuple]:
     def redraw(result: Result | None, session: Session, corpus: Own, model_id: str, units: str, *values: Any) -> tuple:
         named = parts.named(values)
         if result is None:
@@ -148,24 +172,22 @@ def connect_views(parts: Parts) -> None:
             result = finish(parts.steps(session, corpus, model_id, units, named))
         return parts.shown(result, session, named)
 
-    again = [control for option, control in parts.controls.items() if option in parts.recipe.rerun]
-    views = [control for option, control in parts.controls.items() if option not in parts.recipe.rerun]
-    # One event for all controls, not one each: the browser looks through every event for every component.
-    if again:
-        js = f"({js_of(parts.controls)[0]}) => {{ {parts.link_js()}; return window.ism.again('{parts.name}'); }}"
-        gr.on([control.input for control in again], None, list(parts.controls.values()), None, js=js)
-    inputs = [parts.result, *parts.asked]
-    gr.on(
-        [control.input for control in views],
-        toast(redraw),
-        inputs,
-        parts.drawn,
-        js=_noted(parts, inputs),
+    return redraw
+
+
+def _picks(parts: Parts) -> gr.events.Dependency:
+    """The event of a click on the first output, which sets controls; what follows is a change of the view."""
+    names = parts.recipe.picked
+
+    def picked(click: gr.EventData) -> list[Any]:
+        return [getattr(click, name) for name in names]
+
+    return parts.outputs[0].select(
+        picked,
+        None,
+        [parts.controls[name] for name in names],
+        queue=False,
         show_progress="hidden",
-        show_progress_on=[parts.progress],
-        trigger_mode="always_last",
-        concurrency_id="views",
-        concurrency_limit=2,
         api_visibility="private",
     )
 

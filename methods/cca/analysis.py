@@ -96,6 +96,11 @@ def analyse(
         random_seeds=tuple(random_seeds),
         seed=seed,
     )
+    return (yield from _steps(corpus, model, asked))
+
+
+def _steps(corpus: Corpus | Articulation, model: SpeechModel, asked: _Options) -> Steps[Cca]:
+    """The trained model view by view, then the controls."""
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
     states = yield from within(_states(corpus, model, asked), 0.0, 0.2)
@@ -108,10 +113,10 @@ def analyse(
             result = _with_layer(result, view, number, layer, view.layers(states))
         yield Step(0.2 + 0.4 * (number + 1) / len(found), "acoustic features", result)
     result = _with_baselines(result, corpus, model, found)
-    for number, random_seed in enumerate(asked.random_seeds):
+    for number, seed in enumerate(asked.random_seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
         yield Step(begin, "random weights", result)
-        twin = yield from within(_states(corpus, models.random_twin(model, random_seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
         scores = [_of_twin(view, result.ridge[v], view.layers(twin)) for v, view in enumerate(found)]
         result = replace(result, random=read_only(np.concatenate([result.random, [scores]])))
     return result

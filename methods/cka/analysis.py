@@ -89,6 +89,11 @@ def analyse(
         random_seeds=tuple(random_seeds),
         seed=seed,
     )
+    return (yield from _steps(corpus, model, asked))
+
+
+def _steps(corpus: Corpus | Articulation, model: SpeechModel, asked: _Asked) -> Steps[Cka]:
+    """Trained layers and targets first, then the controls."""
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
@@ -107,9 +112,9 @@ def analyse(
         yield Step(0.55, "states as they are", result)
         result = yield from within(_with_unsubtracted(result, work, other, states.note), 0.55, 0.6)
     yield Step(0.6, "random weights", result)
-    for number, random_seed in enumerate(asked.random_seeds):
+    for number, seed in enumerate(asked.random_seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        twin = yield from within(_states(corpus, models.random_twin(model, random_seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
         result = _with_random(result, work, work.grams(spaces.seen(twin, items)))
         yield Step(end, "random weights", result)
     return result

@@ -15,7 +15,7 @@ import torch
 from methods.context_mixing.rollout import mean_of_present, rollout, row_entropy
 from methods.core import mixing, models
 from methods.core.errors import UserError
-from methods.core.mixing import MixingResult, Passage
+from methods.core.mixing import MixingMap, MixingResult, Passage
 from methods.core.mixing.norms import attention_mass, head_reach, norm_mass
 from methods.core.mixing.zeroing import site_distances
 from methods.core.models.sites import Site, Stack
@@ -200,12 +200,8 @@ def added_share(site: Site, rows: Sequence[range], weights: torch.Tensor) -> np.
 
 
 @dataclass(frozen=True, eq=False)
-class OneScore(MixingResult):
+class OneScore(MixingMap):
     """One score of one stack in the shape that views and tables of context mixing read; None: another stack."""
-
-    encoder: np.ndarray | None  # (layers, rows, columns)
-    decoder: np.ndarray | None
-    cross: np.ndarray | None
 
 
 def single(result: ContextMixing, pick: Callable[[ContextMixing], np.ndarray]) -> OneScore:

@@ -1,7 +1,5 @@
 """Pictures of cue contribution: a map of one pair, layers by scores; and curves of many sentences with intervals."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -35,13 +33,13 @@ def share_map(ax: Axes, shares: np.ndarray, top: float, band: np.ndarray | None 
     return mesh
 
 
-def _top_share(result: Any) -> float:
+def _top_share(result: CueContribution) -> float:
     """The upper end of the one colour scale: the largest share, trained or random, in any stack."""
     maps = [part.contribution(stack) for part in (result, *result.random) for stack in shown_stacks(result)]
     return max(float(np.nanmax(values)) for values in maps) or 1.0
 
 
-def draw_shares(figure: Figure, result: Any, ink: str = draw.INK) -> None:
+def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) -> None:
     """Every stack with trained weights above, and the mean of the random-weights seeds below, on one colour scale."""
     stacks, top, rows = shown_stacks(result), _top_share(result), 2 if result.random else 1
     axes = figure.subplots(rows, len(stacks), squeeze=False)

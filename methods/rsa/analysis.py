@@ -92,6 +92,11 @@ def analyse(
         random_seeds=tuple(random_seeds),
         seed=seed,
     )
+    return (yield from _steps(corpus, model, asked))
+
+
+def _steps(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Rsa]:
+    """The trained model first, then shuffles, acoustic features and random weights."""
     items = rsa_items.chosen(corpus, asked.unit, asked.most, asked.parses, asked.seed)
     other = None if asked.other is None else models.load_model(asked.other)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.25)
@@ -107,9 +112,9 @@ def analyse(
         if plain.note != states.note:
             result = replace(result, unsubtracted=read_only(work.both(work.layers(plain))))
     yield Step(0.6, "random weights", result)
-    for number, random_seed in enumerate(asked.random_seeds):
+    for number, seed in enumerate(asked.random_seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        twin = yield from within(_states(corpus, models.random_twin(model, random_seed), asked), begin, end)
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
         scores = work.both(work.layers(twin))[None]
         result = replace(result, random=read_only(np.concatenate([result.random, scores])))
         yield Step(end, "random weights", result)

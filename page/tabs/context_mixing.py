@@ -6,7 +6,7 @@ import gradio as gr
 from matplotlib.axes import Axes
 
 from methods import context_mixing
-from methods.context_mixing import three_scores
+from methods.context_mixing import ContextMixing, WholeModel, three_scores
 from methods.core.mixing import View
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
@@ -73,7 +73,7 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     )
 
 
-def plot_options(result: Any, values: Values) -> Values:
+def plot_options(result: ContextMixing | WholeModel, values: Values) -> Values:
     """Control values -> keyword arguments of `views` and `plot`."""
     rolled = values["rolled"] == "yes" and result.stack in ("encoder", "decoder")
     options = {"layer": int(values["layer"]), "per": values["per"], "prompt": values["prompt"] == "yes"}
@@ -90,12 +90,12 @@ def _kept(values: Values) -> float | str:
     return values["kept"] if values["kept"] == "measured" else float(values["kept"])
 
 
-def fitted(result: Any, values: Values) -> Values:
+def fitted(result: ContextMixing | WholeModel, values: Values) -> Values:
     """The control values, within what this model has."""
     return dict(values, layer=min(int(values["layer"]), result.layers), stack=result.stack)
 
 
-def ranges(result: Any, values: Values) -> dict[str, Any]:
+def ranges(result: ContextMixing | WholeModel, values: Values) -> dict[str, Any]:
     """The layers and attentions that this model has; cross-attention has no rollout, the whole model nothing else."""
     stacks = STACKS if result.tokens else STACKS[:1]
     return {
@@ -107,7 +107,7 @@ def ranges(result: Any, values: Values) -> dict[str, Any]:
     }
 
 
-def _drawn(result: Any, values: Values) -> tuple[Any, ...]:
+def _drawn(result: ContextMixing | WholeModel, values: Values) -> tuple[Any, ...]:
     views = context_mixing.views(result, **plot_options(result, values))
     shown = context_mixing.panels(result)
     missing = [f'<p class="quiet">{three_scores.NO_DISTANCE}</p>', ""]  # cross-attention has no places in time
@@ -116,7 +116,7 @@ def _drawn(result: Any, values: Values) -> tuple[Any, ...]:
     return maps_plot(views, result), *curves
 
 
-def _curve(result: Any, what: str, values: Values) -> str:
+def _curve(result: ContextMixing | WholeModel, what: str, values: Values) -> str:
     asked = {"per": values["per"], "kept": _kept(values)}
 
     def draw(ax: Axes, ink: str) -> None:
@@ -125,7 +125,7 @@ def _curve(result: Any, what: str, values: Values) -> str:
     return inline_svg(draw, _spoken(result, what, asked))
 
 
-def _spoken(result: Any, what: str, asked: Values) -> str:
+def _spoken(result: ContextMixing | WholeModel, what: str, asked: Values) -> str:
     """A panel's numbers in words, for readers who cannot see it."""
     if what == "heads":
         near, far = result.attention_reach.min(), result.attention_reach.max()
@@ -136,7 +136,7 @@ def _spoken(result: Any, what: str, asked: Values) -> str:
     return f"{context_mixing.curve_name(result, what)} by layer. {spoken}."
 
 
-def maps_plot(views: dict[str, View], result: Any) -> Values:
+def maps_plot(views: dict[str, View], result: ContextMixing | WholeModel) -> Values:
     """Three maps, then their three controls, all on one colour scale, over the clip's time where columns have one."""
     shown = list(views.values())
     row = sound_plot.grid_row if shown[0].columns[0].start is None else sound_plot.matrix_row
@@ -165,7 +165,7 @@ def _named(view: View) -> tuple[list[Any], list[Any]]:
     )
 
 
-def status_line(result: Any, values: Values) -> str:
+def status_line(result: ContextMixing | WholeModel, values: Values) -> str:
     """What is on screen, in one line: model, layer, the scores' agreement there, and what stands beside it."""
     layer, origin, asked = int(values["layer"]), result.provenance, {"per": values["per"], "kept": _kept(values)}
     parts = [f"**{origin['model']}**, layer {layer}, {context_mixing.TITLES[result.stack].lower()}"]
@@ -183,7 +183,7 @@ def status_line(result: Any, values: Values) -> str:
     return " · ".join(parts)
 
 
-def _heard_line(result: Any, values: Values, layer: int, asked: Values) -> str:
+def _heard_line(result: ContextMixing | WholeModel, values: Values, layer: int, asked: Values) -> str:
     heard = context_mixing.curve_values(result, "heard", **asked)
     parts = ", ".join(f"{name} {line[layer - 1]:.0%}" for name, line in heard.items())
     rule = "" if values["kept"] == "measured" else " (the same for any model: choose “as much as measured”)"

@@ -1,7 +1,6 @@
 """The tab of cue contribution: a bundled homophone pair or two words of the clip; shares, then probabilities."""
 
 import html
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -13,6 +12,7 @@ from methods.core.frames import Segment
 from methods.core.models.sites import Stack
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from methods.cue_contribution import CueContribution
 from methods.cue_contribution import cue as cues
 from methods.cue_contribution import figure as cue_figure
 from methods.cue_contribution.stretches import ENOUGH
@@ -153,7 +153,7 @@ def _chosen(words: tuple[Segment, ...], role: str, number: str) -> Values:
     return {role: label, f"{role}_occurrence": len(earlier)}
 
 
-def drawn(result: Any, values: Values) -> tuple[str, str]:
+def drawn(result: CueContribution, values: Values) -> tuple[str, str]:
     """The heat maps as one picture, and the table of probabilities."""
 
     def whole(ax: Axes, ink: str) -> None:
@@ -169,7 +169,7 @@ def drawn(result: Any, values: Values) -> tuple[str, str]:
     return picture.replace('class="curve"', 'class="curve" style="max-width:1000px"', 1), probabilities(result)
 
 
-def _summary(result: Any) -> str:
+def _summary(result: CueContribution) -> str:
     """The largest share of each stack, for readers who cannot see the maps."""
     parts = []
     for stack in cue_contribution.shown_stacks(result):
@@ -179,7 +179,7 @@ def _summary(result: Any) -> str:
     return f"Share of “{result.target}” that comes from “{result.cue}”. {'; '.join(parts)}."
 
 
-def probabilities(result: Any) -> str:
+def probabilities(result: CueContribution) -> str:
     """Conditions by spellings, with what happens when something else is silenced or replaced; words are escaped."""
     if result.logprobs is None:
         return "<p class='quiet'>This model writes no text, so there is no spelling to be likely or not.</p>"
@@ -204,7 +204,7 @@ def probabilities(result: Any) -> str:
     return f"<table class='prose'><caption>{caption}</caption><tr><th>condition</th>{head}</tr>{body}</table>"
 
 
-def status_line(result: Any, values: Values) -> str:
+def status_line(result: CueContribution, values: Values) -> str:
     """What is on screen, in one line."""
     origin, parts = result.provenance, []
     parts.append(f"**{origin['model']}**, clip {origin['clip']}")
@@ -217,7 +217,7 @@ def status_line(result: Any, values: Values) -> str:
     return " · ".join(parts)
 
 
-def _stretches(result: Any, stack: Stack, where: str) -> str:
+def _stretches(result: CueContribution, stack: Stack, where: str) -> str:
     """How many random stretches there are in effect, and why no share is marked where they are few."""
     count = result.distinct(stack)
     if not count:

@@ -14,14 +14,12 @@ from matplotlib.image import imsave
 from methods import head_roles
 from methods.core import models
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import Steps, finish
+from methods.core.progress import Steps
 from methods.head_roles import figure as head_figure
-from page.errors import toast
+from methods.head_roles.result import HeadRoles
 from page.recipe import Recipe, Shell, Tab, Values
-from page.run_events import js_of
 from page.session import Session
 from page.technique_tab import technique_tab
-from page.top.clip_area import allowed_model, present
 from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
@@ -45,33 +43,22 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
 
 def head_roles_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it; a click on a thumbnail opens that head."""
-    made: dict[str, Any] = {}
-
-    def controls() -> dict[str, gr.components.Component]:
-        made["controls"] = _controls()
-        return made["controls"]
-
-    def outputs() -> list[gr.components.Component]:
-        made["outputs"] = _outputs()
-        return made["outputs"]
-
-    tab = technique_tab(
+    return technique_tab(
         Recipe(
             module=head_roles,
-            controls=controls,
-            outputs=outputs,
+            controls=_controls,
+            outputs=_outputs,
             steps=_steps,
             drawn=drawn,
             status=status_line,
             plot_options=lambda _result, values: _options(values),
             fitted=fitted,
             ranges=ranges,
+            picked=("layer", "head"),
             covers=lambda result, values: result.opened == _opened(values),
         ),
         shell,
     )
-    _connect_clicks(shell, made["controls"], made["outputs"])
-    return tab
 
 
 def _controls() -> dict[str, gr.components.Component]:
@@ -96,30 +83,6 @@ def _outputs() -> list[gr.components.Component]:
     return [grid, plot, *curves, squares, table]
 
 
-def _connect_clicks(shell: Shell, controls: dict[str, Any], outputs: list[Any]) -> None:
-    """Only the chosen head is made: all others are remembered from the run."""
-
-    def opened(picked: gr.EventData, session: Session, model_id: str, units: str, *values: Any) -> tuple:
-        chosen = dict(zip(controls, values, strict=True)) | {"layer": picked.layer, "head": picked.head}
-        result = finish(_steps(present(session), models.load_model(allowed_model(model_id)), units, chosen))
-        return picked.layer, picked.head, *drawn(result, fitted(result, chosen))
-
-    event = outputs[0].select(
-        toast(opened),
-        [shell.session, shell.model, shell.units, *controls.values()],
-        [controls["layer"], controls["head"], *outputs],
-        show_progress="hidden",
-        show_progress_on=[controls["layer"]],
-        trigger_mode="always_last",
-        concurrency_id="views",
-        concurrency_limit=2,
-        api_visibility="private",
-    )
-    arguments, values = js_of(controls)
-    js = f"({arguments}) => window.ism.option('head_roles', {values})"
-    event.success(None, list(controls.values()), None, js=js)
-
-
 def _opened(values: Values) -> tuple[int, int]:
     return int(values["layer"]), int(values["head"])
 
@@ -136,13 +99,13 @@ def _options(values: Values) -> Values:
     return {"layer": int(values["layer"]), "head": int(values["head"]), "score": values["score"]}
 
 
-def fitted(result: Any, values: Values) -> Values:
+def fitted(result: HeadRoles, values: Values) -> Values:
     """The control values, within what this model has."""
     layers, heads = result.cad.shape
     return dict(values, layer=min(int(values["layer"]), layers), head=min(int(values["head"]), heads))
 
 
-def ranges(result: Any, values: Values) -> dict[str, Any]:
+def ranges(result: HeadRoles, values: Values) -> dict[str, Any]:
     """The layers and heads that this model has."""
     layers, heads = result.cad.shape
     return {
@@ -151,7 +114,7 @@ def ranges(result: Any, values: Values) -> dict[str, Any]:
     }
 
 
-def drawn(result: Any, values: Values) -> tuple:
+def drawn(result: HeadRoles, values: Values) -> tuple:
     """Thumbnails, the opened head, three curves and the table."""
     options = _options(values)
     layer, head, score = options["layer"], options["head"], options["score"]
@@ -177,7 +140,7 @@ def drawn(result: Any, values: Values) -> tuple:
     return grid_html(result, layer, head), opened_plot(result, layer, head), *curves, likeness(result, layer), shown
 
 
-def likeness(result: Any, layer: int) -> str:
+def likeness(result: HeadRoles, layer: int) -> str:
     """Heads by heads: the cosines of what two heads of this layer compute, trained and with random weights."""
     trained = result.similarity[:, layer - 1]
     control = np.mean([twin.similarity[:, layer - 1] for twin in result.random], 0) if result.random else None
@@ -198,7 +161,7 @@ def likeness(result: Any, layer: int) -> str:
     return picture.replace('class="curve"', 'class="curve" style="max-width:1000px"', 1)
 
 
-def opened_plot(result: Any, layer: int, head: int) -> Values:
+def opened_plot(result: HeadRoles, layer: int, head: int) -> Values:
     """One head's map over the clip's time axis and, with phones, from which phone to which it looks."""
     weights, origin = result.opened_map, result.provenance
     frames = [(f"{start:.2f} s", start, stop) for start, stop in itertools.pairwise(result.opened_edges.tolist())]
@@ -214,7 +177,7 @@ def opened_plot(result: Any, layer: int, head: int) -> Values:
     return sound_plot.plot_value(origin["seconds"], rows, summary, clip=origin["clip_sha256"])
 
 
-def grid_html(result: Any, layer: int, head: int) -> str:
+def grid_html(result: HeadRoles, layer: int, head: int) -> str:
     """A button per head, one row per layer; numbers and our own words only, so there is nothing to escape."""
     rows = []
     for row, kinds in enumerate(result.kinds, start=1):
@@ -225,7 +188,7 @@ def grid_html(result: Any, layer: int, head: int) -> str:
     return f"<div style='display:flex;flex-direction:column;gap:6px;overflow-x:auto'>{''.join(rows)}</div>"
 
 
-def _cell(result: Any, layer: int, head: int, kind: str, chosen: bool) -> str:
+def _cell(result: HeadRoles, layer: int, head: int, kind: str, chosen: bool) -> str:
     cad, milliseconds = result.cad[layer - 1, head - 1], result.distance_ms[layer - 1, head - 1]
     name = f"layer {layer}, head {head}: {kind}, CAD {cad:.2f}, mean distance {milliseconds:.0f} ms"
     ring = f"outline:{3 if chosen else 1}px solid {COLOURS[kind]};"
@@ -247,7 +210,7 @@ def _png(weights: np.ndarray) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def status_line(result: Any, values: Values) -> str:
+def status_line(result: HeadRoles, values: Values) -> str:
     """What is on screen, in one line."""
     parts = [
         f"**{result.provenance['model']}**",

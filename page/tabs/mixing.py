@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from methods.core import mixing, models
-from methods.core.mixing import STACK_TITLES, View, figure
+from methods.core.mixing import STACK_TITLES, MixingMap, View, figure
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from page.recipe import Recipe, Shell, Tab, Values
@@ -94,7 +94,7 @@ def _steps(module: ModuleType, session: Session, model: SpeechModel, units: str,
     return module.analyse.in_steps(session.clip, model, transcript=session.text, **options)
 
 
-def _drawn(module: ModuleType, result: Any, values: Values) -> tuple[Values, str]:
+def _drawn(module: ModuleType, result: MixingMap, values: Values) -> tuple[Values, str]:
     view = module.view(result, **plot_options(values))
     curve = inline_svg(lambda ax, ink: figure.layer_curve(ax, view, ink=ink), view.summary)
     return mixing_plot(view, result), curve
@@ -111,17 +111,17 @@ def plot_options(values: Values) -> Values:
     return options
 
 
-def _shape(result: Any) -> tuple[int, ...]:
+def _shape(result: MixingMap) -> tuple[int, ...]:
     return next(m.shape for m in (result.encoder, result.decoder, result.cross) if m is not None)
 
 
-def _head_count(result: Any) -> int:
+def _head_count(result: MixingMap) -> int:
     """How many heads the result has maps of; 0 where they are not told apart."""
     kept = [getattr(result, f"{stack}_heads", getattr(result, stack)) for _, stack in STACKS]
     return next((maps.shape[1] for maps in kept if maps is not None and maps.ndim == 4), 0)
 
 
-def fitted(result: Any, values: Values) -> Values:
+def fitted(result: MixingMap, values: Values) -> Values:
     """The control values, within what this model has."""
     values = dict(values, layer=min(int(values["layer"]), _shape(result)[0]))
     if not result.provenance["decoder"]:
@@ -131,7 +131,7 @@ def fitted(result: Any, values: Values) -> Values:
     return values
 
 
-def ranges(result: Any, values: Values) -> dict[str, Any]:
+def ranges(result: MixingMap, values: Values) -> dict[str, Any]:
     """The layers and attentions that this model has."""
     stacks = STACKS if result.provenance["decoder"] else STACKS[:1]
     return {
@@ -140,7 +140,7 @@ def ranges(result: Any, values: Values) -> dict[str, Any]:
     }
 
 
-def covers(result: Any, values: Values) -> bool:
+def covers(result: MixingMap, values: Values) -> bool:
     """Whether a result already holds what the controls ask for; single frames are kept for one layer only."""
     single = result.provenance["options"].get("layers")
     if (values.get("level") == "frames") != (single is not None):
@@ -148,7 +148,7 @@ def covers(result: Any, values: Values) -> bool:
     return single is None or (single == [int(values["layer"])] and getattr(result, values["stack"]) is not None)
 
 
-def mixing_plot(view: View, result: Any) -> Values:
+def mixing_plot(view: View, result: MixingMap) -> Values:
     """The map and its control as rows over the clip's time axis, or as grids where columns are tokens."""
     row = sound_plot.grid_row if view.columns[0].start is None else sound_plot.matrix_row
     rows_read = [_named(place) for place in view.rows]
@@ -168,7 +168,7 @@ def _named(place: Any) -> Any:
     return place.label if place.start is None else (place.label, place.start, place.end)
 
 
-def status_line(result: Any, values: Values) -> str:
+def status_line(result: MixingMap, values: Values) -> str:
     """What is on screen, in one line: model, layer, and what was left out."""
     stack, layer, origin = values["stack"], int(values["layer"]), result.provenance
     parts = [f"**{origin['model']}**, layer {layer}"]

@@ -1,15 +1,11 @@
 """Shared looks of the figures that go into downloads and notebooks. Never pyplot: figures are made in threads."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
-    from methods.core.mixing.result import Place
-
 
 matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: small files, searchable, readable by machines
 
@@ -18,14 +14,21 @@ SEQUENTIAL = "Blues"  # white at zero: a value of nothing must look like nothing
 LARGEST_LABELLED = 60  # rows or columns; beyond that labels would overlap
 
 
+@dataclass(frozen=True)
+class Place:
+    """A row or column of a map; start and end in seconds where it is a stretch of sound."""
+
+    label: str
+    start: float | None = None
+    end: float | None = None
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def heat_map(
-    ax: Axes, values: np.ndarray, rows: "tuple[Place, ...]", columns: "tuple[Place, ...]", top: float
-) -> object:
+def heat_map(ax: Axes, values: np.ndarray, rows: tuple[Place, ...], columns: tuple[Place, ...], top: float) -> object:
     """Draw a (rows, columns) map from 0 to `top`, one square per cell; missing values are grey. Returns the mesh."""
     mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SEQUENTIAL, vmin=0, vmax=top)
     ax.set_facecolor("#e5e7eb")
@@ -37,7 +40,7 @@ def heat_map(
     return mesh
 
 
-def _ticks(place: object, items: "tuple[Place, ...]", **style: object) -> None:
+def _ticks(place: object, items: tuple[Place, ...], **style: object) -> None:
     if len(items) <= LARGEST_LABELLED:
         # A dollar sign would start matplotlib's mathematics, and labels come from transcripts.
         place(np.arange(len(items)) + 0.5, [item.label.replace("$", r"\$") for item in items], **style)

@@ -20,6 +20,7 @@ from methods.core.mixing.passage import (
     with_controls,
 )
 from methods.core.mixing.result import (
+    MixingMap,
     MixingResult,
     Place,
     first_writer,
@@ -37,6 +38,7 @@ __all__ = [
     "STACKS",
     "STACK_TITLES",
     "Asked",
+    "MixingMap",
     "MixingResult",
     "Passage",
     "Place",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from methods.core import results
 from methods.core.errors import UserError
+from methods.core.figures.draw import Place
 from methods.core.mixing.passage import STACKS, Passage
 from methods.core.models.sites import Stack
 from methods.core.results import Result
@@ -24,6 +25,15 @@ class MixingResult(Result):
     frames: np.ndarray  # (segments,) number of encoder frames in each segment
     tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
     prompt: int  # how many of the tokens are the prompt
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MixingMap(MixingResult):
+    """A result with one map of each stack; None for a stack that was not asked for or is not there."""
+
+    encoder: np.ndarray | None  # (layers, …, segments, segments)
+    decoder: np.ndarray | None  # (layers, …, tokens, tokens)
+    cross: np.ndarray | None  # (layers, …, tokens, segments)
 
 
 def labels(passage: Passage) -> dict[str, Any]:
@@ -67,15 +77,6 @@ def self_share(shares: np.ndarray) -> np.ndarray:
     return quiet_mean(np.diagonal(shares, axis1=-2, axis2=-1))
 
 
-@dataclass(frozen=True)
-class Place:
-    """A row or column of a map; start and end in seconds where it is a stretch of sound."""
-
-    label: str
-    start: float | None = None
-    end: float | None = None
-
-
 def places(
     result: MixingResult, stack: Stack, prompt: bool
 ) -> tuple[tuple[Place, ...], tuple[Place, ...], np.ndarray, np.ndarray]:
@@ -105,7 +106,7 @@ def quiet_mean(values: np.ndarray) -> np.ndarray:
     return np.divide(np.nansum(values, -1), counted, out=np.full(len(values), np.nan), where=counted > 0)
 
 
-def table(result: MixingResult, value: str) -> pd.DataFrame:
+def table(result: MixingMap, value: str) -> pd.DataFrame:
     """One line per attention, layer (and head), row and column: value, its share of the row, and the controls.
 
     `attention` is "encoder", "decoder" or "cross" ("stack" would collide with a method of every DataFrame).
@@ -114,7 +115,7 @@ def table(result: MixingResult, value: str) -> pd.DataFrame:
     return pd.concat([part for part in tables if part is not None], ignore_index=True)
 
 
-def _stack_table(result: MixingResult, stack: Stack, value: str) -> pd.DataFrame | None:
+def _stack_table(result: MixingMap, stack: Stack, value: str) -> pd.DataFrame | None:
     raw = getattr(result, stack)
     if raw is None:
         return None
