@@ -219,6 +219,20 @@ def test_downloads_hold_the_numbers_and_the_snippet_makes_them_again(visit):
     np.testing.assert_array_equal(remade.random[2].cross, arrays["random_cross"][2])
 
 
+def test_a_click_on_a_head_opens_it_in_the_picture_the_link_the_snippet_and_the_file(visit):
+    page = visit("?technique=head_roles&layer=1&head=1")
+    expect(page.locator("#grid-head_roles button").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#stop-head_roles")).to_be_hidden(timeout=PATIENCE)
+    page.locator("#grid-head_roles button[data-layer='3'][data-head='2']").click()
+    expect(page.locator("#plot-head_roles")).to_contain_text("Layer 3, head 2", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("layer=3&head=2"))
+    page.get_by_text("Python that makes these numbers again").locator("visible=true").click()
+    assert "layer=3, head=2" in page.locator("#snippet-head_roles .cm-content").inner_text()
+    with page.expect_download() as caught:
+        page.locator("#npz-head_roles").click()
+    assert np.load(caught.value.path())["opened"].tolist() == [3, 2]
+
+
 def run_snippet(code):
     """What the page prints, run here; its files are not wanted."""
     kept = "\n".join(line for line in code.splitlines() if ".to_csv(" not in line and ".savefig(" not in line)
