@@ -39,8 +39,8 @@ Lee 2017; for speech: Wu, Bell & Rajan 2024, Pastor et al. 2024, Shen et al. 202
 et al. 2018.
 """
 
-from methods.attribution.analysis import analyse, analyse_in_steps
+from methods.attribution.analysis import analyse
 from methods.attribution.figure import plot
-from methods.attribution.result import Attribution
+from methods.attribution.result import Attribution, AttributionControls
 
-__all__ = ["Attribution", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["Attribution", "AttributionControls", "analyse", "plot"]

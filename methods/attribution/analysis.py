@@ -1,52 +1,38 @@
 """How attribution is computed: one map of the sound for one of the model's answers, with its tests."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
-from methods.attribution.options import SENSE, Options
+from methods.attribution import work
+from methods.attribution.input_stability import VARIANTS
+from methods.attribution.options import SENSE, Options, Pieces
 from methods.attribution.result import Attribution
-from methods.attribution.work import Work, segments_of
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.explain import targets
+from methods.core.explain.attribution_map import TIME_LIMIT, Aggregate
+from methods.core.explain.faithfulness import RANDOM_ORDERS
+from methods.core.explain.gradients import MOST_STEPS
+from methods.core.explain.perturb import MODES, Mode
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
+from methods.core.models.stages import Level, Window
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
 
 
+@analysis(SENSE)
 def analyse(
-    clip: Clip,
-    model: SpeechModel,
-    *,
-    segments: Sequence[Segment] | None = None,
-    target: str | None = None,
-    wanted: str | None = None,
-    occurrence: int | None = None,
-    against: str | None = None,
-    transcript: str | None = None,
-    language: str | None = None,
-    head: str | None = None,
-    window: Literal["full", "clip"] = "full",
-    pieces: Literal["words", "phones", "windows"] = "words",
-    method: str = "leave one out",
-    level: Literal["waveform", "log-mel", "embedding"] = "log-mel",
-    aggregate: Literal["sum", "mean", "max", "L2", "sum of magnitudes"] = "sum",
-    replacement: Literal["silence", "white noise", "pink noise", "mean", "cut"] = "silence",
-    steps: int = Options.steps,
-    samples: int | None = None,
-    seed: int = 0,
-    share: float = Options.share,
-    checks: bool = True,
-    orders: int = Options.orders,
-    compared: Sequence[str] = Options.compared,
-    modes: Sequence[str] = Options.modes,
-    variants: Sequence[str] = Options.variants,
-    random_seeds: Sequence[int] = Options.random_seeds,
-    heads: int = Options.heads,
-    phones: Sequence[Segment] | None = None,
-    time_limit: float = Options.time_limit,
-) -> Attribution:
+    clip: Clip, model: SpeechModel, *, segments: Sequence[Segment] | None = None,
+    target: str | None = None, wanted: str | None = None, occurrence: int | None = None, against: str | None = None,
+    transcript: str | None = None, language: str | None = None, head: str | None = None, window: Window = "full",
+    pieces: Pieces = "words", method: str = "leave one out", level: Level = "log-mel", aggregate: Aggregate = "sum",
+    replacement: Mode = "silence", steps: int = MOST_STEPS, samples: int | None = None, seed: int = 0,
+    share: float = 0.1, checks: bool = True, orders: int = RANDOM_ORDERS,
+    compared: Sequence[str] = ("leave one out", "occlusion", "LIME", "input x gradient"),
+    modes: Sequence[str] = tuple(MODES), variants: Sequence[str] = tuple(VARIANTS),
+    random_seeds: Sequence[int] = (0, 1, 2), heads: int = 0, phones: Sequence[Segment] | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> Steps[Attribution]:  # fmt: skip
     """What in the sound speaks for a target?
 
     `target`, `wanted`, `occurrence`, `against`, `transcript`, `language`, `head`, `window`: see `targets.build`; None
@@ -62,40 +48,22 @@ def analyse(
     Raises UserError where one attribution would take longer than `time_limit` seconds, and for options that mean
     nothing.
     """
-    options = {name: value for name, value in locals().items() if name not in ("clip", "model")}
-    return finish(analyse_in_steps(clip, model, **options))
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, segments: Sequence[Segment] | None = None, **options: Any
-) -> Steps[Attribution]:
-    """`analyse` for a page that shows progress and can stop. The map comes first, then its tests, one by one."""
-    check_options(analyse, {"segments": segments, **options}, SENSE)
-    if options.get("heads") == 1:
+    asked = Options(
+        target=target, wanted=wanted, occurrence=occurrence, against=against, transcript=transcript,
+        language=language, head=head, window=window, pieces=pieces, method=method, level=level, aggregate=aggregate,
+        replacement=replacement, steps=steps, samples=samples, seed=seed, share=share, checks=checks, orders=orders,
+        compared=tuple(compared), modes=tuple(modes), variants=tuple(variants), random_seeds=tuple(random_seeds),
+        heads=heads, phones=phones, time_limit=time_limit,
+    )  # fmt: skip
+    if heads == 1:
         raise UserError("One head has no other to agree with; give at least 2 heads, or 0 for none.")
-    lists = {
-        name: tuple(options[name]) for name in ("compared", "modes", "variants", "random_seeds") if name in options
-    }
-    asked = Options(**{**options, **lists})
     yield Step(0.0, "what is explained")
     goal = targets.build(
-        clip,
-        model,
-        asked.target or next(iter(targets.kinds(model)), "word"),
-        wanted=asked.wanted,
-        occurrence=asked.occurrence,
-        against=asked.against,
-        transcript=asked.transcript,
-        language=asked.language,
-        head=asked.head,
-        window=asked.window,
-    )
-    work = Work(goal, asked)
-    result = yield from work.first(segments_of(goal, segments, asked.pieces, asked.transcript, asked.language))
-    checks = (
-        work.played, work.judged, work.rivals, work.mixed, work.untrained, work.repeated, work.steadied, work.replaced,
-        work.crossed,
+        clip, model, target or next(iter(targets.kinds(model)), "word"), wanted=wanted, occurrence=occurrence,
+        against=against, transcript=transcript, language=language, head=head, window=window,
     )  # fmt: skip
-    for part in (*(checks if asked.checks else ()), *((work.headed,) if asked.heads else ())):
-        result = yield from part(result)
+    task = work.task(goal, asked, work.segments_of(goal, segments, pieces, transcript, language))
+    result = yield from work.first(task)
+    for part in (*(work.CHECKS if checks else ()), *((work.headed,) if heads else ())):
+        result = yield from part(task, result)
     return result

@@ -28,10 +28,11 @@ SIZES = ("#dbeafe", "#93c5fd", "#60a5fa", "#2563eb")  # from frames to words
 
 def figure(result: Attribution) -> Figure:
     """All panels that the result can fill."""
+    known = result.controls
     panels = [panel for panel, there in (
-        (map_panel, True), (bars_panel, True), (deletion_panel, result.verdict), (insertion_panel, result.verdict),
-        (agreement_panel, len(result.vectors) > 2), (steady_panel, result.steady), (modes_panel, result.modes),
-        (heads_panel, result.heads),
+        (map_panel, True), (bars_panel, True), (deletion_panel, known.verdict), (insertion_panel, known.verdict),
+        (agreement_panel, len(result.vectors) > 2), (steady_panel, known.steady), (modes_panel, known.modes),
+        (heads_panel, known.heads),
     ) if there]  # fmt: skip
     rows = (len(panels) + 1) // 2
     made = draw.new_figure(13.0, 3.6 * rows)
@@ -75,10 +76,13 @@ def bars_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
     places = np.arange(len(result.labels))
     ax.axhline(0, color=QUIET, lw=0.6)
     ax.bar(places, result.own.scores, color=[TRAINED if s >= 0 else "#94a3b8" for s in result.own.scores], width=0.75)
-    for number, scores in enumerate(result.random_weights):
+    twins, repeats = (
+        () if rows is None else rows for rows in (result.controls.random_weights, result.controls.repeats)
+    )
+    for number, scores in enumerate(twins):
         name = "random weights" if number == 0 else None
         ax.plot(places, scores, ls="", marker="x", color=RANDOM, ms=5, label=name)
-    for number, scores in enumerate(result.repeats):
+    for number, scores in enumerate(repeats):
         name = "other random numbers" if number == 0 else None
         ax.plot(places, scores, ls="", marker="_", color=AGAINST, ms=9, mew=1.5, label=name)
     if len(places) <= draw.LARGEST_LABELLED // 2:
@@ -87,7 +91,7 @@ def bars_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
     else:
         ax.set_xlabel("piece, in the order of time")
     ax.set_ylabel(f"score ({result.unit})")
-    if len(result.random_weights) or len(result.repeats):
+    if len(twins) or len(repeats):
         ax.legend(fontsize=8, frameon=False, labelcolor=ink)
     _quiet(ax, ink, "Score of each piece")
 
@@ -103,7 +107,7 @@ def insertion_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
 
 
 def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> None:
-    verdict = result.verdict
+    known, verdict = result.controls, result.controls.verdict
     if len(verdict.random) > 1:
         grid = np.linspace(0, 1, 41)
         band = np.array([np.interp(grid, trial.share, getattr(trial, name)) for trial in verdict.random])
@@ -115,11 +119,11 @@ def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> No
             100 * verdict.energy.share, getattr(verdict.energy, name), color=AGAINST, ls="--", label="loudest first"
         )
     for trial, style, label in (
-        (result.longest, {"color": LENGTH, "ls": ":"}, "longest first"),
+        (known.longest, {"color": LENGTH, "ls": ":"}, "longest first"),
         (
-            result.crossed and result.crossed.own,
+            known.crossed and known.crossed.own,
             {"color": TRAINED, "ls": "-.", "lw": 1},
-            f"{result.crossed_with} instead",
+            f"{known.crossed_with} instead",
         ),
         (verdict.own, {"color": TRAINED, "marker": "o", "ms": 3}, "this map"),
     ):
@@ -132,12 +136,13 @@ def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> No
 
 def judgement(result: Attribution, name: str) -> str:
     """How much better than chance the area under a curve over time is, and how much better the longest first are."""
-    verdict, area = result.verdict, AREAS[name]
+    known, area = result.controls, AREAS[name]
+    verdict = known.verdict
     said = [f"z {text_of(verdict.z(area))}" + (f", {verdict.beaten(area):.0%} beaten" if verdict.random else "")]
-    if result.longest is not None:
-        said.append(f"longest first z {text_of(verdict.z(area, result.longest))}")
-    if result.crossed is not None:
-        said.append(f"{result.crossed_with} instead z {text_of(result.crossed.z(area))}")
+    if known.longest is not None:
+        said.append(f"longest first z {text_of(verdict.z(area, known.longest))}")
+    if known.crossed is not None:
+        said.append(f"{known.crossed_with} instead z {text_of(known.crossed.z(area))}")
     return "; ".join(said)
 
 
@@ -162,7 +167,7 @@ def agreement_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
 
 def steady_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
     """Agreement with the map of the same clip, slightly changed, beside loudness and random maps."""
-    steady = result.steady
+    steady = result.controls.steady
     places = np.arange(len(steady.variants))
     ax.axhline(0, color=QUIET, lw=0.6)
     for shift, values, colour, name in (
@@ -182,7 +187,7 @@ def steady_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
 
 def heads_panel(ax: Axes, result: Attribution, ink: str = INK, methods: Sequence[str] = METHODS) -> None:
     """Mean rank correlation between the maps of several heads, by method and size, with its controls."""
-    heads, rows = result.heads, [METHODS.index(method) for method in methods]
+    heads, rows = result.controls.heads, [METHODS.index(method) for method in methods]
     places, width = np.arange(len(rows)), 0.8 / len(heads.cuts)
     ax.axhline(0, color=QUIET, lw=0.6)
     marks = (  # number -> its name, marker, and colours that show on every bar and in both themes
@@ -219,18 +224,18 @@ def _above(ax: Axes, ink: str, columns: int = 2) -> None:
 
 def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
     """The scores with each replacement: how much of the map is the replacement's?"""
-    places = np.arange(len(result.labels))
-    width = 0.8 / len(result.modes)
+    places, modes, by = np.arange(len(result.labels)), result.controls.modes, result.controls.modes_method
+    width = 0.8 / len(modes)
     colours = ("#2563eb", "#d97706", "#059669", "#7c3aed", "#6b7280")
     ax.axhline(0, color=QUIET, lw=0.6)
-    for number, (mode, scores) in enumerate(result.modes.items()):
+    for number, (mode, scores) in enumerate(modes.items()):
         ax.bar(places - 0.4 + width * (number + 0.5), scores, width, color=colours[number % 5], label=mode)
     if len(places) <= draw.LARGEST_LABELLED // 2:
         labels = [label.replace("$", r"\$") for label in result.labels]
         ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_ylabel(f"score ({result.unit})")
     ax.legend(fontsize=7, frameon=False, labelcolor=ink, ncols=2)
-    _quiet(ax, ink, f"{result.modes_method[0].upper()}{result.modes_method[1:]}, by what stands in")
+    _quiet(ax, ink, f"{by[0].upper()}{by[1:]}, by what stands in")
 
 
 def text_of(value: float) -> str:

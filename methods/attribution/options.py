@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from methods.attribution.input_stability import VARIANTS
-from methods.core.explain.attribution_map import METHODS, TIME_LIMIT, Aggregate, Recipe
-from methods.core.explain.faithfulness import RANDOM_ORDERS
-from methods.core.explain.gradients import MOST_STEPS
+from methods.core.explain.attribution_map import METHODS, Aggregate, Recipe
 from methods.core.explain.perturb import MODES, Mode
 from methods.core.frames import Segment
 from methods.core.models.stages import Level, Window
@@ -33,32 +31,32 @@ SENSE = {  # what the annotations of `attribution.analyse` cannot say
 class Options:
     """How an attribution is made and tested; see `attribution.analyse`."""
 
-    target: str | None = None
-    wanted: str | None = None
-    occurrence: int | None = None
-    against: str | None = None
-    transcript: str | None = None
-    language: str | None = None
-    head: str | None = None
-    window: Window = "full"
-    pieces: Pieces = "words"
-    method: str = "leave one out"
-    level: Level = "log-mel"
-    aggregate: Aggregate = "sum"
-    replacement: Mode = "silence"
-    steps: int = MOST_STEPS
-    samples: int | None = None
-    seed: int = 0
-    share: float = 0.1
-    checks: bool = True
-    orders: int = RANDOM_ORDERS
-    compared: tuple[str, ...] = ("leave one out", "occlusion", "LIME", "input x gradient")
-    modes: tuple[Mode, ...] = tuple(MODES)
-    variants: tuple[str, ...] = tuple(VARIANTS)
-    random_seeds: tuple[int, ...] = (0, 1, 2)
-    heads: int = 0
-    phones: Sequence[Segment] | None = None
-    time_limit: float = TIME_LIMIT
+    target: str | None
+    wanted: str | None
+    occurrence: int | None
+    against: str | None
+    transcript: str | None
+    language: str | None
+    head: str | None
+    window: Window
+    pieces: Pieces
+    method: str
+    level: Level
+    aggregate: Aggregate
+    replacement: Mode
+    steps: int
+    samples: int | None
+    seed: int
+    share: float
+    checks: bool
+    orders: int
+    compared: tuple[str, ...]
+    modes: tuple[Mode, ...]
+    variants: tuple[str, ...]
+    random_seeds: tuple[int, ...]
+    heads: int
+    phones: Sequence[Segment] | None
+    time_limit: float
 
     @property
     def recipe(self) -> Recipe:

@@ -68,17 +68,27 @@ def _in_time(step: Step, end: float, seconds: float) -> None:
         )
 
 
-def within(steps: Steps[T], begin: float, end: float, partial: Any = None, name: str = "") -> Steps[T]:
+def within(
+    steps: Steps[T],
+    begin: float,
+    end: float,
+    partial: Any = None,
+    name: str = "",
+    *,
+    show: Callable[[Any], Any] | None = None,
+) -> Steps[T]:
     """A piece of work as a part of a larger one: its steps run from `begin` to `end`, under the part's name.
 
-    What can be shown of the whole, `partial`, comes with the first of them only: drawing takes a while.
+    What can be shown of the whole, `partial`, comes with the first of them only: drawing takes a while. `show` makes
+    it of what can be shown of the part, where that is worth drawing; else it gives None.
     """
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
             return stop.value
-        yield Step(begin + (end - begin) * step.done, f"{name}: {step.text}" if name else step.text, partial)
+        shown = partial if show is None or step.partial is None else show(step.partial)
+        yield Step(begin + (end - begin) * step.done, f"{name}: {step.text}" if name else step.text, shown)
         partial = None
 
 

@@ -1,7 +1,6 @@
 """The tab of ASR explanations: the frames that are enough, over the waveform and to listen to; and how few."""
 
 import html
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -94,7 +93,7 @@ def _chosen(result: AsrExplanation, values: Values) -> Explanation | None:
     return result.named(values["ranking"]) or next(iter(result.explanations), None)
 
 
-def drawn(result: AsrExplanation, values: Values) -> list[Any]:
+def drawn(result: AsrExplanation, values: Values) -> list[Values | str]:
     """A value for each output."""
     if not result.explanations:
         waiting = "<p class='quiet'>Comes after the random versions.</p>"

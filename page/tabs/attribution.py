@@ -1,7 +1,7 @@
 """The tab of attribution: the map on the clip's time axis, what is left of the answer, and the tests below it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -15,6 +15,7 @@ from methods.core.errors import UserError
 from methods.core.explain import attribution_map, perturb, targets
 from methods.core.explain.gradients import GRADIENT_METHODS
 from methods.core.explain.targets import Kind
+from methods.core.frames import Segment
 from methods.core.lenses import ctc_words
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
@@ -24,6 +25,7 @@ from page.tabs.attribution_output import drawn
 from page.technique_tab import technique_tab
 from page.widgets.sound_plot import SoundPlot
 
+Named = TypeVar("Named", Segment, target_places.Choice)
 MOST_WORDS = 80  # a 30 s clip of fast speech has some 80; links name a word by its number
 MOST_PLACES = {"token": 200, "language": 100, "class": 200}  # kind -> numbers that a link may hold, as “class:7”
 LONGEST_WORD = "0"
@@ -193,7 +195,7 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     kind = values["kind"] if values["kind"] in possible or not possible else possible[0]
     windows, with_heads = values["cut"] == "windows", values["tests"] == "heads"
     segments = session.words if windows else session.segments(units)
-    return attribution.analyse_in_steps(
+    return attribution.analyse.in_steps(
         session.clip,
         model,
         segments=segments or (() if windows and not model.writes_text else None),
@@ -230,7 +232,7 @@ def _chosen_word(session: Session, model: SpeechModel, kind: str, number: str) -
     return {"wanted": choice.wanted, "occurrence": choice.occurrence, "head": choice.head}
 
 
-def _numbered(found: Sequence[Any], place: int, what: str, who: str) -> Any:
+def _numbered(found: Sequence[Named], place: int, what: str, who: str) -> Named:
     if place >= len(found):
         names = ", ".join(each.label if hasattr(each, "label") else each.name for each in found[:12])
         raise UserError(
@@ -259,17 +261,13 @@ def status_line(result: Attribution, _values: Values) -> str:
 
 
 def _tests_told(result: Attribution) -> list[str]:
-    """What the tests say in short, and what of them is still to come."""
-    options, parts = result.provenance["options"], []
-    orders = len(result.verdict.random) if result.verdict else 0
-    if result.others and orders < options["orders"]:
+    """What the tests say in short."""
+    options, verdict, parts = result.provenance["options"], result.controls.verdict, []
+    orders = len(verdict.random) if verdict else 0
+    if result.controls.others and orders < options["orders"]:
         parts.append(f"{orders} of {options['orders']} random orders: more would take too long")
-    if result.verdict is not None:
+    if verdict is not None:
         parts.append(f"deletion by time, {orders} random orders: {judgement(result, 'deletion')}")
-    if options["checks"] and result.crossed is None:
-        parts.append("tests are being computed …")
-    if options["heads"] and "heads" not in result.refused and (result.heads is None or not result.heads.complete):
-        parts.append("heads are being trained and explained …")
     return parts
 
 

@@ -21,9 +21,10 @@ OFFER = (
 
 def shown(result: Attribution) -> str:
     """The experiment, or how to have it, or why it could not be had."""
-    if result.heads is not None:
-        return told(result.heads) + _pictures(result) + table(result.heads) + _left_out(result.heads)
-    reason = result.refused.get("heads")
+    heads = result.controls.heads
+    if heads is not None:
+        return told(heads) + _pictures(result) + table(heads) + _left_out(heads)
+    reason = result.controls.refused.get("heads")
     return f"<p class='quiet'>{html.escape(reason) if reason else OFFER}</p>"
 
 
@@ -43,7 +44,7 @@ def told(heads: SeedAgreement) -> str:
 
 def _pictures(result: Attribution) -> str:
     """Removal beside gradients; one above the other on a phone."""
-    heads, text, drawn = result.heads, figure.text_of, []
+    heads, text, drawn = result.controls.heads, figure.text_of, []
     for methods in (seed_agreement.REMOVAL, seed_agreement.GRADIENTS):
         rows = [heads.methods.index(method) for method in methods]
         means = "; ".join(

@@ -1,9 +1,10 @@
 """What the attribution tab draws: the map over time, the sounds and the answers to them, the tests."""
 
 import html
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from methods.attribution import figure
 from methods.attribution.result import Attribution, Played
@@ -28,23 +29,24 @@ BY_COUNT = (
 CLEAREST = 0.995  # quantile of the map's magnitudes at which its colours end
 
 
-def drawn(result: Attribution, _values: Values) -> tuple[Any, ...]:
+def drawn(result: Attribution, _values: Values) -> tuple[Values | str, ...]:
     """A value for each output; empty until it is measured."""
-    judged, untested = result.verdict is not None, "" if result.provenance["options"]["checks"] else UNTESTED
+    known, untested = result.controls, "" if result.provenance["options"]["checks"] else UNTESTED
+    judged = known.verdict is not None
     return (
         over_time(result),
-        "" if result.played is None else players(result, result.played),
+        "" if known.played is None else players(result, known.played),
         inline_svg(_panel(figure.deletion_panel, result), _told(result, "deletion")) if judged else "",
         inline_svg(_panel(figure.insertion_panel, result), _told(result, "insertion")) if judged else "",
         verdict_table(result) if judged else untested,
-        _agreement(result) if result.others else untested,
-        _steadiness(result) if result.steady else "",
-        _modes(result) if result.modes else untested,
+        _agreement(result) if known.others else untested,
+        _steadiness(result) if known.steady else "",
+        _modes(result) if known.modes else untested,
         attribution_heads.shown(result),
     )
 
 
-def _panel(draw: Any, result: Attribution) -> Any:
+def _panel(draw: Callable[[Axes, Attribution, str], None], result: Attribution) -> Callable[[Axes, str], None]:
     return lambda ax, ink: draw(ax, result, ink)
 
 
@@ -125,12 +127,13 @@ def verdict_table(result: Attribution) -> str:
          f"{v['beaten']:.0%}" if np.isfinite(v["beaten"]) else "n/a", text(v["crossed_z"]))
         for said, v in ((said, measured[name]) for name, said in MEASURED.items())
     ]  # fmt: skip
-    other = f"z with {result.crossed_with} instead" if result.crossed else "z with another sound instead"
+    known = result.controls
+    other = f"z with {known.crossed_with} instead" if known.crossed else "z with another sound instead"
     names = ("measure", "this map", "loudest first", "longest first", "random orders", "z", "z of loudest first",
              "z of longest first", "orders beaten", other)  # fmt: skip
     head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines)
-    steps = len(result.verdict.own.taken) - 1
+    steps = len(known.verdict.own.taken) - 1
     caption = f"Faithfulness, in {result.unit}; {steps} steps; z: standard deviations better than chance"
     table = f"<table class='prose'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
     scrolled = f"<div style='{attribution_heads.SCROLLED}'><div style='overflow-x:auto'>{table}</div></div>"
@@ -139,13 +142,14 @@ def verdict_table(result: Attribution) -> str:
 
 def _controls_told(result: Attribution) -> str:
     lines = []
-    if len(result.random_weights):
+    if result.controls.random_weights is not None:
         values = ", ".join(map(figure.text_of, result.forgets()))
         lines.append(f"Rank correlation with the same method on random weights (should be near 0): {values}.")
-    if len(result.repeats):
+    if result.controls.repeats is not None:
         values = ", ".join(map(figure.text_of, result.stability()))
         lines.append(f"Rank correlation with other random numbers (should be near 1): {values}.")
-    lines += [f"Left out: {html.escape(name)}. {html.escape(reason)}" for name, reason in result.refused.items()]
+    refused = result.controls.refused.items()
+    lines += [f"Left out: {html.escape(name)}. {html.escape(reason)}" for name, reason in refused]
     return "".join(f"<p class='quiet'>{line}</p>" for line in lines)
 
 
@@ -157,7 +161,7 @@ def _agreement(result: Attribution) -> str:
 
 
 def _steadiness(result: Attribution) -> str:
-    steady, text = result.steady, figure.text_of
+    steady, text = result.controls.steady, figure.text_of
     values = zip(steady.variants, steady.spearman, steady.pearson, steady.loudness_spearman, strict=True)
     told = "; ".join(f"{name} {text(rho)} (linear {text(r)}, loudness {text(loud)})" for name, rho, r, loud in values)
     summary = f"Rank correlation of the map with that of the changed clip: {told}. Random maps: 95 % lie below "
@@ -171,7 +175,7 @@ def _steadiness(result: Attribution) -> str:
 
 
 def _told(result: Attribution, name: str) -> str:
-    trial = result.verdict.own
+    trial = result.controls.verdict.own
     values = ", ".join(f"{value:.2f}" for value in getattr(trial, name))
     said = figure.judgement(result, name)
     return f"{name.capitalize()} curve of {result.own.method}: {values} {result.unit}. By time: {said}."
@@ -179,7 +183,7 @@ def _told(result: Attribution, name: str) -> str:
 
 def _modes(result: Attribution) -> str:
     """The scores by what stands in, and of which method they are."""
-    own, shown = result.own.method, result.modes_method
+    own, shown = result.own.method, result.controls.modes_method
     why = "takes too long to be run with each" if own in REMOVAL_METHODS else "takes nothing away"
     lead = f"<p>Shown for <strong>{html.escape(shown)}</strong>"
     lead += ".</p>" if shown == own else f", not for the map above: {html.escape(own)} {why}.</p>"
@@ -187,6 +191,6 @@ def _modes(result: Attribution) -> str:
 
 
 def _modes_told(result: Attribution) -> str:
-    tops = [f"{mode}: “{result.labels[int(np.argmax(v))]}”" for mode, v in result.modes.items()]
-    name = result.modes_method
+    tops = [f"{mode}: “{result.labels[int(np.argmax(v))]}”" for mode, v in result.controls.modes.items()]
+    name = result.controls.modes_method
     return f"{name[0].upper()}{name[1:]}, highest piece by what stands in. {'; '.join(tops)}."

@@ -1,7 +1,6 @@
 """The tab of spectrogram occlusion: the spectrogram, a word's map over it, and whether the map can be trusted."""
 
 import html
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -117,7 +116,7 @@ def plot_options(result: SpectrogramOcclusion, values: Values) -> Values:
     return {"level": "sentence"} if what == SENTENCE else {"level": "word", "number": int(what) - 1}
 
 
-def drawn(result: SpectrogramOcclusion, values: Values) -> list[Any]:
+def drawn(result: SpectrogramOcclusion, values: Values) -> list[Values | str]:
     """A value for each output."""
     chosen = plot_options(result, values)
     convergence = result.convergence(**chosen)

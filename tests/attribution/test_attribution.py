@@ -1,7 +1,7 @@
 """Attribution as a whole: cells and pieces, the analysis with its tests, bad input, one real model."""
 
 import io
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from inspect import signature
 from itertools import permutations
 from pathlib import Path
@@ -11,10 +11,10 @@ import pytest
 from tiny_intents import tiny_intents
 
 from methods import attribution
+from methods.attribution import work
 from methods.attribution.figure import judgement
 from methods.attribution.options import Options
 from methods.attribution.target_places import marked
-from methods.attribution.work import Work
 from methods.core.alignment.textgrid import read_textgrid
 from methods.core.audio import Clip, clip_from_samples, load_clip
 from methods.core.errors import UserError
@@ -76,32 +76,33 @@ def result(tiny_model, clip, segments):
 def test_result_holds_the_map_and_its_tests(result, clip):
     assert result.labels == ("a", "b", perturb.PAUSE, "c", "d")
     assert result.target == "“abc”" and result.unit == "nats"
-    assert len(result.verdict.random) == 3 and result.verdict.energy is not None
-    assert set(result.others) == {"loudness", "length", "LIME", "input x gradient"}
-    assert result.random_weights.shape == (2, 5) and result.random_maps.shape == (3, 5)
-    assert set(result.modes) == {"silence", "cut"}
-    np.testing.assert_allclose(result.modes["silence"], result.own.scores)
+    assert len(result.controls.verdict.random) == 3 and result.controls.verdict.energy is not None
+    assert set(result.controls.others) == {"loudness", "length", "LIME", "input x gradient"}
+    assert result.controls.random_weights.shape == (2, 5) and result.random_maps.shape == (3, 5)
+    assert set(result.controls.modes) == {"silence", "cut"}
+    np.testing.assert_allclose(result.controls.modes["silence"], result.own.scores)
     names, matrix = result.agreement()
     assert matrix.shape == (len(names),) * 2 and np.nanmax(np.abs(matrix)) <= 1 + 1e-12
     assert len(result.forgets()) == 2 and len(result.stability()) == 0
-    assert len(result.played.only.samples) == len(clip.samples)
-    played = result.played.strongest
-    assert result.played.share == pytest.approx(sum(p.end - p.start for p in played) / clip.seconds)
-    assert not any(values.flags.writeable for values in (result.own.scores, result.own.curve, result.random_weights))
+    assert len(result.controls.played.only.samples) == len(clip.samples)
+    played = result.controls.played.strongest
+    assert result.controls.played.share == pytest.approx(sum(p.end - p.start for p in played) / clip.seconds)
+    arrays = (result.own.scores, result.own.curve, result.controls.random_weights)
+    assert not any(values.flags.writeable for values in arrays)
     assert {"model", "weights_sha256", "clip_sha256", "options"} <= set(result.provenance)
     assert result.provenance["options"]["window"] == "clip"
 
 
 def test_the_longest_first_and_a_second_replacement_are_tried(result, tiny_model, clip):
     sizes = result.ends - result.starts
-    assert result.longest.order.tolist() == sorted(range(5), key=lambda piece: -round(sizes[piece], 9))
-    assert result.crossed_with == "white noise" and len(result.crossed.random) == 3
-    np.testing.assert_array_equal(result.crossed.own.order, result.verdict.own.order)
+    assert result.controls.longest.order.tolist() == sorted(range(5), key=lambda piece: -round(sizes[piece], 9))
+    assert result.controls.crossed_with == "white noise" and len(result.controls.crossed.random) == 3
+    np.testing.assert_array_equal(result.controls.crossed.own.order, result.controls.verdict.own.order)
     target = targets.build(
         clip, tiny_model, "word", wanted="abc", transcript="ab cd abc", language="en", window="clip"
     )
     noise = target.score(perturb.replaced(clip.samples, result.pieces, "white noise"))
-    assert result.crossed.own.deletion[[0, -1]] == pytest.approx([target.base, noise], abs=1e-4)
+    assert result.controls.crossed.own.deletion[[0, -1]] == pytest.approx([target.base, noise], abs=1e-4)
 
 
 def test_length_gains_nothing_in_the_area_over_time(result):
@@ -113,34 +114,38 @@ def test_length_gains_nothing_in_the_area_over_time(result):
     longest = trial(lambda kept: float(sizes[kept].sum()), ranking(sizes), sizes)
     assert longest.comprehensiveness == pytest.approx(max(each.comprehensiveness for each in made))
     # The title's z is that of the area, not that of the means over pieces.
+    known = result.controls
     for name, measure in (("deletion", "deletion_area"), ("insertion", "insertion_area")):
         said = judgement(result, name)
-        assert said.startswith(f"z {result.verdict.z(measure):.2f}, {result.verdict.beaten(measure):.0%} beaten")
-        assert f"longest first z {result.verdict.z(measure, result.longest):.2f}" in said
-        assert f"white noise instead z {result.crossed.z(measure):.2f}" in said
+        assert said.startswith(f"z {known.verdict.z(measure):.2f}, {known.verdict.beaten(measure):.0%} beaten")
+        assert f"longest first z {known.verdict.z(measure, known.longest):.2f}" in said
+        assert f"white noise instead z {known.crossed.z(measure):.2f}" in said
 
 
 def test_what_stands_in_is_tried_with_the_method_itself(tiny_model, clip, segments):
     options = {"segments": segments, "transcript": "ab cd abc", "language": "en", "window": "clip", "orders": 0,
                "random_seeds": (), "variants": (), "compared": (), "modes": ("silence", "mean")}  # fmt: skip
     found = attribution.analyse(clip, tiny_model, method="Shapley", **options)
-    assert found.modes_method == "Shapley" and "Shapley, mean" in found.table()
-    np.testing.assert_array_equal(found.modes["silence"], found.own.scores)
+    assert found.controls.modes_method == "Shapley" and "Shapley, mean" in found.table()
+    np.testing.assert_array_equal(found.controls.modes["silence"], found.own.scores)
     # Shapley values add up to what lies between all and nothing, with any replacement.
     target = targets.build(clip, tiny_model, "word", transcript="ab cd abc", language="en", window="clip")
     lost = target.base - target.score(perturb.replaced(clip.samples, found.pieces, "mean"))
-    assert found.modes["mean"].sum() == pytest.approx(lost, abs=1e-3)
+    assert found.controls.modes["mean"].sum() == pytest.approx(lost, abs=1e-3)
     gradient = attribution.analyse(clip, tiny_model, method="saliency", **options)
-    assert gradient.modes_method == "leave one out" and "leave one out, mean" in gradient.table()
+    assert gradient.controls.modes_method == "leave one out" and "leave one out, mean" in gradient.table()
 
 
 def test_where_the_method_is_slow_leave_one_out_stands_in(tiny_model, clip, segments):
     goal = targets.build(clip, tiny_model, "word", transcript="ab cd abc", language="en", window="clip")
-    work = Work(goal, Options(method="Shapley", modes=("silence", "mean"), window="clip"))
-    finish(work.first(tuple(segments)))
-    assert work._by_mode().method == "Shapley"
-    work.options = replace(work.options, time_limit=32 * goal.seconds)  # 2^5 choices once, but not within half of it
-    assert work._by_mode().method == "leave one out"
+    usual = {name: each.default for name, each in signature(attribution.analyse).parameters.items()}
+    usual = {name: usual[name] for name in (field.name for field in fields(Options))}
+    asked = Options(**{**usual, "method": "Shapley", "modes": ("silence", "mean"), "window": "clip"})
+    task = work.task(goal, asked, tuple(segments))
+    finish(work.first(task))
+    assert work.by_mode(task).method == "Shapley"
+    slow = replace(asked, time_limit=32 * goal.seconds)  # 2^5 choices once, but not within half of it
+    assert work.by_mode(replace(task, asked=slow)).method == "leave one out"
 
 
 def test_nobody_says_a_language_or_a_class(tiny_model, clip):
@@ -173,29 +178,29 @@ def test_leave_one_out_is_a_difference_of_two_scores(result, tiny_model, clip):
 
 
 def test_table_downloads_and_pictures(result):
-    table = result.table()
+    table, known = result.table(), result.controls
     pieces = table[table["part"] == "piece"]
     np.testing.assert_array_equal(pieces["score"], result.own.scores)
-    np.testing.assert_array_equal(pieces["score, 20 ms later"], result.steady.scores[0])
+    np.testing.assert_array_equal(pieces["score, 20 ms later"], known.steady.scores[0])
     steady = table[table["part"] == "input stability"]
     assert list(steady["variant"]) == ["20 ms later", "20 ms earlier", "noise at 40 dB SNR"]
-    np.testing.assert_array_equal(steady["spearman"], result.steady.spearman)
+    np.testing.assert_array_equal(steady["spearman"], known.steady.spearman)
     with np.load(io.BytesIO(downloads.npz(result))) as kept:
-        np.testing.assert_array_equal(kept["steady_pearson"], result.steady.pearson)
-        np.testing.assert_array_equal(kept["longest_insertion"], result.longest.insertion)
-        np.testing.assert_array_equal(kept["crossed_own_insertion"], result.crossed.own.insertion)
-        assert kept["played_score_loudest"] == result.played.score_loudest
-    assert result.modes_method == "leave one out"
+        np.testing.assert_array_equal(kept["steady_pearson"], known.steady.pearson)
+        np.testing.assert_array_equal(kept["longest_insertion"], known.longest.insertion)
+        np.testing.assert_array_equal(kept["crossed_own_insertion"], known.crossed.own.insertion)
+        assert kept["played_score_loudest"] == known.played.score_loudest
+    assert known.modes_method == "leave one out"
     assert {"LIME", "loudness", "leave one out, cut", "random_weights_1", "random_map_2"} <= set(table)
     assert result.provenance["clip_sha256"].encode() in downloads.csv(result)
     tested, curves = table[table["part"] == "faithfulness"], table[table["part"] == "curve"]
     own = tested.set_index("measure").loc["deletion_area"]
-    assert own["longest_z"] == pytest.approx(result.verdict.z("deletion_area", result.longest))
-    assert own["crossed"] == result.crossed.own.deletion_area
-    for name, tried in (("longest first", result.longest), ("this map, judged with white noise", result.crossed.own)):
+    assert own["longest_z"] == pytest.approx(known.verdict.z("deletion_area", known.longest))
+    assert own["crossed"] == known.crossed.own.deletion_area
+    for name, tried in (("longest first", known.longest), ("this map, judged with white noise", known.crossed.own)):
         np.testing.assert_array_equal(curves[curves["order"] == name]["deletion"], tried.deletion)
     heard = table[table["part"] == "played"].set_index("sound")
-    assert heard.loc["loudest part only", "target"] == result.played.score_loudest
+    assert heard.loc["loudest part only", "target"] == known.played.score_loudest
     figure = attribution.plot(result)
     titles = [ax.get_title() for ax in figure.axes]
     assert any("Deletion" in name and "beaten" in name for name in titles)
@@ -205,13 +210,13 @@ def test_table_downloads_and_pictures(result):
 
 
 def test_the_map_comes_before_its_tests(tiny_model, clip, segments):
-    steps = attribution.analyse_in_steps(
+    steps = attribution.analyse.in_steps(
         clip, tiny_model, segments=segments, transcript="ab cd abc", language="en", window="clip",
         method="input x gradient", level="embedding", orders=1, random_seeds=(), modes=(), compared=(),
     )  # fmt: skip
     seen = list(steps)
     first = next(step for step in seen if step.partial is not None)
-    assert first.partial.verdict is None and first.done < 0.3
+    assert first.partial.controls.verdict is None and first.done < 0.3
     assert attribution.plot(first.partial)  # whatever is there can be drawn
     assert [step.done for step in seen] == sorted(step.done for step in seen)
 
@@ -229,10 +234,11 @@ def test_log_mel_map_adds_up_with_what_lies_outside(tiny_model, clip, segments):
     assert found.own.scores.sum() == pytest.approx(found.own.map.sum())
 
 
-def test_analyse_and_its_options_have_the_same_defaults():
-    shown = {name: p.default for name, p in signature(attribution.analyse).parameters.items() if name not in
-             ("clip", "model", "segments")}  # fmt: skip
-    assert shown == {field.name: field.default for field in fields(Options)}
+def test_an_option_is_declared_once():
+    """`Options` holds what `analyse` takes; the defaults stand in `analyse` alone."""
+    shown = [name for name in signature(attribution.analyse).parameters if name not in ("clip", "model", "segments")]
+    assert shown == [field.name for field in fields(Options)]
+    assert all(field.default is MISSING for field in fields(Options))
 
 
 def test_what_cannot_be_done_is_one_sentence(tiny_model, clip, segments):
@@ -266,9 +272,9 @@ def test_a_rival_or_control_that_is_refused_does_not_take_the_map_away(tiny_mode
         clip, tiny_model, segments=segments, transcript="ab cd abc", language="en", window="clip", orders=0,
         random_seeds=(0, 1), modes=(), variants=(), compared=("LIME", "input x gradient"),
     )  # fmt: skip
-    assert set(found.refused) == {"LIME", "random weights, seed 0", "random weights, seed 1"}
-    assert found.random_weights.shape == (0, 5) and "LIME" not in found.others
-    assert "input x gradient" in found.others
+    assert set(found.controls.refused) == {"LIME", "random weights, seed 0", "random weights, seed 1"}
+    assert found.controls.random_weights is None and "LIME" not in found.controls.others
+    assert "input x gradient" in found.controls.others
 
 
 def test_windows_need_no_words(tiny_model, clip):
@@ -293,5 +299,6 @@ def test_a_spoken_word_is_found_where_it_is_said():
         variants=(),
     )  # fmt: skip
     assert found.labels[int(found.own.scores.argmax())] == "phone" and found.words == (words[4],)
-    assert found.mixing[:, found.labels.index("phone")].min() > 0.5  # value zeroing finds it too
-    assert "phone" in found.played.answer_only.lower() and "phone" not in found.played.answer_without.lower()
+    assert found.controls.mixing[:, found.labels.index("phone")].min() > 0.5  # value zeroing finds it too
+    played = found.controls.played
+    assert "phone" in played.answer_only.lower() and "phone" not in played.answer_without.lower()

@@ -313,12 +313,15 @@ def test_the_part_of_the_tab(toy, tiny_model, clip, segments):
         clip, tiny_model, segments=segments, transcript="ab cd abc", language="en", window="clip", checks=False
     )
     assert "Choose “the map, and heads of our own”" in attribution_heads.shown(found)
-    assert "&lt;b&gt;" in attribution_heads.shown(replace(found, refused={"heads": "<b>"}))
-    shown = attribution_heads.shown(replace(found, heads=toy[0]))
+    assert "&lt;b&gt;" in attribution_heads.shown(
+        replace(found, controls=replace(found.controls, refused={"heads": "<b>"}))
+    )
+    with_heads = replace(found, controls=replace(found.controls, heads=toy[0]))
+    shown = attribution_heads.shown(with_heads)
     assert "3 linear heads" in shown and shown.count("<tr>") == 11 and "n/a, phones: The times" in shown
-    table = replace(found, heads=toy[0]).table()
+    table = with_heads.table()
     assert (table["part"] == "heads").sum() == 10
-    assert attribution.plot(replace(found, heads=toy[0]))
+    assert attribution.plot(with_heads)
 
 
 def test_heads_on_request(toy, tiny_model, clip, segments, monkeypatch):
@@ -333,12 +336,13 @@ def test_heads_on_request(toy, tiny_model, clip, segments, monkeypatch):
 
     monkeypatch.setattr(seed_agreement, "measure", measured)
     found = attribution.analyse(clip, tiny_model, segments=segments, phones=segments[:2], **options)
-    assert found.heads is toy[0] and asked["count"] == 3
+    assert found.controls.heads is toy[0] and asked["count"] == 3
     assert tuple(asked["words"]) == segments and asked["phones"] == segments[:2]
     assert found.provenance["options"]["phones"] == [["a", 0.0, 0.22], ["b", 0.22, 0.3]]
     with np.load(io.BytesIO(downloads.npz(found)), allow_pickle=False) as kept:
         np.testing.assert_array_equal(kept["heads_numbers_spearman"], toy[0].numbers["spearman"])
         assert all(kept[name].dtype != object for name in kept.files)
     found = attribution.analyse(clip, tiny_model, segments=segments, pieces="phones", seed=1, **options)
-    assert found.heads is None and found.refused["heads"] == "no heads here" and len(found.own.scores)
+    assert found.controls.heads is None and found.controls.refused["heads"] == "no heads here"
+    assert len(found.own.scores)
     assert asked["words"] == () and tuple(asked["phones"]) == segments

@@ -46,8 +46,9 @@ def test_what_is_measured_is_drawn_and_the_rest_is_empty(result):
     )
     assert "Rank correlation of the map with that of the changed clip: 20 ms later" in shown[6]
     assert "Choose “the map, and heads of our own”" in shown[8]
-    early = replace(result, played=None, verdict=None, longest=None, crossed=None, others={}, modes={}, mixing=None,
-                    steady=None)  # fmt: skip
+    known = replace(result.controls, played=None, verdict=None, longest=None, crossed=None, others={}, modes={},
+                    mixing=None, steady=None)  # fmt: skip
+    early = replace(result, controls=known)
     plot, *rest, offer = attribution_output.drawn(early, {})
     assert plot["rows"] and rest == [""] * 7 and "Choose" in offer
     options = {**result.provenance["options"], "checks": False}
@@ -65,9 +66,10 @@ def test_plot_rows_are_map_curve_pieces_and_methods(result):
 
 def test_status_says_what_is_not_the_usual_input(result):
     assert "clip-only window: not the input" in attribution_tab.status_line(result, {})
-    assert "being computed" not in attribution_tab.status_line(result, {})
-    assert "being computed" in attribution_tab.status_line(replace(result, crossed=None), {})
-    z = result.verdict.z("deletion_area")
+    early = replace(result, controls=replace(result.controls, crossed=None))
+    for shown in (result, early):  # the shell says for all tabs what is still to come
+        assert "being computed" not in attribution_tab.status_line(shown, {})
+    z = result.controls.verdict.z("deletion_area")
     assert f"deletion by time, 2 random orders: z {z:.2f}" in attribution_tab.status_line(result, {})
 
 
@@ -86,7 +88,7 @@ def test_status_says_what_the_map_starts_from(result):
 
 
 def test_words_of_the_clip_are_shown_as_text(result):
-    played = replace(result.played, answer_only="<script>alert(1)</script>")
+    played = replace(result.controls.played, answer_only="<script>alert(1)</script>")
     table = attribution_output.players(replace(result, target="<b>"), played)
     assert "<script>" not in table and "&lt;script&gt;" in table and "&lt;b&gt;" in table
 
