@@ -33,7 +33,7 @@ from methods.core import mixing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
 from methods.core.mixing import STACKS, MixingMap, Passage, figure
-from methods.core.mixing.zeroing import site_distances, site_distances_in_steps
+from methods.core.mixing.zeroing import site_distances_in_steps
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis, check_options, options_of
@@ -51,15 +51,6 @@ class AgainstTheMean(Site):
 
     def taken(self, keys: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         return self.value[:, keys] - self.value[:, : self.own_keys].mean(1, keepdim=True)
-
-
-def mean_distances(site: Site, rows: Sequence[range], columns: Sequence[range]) -> np.ndarray:
-    """(rows, columns) as `zeroing.site_distances`, but the values of a group become the mean of the clip's own values.
-
-    The silence that Whisper appends to a clip is not in the mean. In a decoder's self-attention the mean runs over all
-    tokens, later ones included; rows before the ablated token still cannot change.
-    """
-    return site_distances(AgainstTheMean(**vars(site)), rows, columns)
 
 
 Per = Literal["segment", "frame"]

@@ -273,15 +273,6 @@ def _at(seconds: float) -> int:
 # The morph
 
 
-def steps_between(clip_a: Clip, clip_b: Clip, count: int) -> tuple[Clip, ...]:
-    """`count` clips from one whole clip to another: see `morph`."""
-    pieces = morph(clip_a.samples.astype(np.float64), clip_b.samples.astype(np.float64), count)
-    return tuple(
-        clip_from_samples(piece, SAMPLE_RATE, f"{clip_a.name} to {clip_b.name} {w:.2f}")
-        for piece, w in zip(pieces, np.linspace(0, 1, count), strict=True)
-    )
-
-
 def morph(a: np.ndarray, b: np.ndarray, count: int) -> np.ndarray:
     """(count, samples of a): a spectral morph, good enough to play with and no substitute for resynthesis.
 

@@ -21,7 +21,6 @@ from methods.core.models import whisper
 from methods.core.models.sites import Site, Stack
 from methods.core.models.speech_model import SpeechModel
 from methods.core.speech.words import bare_word, find_words, plain_word, text_words
-from methods.cue_contribution.spelling import Listener
 from methods.cue_contribution.stretches import nearest_stretches
 
 SCORES = ("attention", "norm", "value zeroing")
@@ -207,19 +206,11 @@ def spelled(model: SpeechModel, word: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Homophone:
-    """A word of an English text that could be spelled otherwise, and how likely the model finds each spelling."""
+    """A word of an English text that could be spelled otherwise."""
 
     word: str
     position: int  # among the words of the text, from 0
     spellings: tuple[str, ...]  # the text's own first
-    logprobs: tuple[float, ...] = ()  # natural log-probability of each spelling after the text before it
-    whole: tuple[float, ...] = ()  # the same of the spelling and all that follows in the text, end included
-
-    @property
-    def probabilities(self) -> tuple[float, ...]:
-        """What the spellings would get if the model had to choose among them, given the text before."""
-        shares = np.exp(np.array(self.logprobs) - max(self.logprobs))
-        return tuple((shares / shares.sum()).tolist())
 
 
 def find_homophones(text: str) -> tuple[Homophone, ...]:
@@ -236,32 +227,3 @@ def find_homophones(text: str) -> tuple[Homophone, ...]:
 
 def _cased(word: str, like: str) -> str:
     return word[:1].upper() + word[1:] if like[:1].isupper() else word
-
-
-def score_homophones(clip: Clip, model: SpeechModel, transcript: str | None = None) -> tuple[Homophone, ...]:
-    """How likely does the model find each spelling of the homophones in an English text, at its place in the clip?
-
-    The text is the model's own unless given. Raises UserError for a model without a decoder.
-    """
-    heard = models.transcribe(clip, model, text=transcript, language="en" if model.decoding.languages else None)
-    listener = Listener(model, models.encoder_states(clip, model).output)
-    words, ends = heard.text.split(), (model.decoding.end,)
-
-    def score(before: tuple[int, ...], ids: tuple[int, ...]) -> float:
-        return float(listener.logprobs(before, ids).sum())
-
-    scored = []
-    for item in find_homophones(heard.text):
-        head = " ".join(words[: item.position])
-        before = heard.prompt + (spelled(model, head) if head else ())
-        tail = [_replaced(words[item.position], item.word, new) for new in item.spellings]
-        rests = [spelled(model, " ".join([new, *words[item.position + 1 :]])) + ends for new in tail]
-        first = tuple(score(before, spelled(model, new)) for new in item.spellings)
-        whole = tuple(score(before, rest) for rest in rests)
-        scored.append(Homophone(item.word, item.position, item.spellings, first, whole))
-    return tuple(scored)
-
-
-def _replaced(written: str, word: str, other: str) -> str:
-    """The word as written, punctuation kept, with another spelling."""
-    return written.replace(word, other, 1)

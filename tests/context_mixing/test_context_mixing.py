@@ -19,7 +19,7 @@ from methods.core.mixing.zeroing import site_distances
 from methods.core.models import load_model
 from methods.core.models.whisper.sites import decoder_pass, encoder_pass
 from methods.core.statistics.correlation import rank_correlation
-from methods.value_zeroing import mean_distances
+from methods.value_zeroing import AgainstTheMean
 from reference import Call, cosine_distance, final_norm, record_calls
 from tiny import tiny_features, tiny_whisper
 
@@ -262,7 +262,7 @@ def test_mean_ablation_equals_the_library_with_averaged_values(folding, monkeypa
             (decoder.cross_sites, tokens, SPANS, oracle(stacks[1], written, "encoder_attn", SPANS, tokens, OWN)),
         )
         for sites, rows, columns, expected in cases:
-            found = np.stack([mean_distances(site, rows, columns) for site in sites])
+            found = np.stack([site_distances(AgainstTheMean(**vars(site)), rows, columns) for site in sites])
             # As value zeroing against its oracle: 1 - cos in float64 is good to some eps absolutely.
             np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-14)
             zeroed = np.stack([site_distances(site, rows, columns) for site in sites])
@@ -274,5 +274,7 @@ def test_equal_values_lose_nothing_to_their_mean():
     site = encoder_pass(tiny_whisper(seed=5, double=True), tiny_features(1, double=True), own=OWN).sites[0]
     flat = replace(site, value=site.value[:, :1].expand_as(site.value).contiguous())
     with torch.no_grad():
-        assert (mean_distances(flat, SPANS, SPANS) < 1e-25).all()  # (a few eps)², as the mean is rounded
+        assert (
+            site_distances(AgainstTheMean(**vars(flat)), SPANS, SPANS) < 1e-25
+        ).all()  # (a few eps)², as the mean is rounded
         assert (site_distances(flat, SPANS, SPANS) > 1e-8).all()

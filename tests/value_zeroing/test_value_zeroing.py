@@ -9,8 +9,9 @@ from methods import value_zeroing
 from methods.core import mixing
 from methods.core.errors import UserError
 from methods.core.mixing import zeroing
+from methods.core.mixing.zeroing import site_distances
 from methods.core.models.whisper.sites import decoder_pass, encoder_pass
-from methods.value_zeroing import mean_distances
+from methods.value_zeroing import AgainstTheMean
 from reference import value_zeroing_cross, value_zeroing_decoder, value_zeroing_encoder
 from tiny import tiny_features, tiny_whisper
 
@@ -175,7 +176,7 @@ def test_mean_ablation_is_that_of_the_core(clip, tiny_model, segments):
     passage = mixing.passage(clip, tiny_model, segments=segments, transcript="ab cd", language="en")
     for stack in ("encoder", "decoder", "cross"):
         rows, columns = passage.groups(stack)
-        expected = [mean_distances(site, rows, columns) for site in passage.sites(stack)]
+        expected = [site_distances(AgainstTheMean(**vars(site)), rows, columns) for site in passage.sites(stack)]
         np.testing.assert_array_equal(getattr(mean, stack), expected)
         assert np.abs(getattr(mean, stack) - getattr(zero, stack)).max() > 1e-4
     assert "mean" in value_zeroing.view(mean).title
