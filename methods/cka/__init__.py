@@ -17,8 +17,8 @@ decide it. It says nothing about what can be read off: see probing. Frames of on
 (doi 10.1214/14-AOS1255) for the debiased form.
 """
 
-from methods.cka.analysis import SENSE, analyse, analyse_in_steps
+from methods.cka.analysis import SENSE, analyse
 from methods.cka.figure import ESTIMATORS, plot
-from methods.cka.result import Cka
+from methods.cka.result import Cka, CkaControls
 
-__all__ = ["ESTIMATORS", "SENSE", "Cka", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["ESTIMATORS", "SENSE", "Cka", "CkaControls", "analyse", "plot"]

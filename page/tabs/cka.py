@@ -87,7 +87,7 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return cka.analyse_in_steps(
+    return cka.analyse.in_steps(
         material(session, values["corpus"]),
         model,
         other=None if values["other"] in (None, NOBODY) else values["other"],
@@ -150,7 +150,8 @@ def targets_told(result: Cka, estimator: str) -> str:
 def same_told(result: Cka) -> str:
     """Layer 0 against the others, in words."""
     first = ", ".join(f"{value:.2f}" for value in result.debiased[:, 0])
-    untrained = ", ".join(f"{value:.2f}" for value in result.random_same.mean(0)) if len(result.random_same) else ""
+    twins = None if result.controls is None else result.controls.random_same
+    untrained = "" if twins is None else ", ".join(f"{value:.2f}" for value in twins.mean(0))
     return f"Each layer with layer 0: {first}." + (f" With itself untrained: {untrained}." if untrained else "")
 
 
@@ -169,4 +170,4 @@ def status_line(result: Cka, _values: Values) -> str:
     parts += [f"not in these recordings: {', '.join(left)}"] if left else []
     parts += ["no intervals with fewer than 3 recordings"] if result.recordings < 3 else []
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)
