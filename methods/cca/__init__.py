@@ -18,8 +18,8 @@ values are lower bounds that grow with data, so compare layers, not corpora. One
 1806.05759) for PWCCA; Pasad, Chou & Livescu, ASRU 2021 (arXiv 2107.04734) for speech and the scoring protocol.
 """
 
-from methods.cca.analysis import NAMES, SENSE, analyse, analyse_in_steps
+from methods.cca.analysis import NAMES, SENSE, analyse
 from methods.cca.figure import plot
-from methods.cca.result import Cca
+from methods.cca.result import Cca, CcaControls
 
-__all__ = ["NAMES", "SENSE", "Cca", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["NAMES", "SENSE", "Cca", "CcaControls", "analyse", "plot"]
