@@ -17,8 +17,8 @@ point-biserial correlation with labels stays small even where words are told apa
 1906.01543) for strings and trees; Chrupała, Higy & Alishahi, ACL 2020 (arXiv 2004.07070) for speech; Mantel 1967.
 """
 
-from methods.rsa.analysis import SENSE, analyse, analyse_in_steps
+from methods.rsa.analysis import SENSE, analyse
 from methods.rsa.figure import plot
-from methods.rsa.result import KINDS, Rsa
+from methods.rsa.result import KINDS, Rsa, RsaControls
 
-__all__ = ["KINDS", "SENSE", "Rsa", "analyse", "analyse_in_steps", "plot"]
+__all__ = ["KINDS", "SENSE", "Rsa", "RsaControls", "analyse", "plot"]

@@ -101,7 +101,7 @@ def _outputs(heard: dict[str, Any]) -> tuple[gr.components.Component, ...]:
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
-    return rsa.analyse_in_steps(
+    return rsa.analyse.in_steps(
         corpus_area.chosen(session, values["corpus"]),
         model,
         unit=values["unit"],
@@ -221,8 +221,10 @@ def told(result: Rsa, number: int, kind: str) -> str:
     """The curve in words, for screen readers."""
     values = getattr(result, kind)[number]
     layers = ", ".join(f"layer {name} {v:.2f}" for name, v in zip(curves.short(result.layers), values, strict=True))
-    seeds = result.random[:, int(kind == "partial"), number]
-    untrained = f"; random weights {', '.join(f'{v:.2f}' for v in seeds.mean(0))}" if len(seeds) else ""
+    untrained = ""
+    if result.controls is not None and result.controls.random is not None:
+        seeds = result.controls.random[:, int(kind == "partial"), number]
+        untrained = f"; random weights {', '.join(f'{v:.2f}' for v in seeds.mean(0))}"
     return f"Agreement of the layers with “{result.references[number]}”: {layers}{untrained}."
 
 
@@ -242,8 +244,10 @@ def status_line(result: Rsa, values: Values) -> str:
     """What is on screen, in one line."""
     origin = result.provenance
     number, layer = result.references.index(values["reference"]), values["layer"]
-    score, p = (getattr(result, f"{values['kind']}{end}")[number, layer] for end in ("", "_p"))
-    sure = "" if np.isnan(p) else f", p = {p:.3f} by shuffling items"
+    kind = values["kind"]
+    score, sure = getattr(result, kind)[number, layer], ""
+    if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
+        sure = f", p = {p:.3f} by shuffling items"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",
@@ -254,4 +258,4 @@ def status_line(result: Rsa, values: Values) -> str:
     lacking = [name for name in rsa_items.REFERENCES if name not in result.references]
     parts += [f"the same for all items, or not there: {', '.join(lacking)}"] if lacking else []
     parts += [origin["options"]["features_note"]] if origin["options"]["features_note"] else []
-    return " · ".join(parts if result.done else [*parts, "the controls are being computed …"])
+    return " · ".join(parts)
