@@ -35,22 +35,21 @@ from methods.core.frames import FRAME_SAMPLES, FrameGrid, Segment
 from methods.core.lenses import ctc, ctc_layers
 from methods.core.lenses.ctc_layers import Head
 from methods.core.models.speech_model import SpeechModel, Vocabulary
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
+from methods.core.results import Result, provenance, read_only
 from methods.core.speech import edits
 
 Against = Literal["top", "reference"]
 SHOWN = 0.2  # a symbol is drawn if its probability is higher than this in any frame of any layer
 
 
-@dataclass(frozen=True, eq=False)
-class CtcLens:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CtcLens(Result):
     """What a CTC head reads off every layer; layer 0 is what block 1 reads. Logarithms are natural."""
 
     log_probabilities: np.ndarray  # (layers, frames, symbols) raw lens: the last layer's head on every layer
     tuned_log_probabilities: np.ndarray | None  # (layers, frames, symbols) each layer's own head; None: there is none
-    random: tuple["CtcLens", ...]  # random-weights encoders under the trained head, one per seed; raw lens only
     shuffles: np.ndarray  # (seeds, symbols) int, the label that each output gets in the shuffled control
     layers: tuple[str, ...]  # (layers,) names
     times: np.ndarray  # (frames,) s, frame centres
@@ -64,7 +63,7 @@ class CtcLens:
     labels: tuple[str, ...]  # (segments,)
     starts: np.ndarray  # (segments,) s
     ends: np.ndarray  # (segments,) s
-    provenance: dict[str, Any]
+    random: tuple["CtcLens", ...] = ()  # random-weights encoders under the trained head, one per seed; raw lens only
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -184,6 +183,7 @@ class CtcLens:
         return pd.DataFrame(columns)
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -194,7 +194,7 @@ def analyse(
     unit: str | None = None,
     reference: str | Sequence[str] | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> CtcLens:
+) -> Steps[CtcLens]:
     """Which symbols can a CTC head read off each layer, and when?
 
     `unit` chooses among our heads for whisper-tiny.en ("phones" or "characters"). `reference` is what was really said:
@@ -202,36 +202,36 @@ def analyse(
     `segments` are kept for asking after a symbol in one of them. `language` has no influence: a head knows only one.
     Raises UserError for a model without a CTC head. Source: P(v | t, l) = softmax(W norm(h_t^l) + b).
     """
-    options = {"segments": segments, "transcript": transcript, "unit": unit, "reference": reference}
-    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[CtcLens]:
-    """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
     yield Step(0.0, f"{model.id}, trained weights")
-    head = ctc_layers.head_of(model, options.get("unit"))
-    options = {**options, "random_seeds": list(random_seeds)}
-    result, twins = _measure(clip, model, head, options), []
+    head = ctc_layers.head_of(model, unit)
+    asked = _Asked(tuple(segments or ()), transcript, reference, tuple(random_seeds))
+    result, twins = _measure(clip, model, head, asked), []
     for number, seed in enumerate(random_seeds):
         yield Step((number + 1) / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
-        twin = _measure(clip, models.random_twin(model, seed), head, options)
+        twin = _measure(clip, models.random_twin(model, seed), head, asked)
         twins.append(replace(twin, tuned_log_probabilities=None))
     return replace(result, random=tuple(twins))
 
 
-def _measure(clip: Clip, model: SpeechModel, head: Head, options: dict[str, Any]) -> CtcLens:
+@dataclass(frozen=True)
+class _Asked:
+    """The options that every encoder's measurement needs."""
+
+    segments: tuple[Segment, ...]
+    transcript: str | None
+    reference: str | Sequence[str] | None
+    random_seeds: tuple[int, ...]
+
+
+def _measure(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> CtcLens:
     raw, normed = ctc_layers.lens_states(clip, model)
-    grid, segments, vocabulary = models.frame_grid(clip, model), options.get("segments") or (), head.vocabulary
-    said = options.get("reference") or (options.get("transcript") if vocabulary.joint == "" else None)
+    grid, vocabulary = models.frame_grid(clip, model), head.vocabulary
+    said = asked.reference or (asked.transcript if vocabulary.joint == "" else None)
     tuned = None if head.own is None else [head.own(states, layer) for layer, states in enumerate(raw)]
     return CtcLens(
         log_probabilities=read_only([head.top(states) for states in normed], np.float32),
         tuned_log_probabilities=None if tuned is None else read_only(tuned, np.float32),
-        random=(),
-        shuffles=_shuffles(vocabulary, options["random_seeds"]),
+        shuffles=_shuffles(vocabulary, asked.random_seeds),
         layers=models.encode(clip, model).layer_names,
         times=read_only(grid.times),
         symbols=vocabulary.labels,
@@ -241,18 +241,19 @@ def _measure(clip: Clip, model: SpeechModel, head: Head, options: dict[str, Any]
         unit=head.unit,
         head=head.label,
         reference=ctc_layers.reference_symbols(head, said) if said else None,
-        labels=tuple(segment.label for segment in segments),
-        starts=read_only([segment.start for segment in segments]),
-        ends=read_only([segment.end for segment in segments]),
-        provenance=_origin(clip, model, head, options),
+        labels=tuple(segment.label for segment in asked.segments),
+        starts=read_only([segment.start for segment in asked.segments]),
+        ends=read_only([segment.end for segment in asked.segments]),
+        provenance=_origin(clip, model, head, asked),
     )
 
 
-def _origin(clip: Clip, model: SpeechModel, head: Head, options: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: options.get(name) for name in ("transcript", "reference", "random_seeds")}
-    kept["segments"] = [[segment.label, segment.start, segment.end] for segment in options.get("segments") or ()]
-    kept |= {"unit": head.unit, "head": head.label, "transcript_given": bool(kept["transcript"])}
-    return provenance("CTC lens", clip, model, seed=model.seed, **kept)
+def _origin(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> dict[str, Any]:
+    return provenance(
+        "CTC lens", clip, model, seed=model.seed, transcript=asked.transcript, reference=asked.reference,
+        random_seeds=list(asked.random_seeds), segments=[[s.label, s.start, s.end] for s in asked.segments],
+        unit=head.unit, head=head.label, transcript_given=bool(asked.transcript),
+    )  # fmt: skip
 
 
 def _shuffles(vocabulary: Vocabulary, seeds: Sequence[int]) -> np.ndarray:
