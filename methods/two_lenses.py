@@ -20,7 +20,7 @@ Zuidema & Jumelet, DecoderLens, Findings of NAACL 2024 (arXiv 2310.03686).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -42,9 +42,9 @@ from methods.core.lenses.ctc_layers import Head
 from methods.core.models import whisper
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.whisper import sites
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish
-from methods.core.results import provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps
+from methods.core.results import Result, provenance, read_only
 from methods.core.speech import edits
 
 Lens = Literal["symbols", "words"]
@@ -52,8 +52,8 @@ LENSES: dict[Lens, str] = {"symbols": "CTC lens: symbols", "words": "DecoderLens
 SHORTEST_CAP = 32  # tokens that every layer may write at least
 
 
-@dataclass(frozen=True, eq=False)
-class TwoLenses:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TwoLenses(Result):
     """Everything that both lenses found, one entry per symbol or word, layer after layer."""
 
     lens: np.ndarray  # (found,) str, "symbols" or "words"
@@ -70,8 +70,7 @@ class TwoLenses:
     spoken: tuple[str, ...]  # (segments,) what is said, if it is known
     starts: np.ndarray  # (segments,) s
     ends: np.ndarray  # (segments,) s
-    random: tuple["TwoLenses", ...]  # random-weights encoders under the trained heads and decoder
-    provenance: dict[str, Any]
+    random: tuple["TwoLenses", ...] = ()  # random-weights encoders under the trained heads and decoder
 
     @property
     def lenses(self) -> tuple[Lens, ...]:
@@ -96,6 +95,7 @@ class TwoLenses:
         return pd.concat(parts, ignore_index=True)
 
 
+@analysis()
 def analyse(
     clip: Clip,
     model: SpeechModel,
@@ -104,68 +104,72 @@ def analyse(
     language: str | None = None,
     unit: str | None = None,
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> TwoLenses:
+) -> Steps[TwoLenses]:
     """Which symbols and which words can be read off each layer, and when?
 
     `unit` chooses among our heads for whisper-tiny.en ("phones" or "characters"); each layer is read by its own head
     where there are such heads. `segments` are what is really said, to be shown beside. Raises UserError for a model
     that has neither a CTC head nor a decoder.
     """
-    options = {"segments": segments, "language": language, "unit": unit}
-    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, **options))
-
-
-def analyse_in_steps(
-    clip: Clip, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[TwoLenses]:
-    """`analyse`, one encoder after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds})
     yield Step(0.0, f"{model.id}, every layer")
-    head = ctc_layers.head_of(model, options.get("unit")) if ctc_layers.units(model) else None
+    head = ctc_layers.head_of(model, unit) if ctc_layers.units(model) else None
     if head is None and not model.writes_text:
         raise UserError(
             f"{model.id} has neither a CTC head nor a decoder; choose whisper-tiny.en, which shows both lenses, or a "
             "model that was fine-tuned to recognise speech."
         )
-    final = models.transcribe(clip, model, language=options.get("language")) if model.writes_text else None
-    asked = _Asked(clip, model, head, final, {**options, "random_seeds": list(random_seeds)})
-    result, twins = _measure(asked, model), []
+    final = models.transcribe(clip, model, language=language) if model.writes_text else None
+    asked = _Asked(clip, model, head, final, tuple(segments or ()), language, tuple(random_seeds))
+    heard = _heard(asked, model)
+    meant = {kind: layers[-1] for kind, layers in heard.said.items()}
+    result, twins = _compared(asked, model, heard, meant), []
     for number, seed in enumerate(random_seeds, start=1):
         yield Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
-        twins.append(_measure(asked, models.random_twin(model, seed)))
+        twin = models.random_twin(model, seed)
+        twins.append(_compared(asked, twin, _heard(asked, twin), meant))
     return replace(result, random=tuple(twins))
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """What every encoder is asked, and what the trained one's last layer has answered."""
+    """What every encoder is asked."""
 
     clip: Clip
     model: SpeechModel
     head: Head | None
     final: Transcript | None
-    options: dict[str, Any]
-    meant: dict[Lens, tuple[str, ...]] = field(default_factory=dict)  # filled in by the first, the trained one
+    segments: tuple[Segment, ...]
+    language: str | None
+    random_seeds: tuple[int, ...]
 
 
-def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """What the lenses that there are make of each layer of one encoder."""
+
+    read: dict[Lens, list[list[Segment]]]  # what has a place in the clip
+    said: dict[Lens, list[tuple[str, ...]]]  # all of it
+
+
+def _heard(asked: _Asked, encoder: SpeechModel) -> _Heard:
     """Both lenses on one encoder."""
-    clip, head, meant = asked.clip, asked.head, asked.meant
-    read: dict[Lens, list[list[Segment]]] = {}
-    said: dict[Lens, list[tuple[str, ...]]] = {}
-    if head is not None:
-        read["symbols"] = _symbols(clip, encoder, head)
-        said["symbols"] = [_labels(found) for found in read["symbols"]]
+    found = _Heard({}, {})
+    if asked.head is not None:
+        found.read["symbols"] = _symbols(asked.clip, encoder, asked.head)
+        found.said["symbols"] = [_labels(symbols) for symbols in found.read["symbols"]]
     if asked.final is not None:
-        read["words"], said["words"] = _words(clip, asked.model, encoder, asked.final)
-    for kind, layers in said.items():
-        meant.setdefault(kind, layers[-1])
+        found.read["words"], found.said["words"] = _words(asked.clip, asked.model, encoder, asked.final)
+    return found
+
+
+def _compared(asked: _Asked, encoder: SpeechModel, heard: _Heard, meant: dict[Lens, tuple[str, ...]]) -> TwoLenses:
+    """What one encoder's layers say, against what was meant: the trained encoder's last layer."""
+    read, said, spoken = heard.read, heard.said, asked.segments
     rows = [(kind, layer, found) for kind, layers in read.items() for layer, found in enumerate(layers)]
     flat = [(kind, layer, segment) for kind, layer, found in rows for segment in found]
     right = [agreed for kind, _, found in rows for agreed in agreeing(meant[kind], _labels(found))]
     errors = {kind: [edits.error_rate(meant[kind], labels) for labels in said[kind]] for kind in said}
     counts = [[len(labels) - len(found) for labels, found in zip(said[k], read[k], strict=True)] for k in read]
-    spoken = asked.options.get("segments") or ()
     return TwoLenses(
         lens=_texts([kind for kind, _, _ in flat]),
         layer=read_only([layer for _, layer, _ in flat], np.int64),
@@ -176,13 +180,12 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
         symbol_errors=read_only(errors["symbols"]) if "symbols" in errors else None,
         word_errors=read_only(errors["words"]) if "words" in errors else None,
         unplaced=read_only(counts[-1], np.int64),
-        layers=models.encode(clip, encoder).layer_names,
-        head=head.label if head else "",
+        layers=models.encode(asked.clip, encoder).layer_names,
+        head=asked.head.label if asked.head else "",
         spoken=tuple(segment.label for segment in spoken),
         starts=read_only([segment.start for segment in spoken]),
         ends=read_only([segment.end for segment in spoken]),
-        random=(),
-        provenance=_origin(asked, encoder, spoken),
+        provenance=_origin(asked, encoder),
     )
 
 
@@ -194,11 +197,13 @@ def _labels(found: Sequence[Segment]) -> tuple[str, ...]:
     return tuple(segment.label.casefold() for segment in found)
 
 
-def _origin(asked: _Asked, encoder: SpeechModel, said: Sequence[Segment]) -> dict[str, Any]:
-    head, options = asked.head, asked.options
-    kept = {"language": options.get("language"), "unit": head.unit if head and head.own else None}
-    kept |= {"random_seeds": options["random_seeds"], "segments": [[s.label, s.start, s.end] for s in said]}
-    return provenance("two lenses", asked.clip, encoder, seed=encoder.seed, **kept)
+def _origin(asked: _Asked, encoder: SpeechModel) -> dict[str, Any]:
+    head = asked.head
+    return provenance(
+        "two lenses", asked.clip, encoder, seed=encoder.seed, language=asked.language,
+        unit=head.unit if head and head.own else None, random_seeds=list(asked.random_seeds),
+        segments=[[s.label, s.start, s.end] for s in asked.segments],
+    )  # fmt: skip
 
 
 def _symbols(clip: Clip, encoder: SpeechModel, head: Head) -> list[list[Segment]]:

@@ -56,7 +56,7 @@ def _outputs() -> list[gr.components.Component]:
 def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> Steps:
     unit = values["unit"] if values["unit"] in ctc_layers.units(model) else None
     said = session.segments(units) or None
-    return two_lenses.analyse_in_steps(session.clip, model, segments=said, unit=unit)
+    return two_lenses.analyse.in_steps(session.clip, model, segments=said, unit=unit)
 
 
 def drawn(result: TwoLenses, values: Values) -> tuple[Values, str, str]:
@@ -135,5 +135,4 @@ def status_line(result: TwoLenses, values: Values) -> str:
     parts.append("time stamps that the decoder writes are left out")
     if result.random:
         parts.append(f"random rows: the first of {len(result.random)} seeds, last layer")
-    done = len(result.random) == len(result.provenance["options"]["random_seeds"])
-    return " · ".join(parts if done else [*parts, "the random-weights control is being computed …"])
+    return " · ".join(parts)
