@@ -67,8 +67,14 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
     reference = session.text or (EXAMPLES[session.example].transcript if session.example else None)
-    options = {"segments": _words(session, model), "transcript": session.text, "reference": reference}
-    return decoder_lens.analyse_in_steps(session.clip, model, norm=values["norm"] == "yes", **options)
+    return decoder_lens.analyse.in_steps(
+        session.clip,
+        model,
+        segments=_words(session, model),
+        transcript=session.text,
+        reference=reference,
+        norm=values["norm"] == "yes",
+    )
 
 
 def _words(session: Session, model: SpeechModel) -> tuple:
@@ -178,5 +184,4 @@ def status_line(result: DecoderLens, _values: Values) -> str:
         timed, written = len(options["segments"]), len(result.text.split())
         why = f"{timed} words have times and the text has {written}" if timed else "its words could not be placed"
         parts.append(f"no map over time: {why}")
-    done = result.mean_logprobs is not None and len(result.random_logprobs) == len(options["random_seeds"])
-    return " · ".join(parts if done else [*parts, "baselines are being computed …"])
+    return " · ".join(parts)
