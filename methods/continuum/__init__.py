@@ -20,7 +20,7 @@ Phonotactic Constraints in Wav2Vec2.0, Interspeech 2024 (arXiv 2407.03005); word
 (doi 10.1037/0096-1523.6.1.110).
 """
 
-from methods.continuum.analysis import REACH, SENSE, analyse, analyse_in_steps
+from methods.continuum.analysis import REACH, SENSE, analyse
 from methods.continuum.figure import draw_curves, draw_measure, picture_height, plot
 from methods.continuum.result import MEASURES, Continuum, Measure
 
@@ -31,7 +31,6 @@ __all__ = [
     "Continuum",
     "Measure",
     "analyse",
-    "analyse_in_steps",
     "draw_curves",
     "draw_measure",
     "picture_height",

@@ -9,7 +9,7 @@ import numpy as np
 from methods.continuum import series as continuum_series
 from methods.continuum import two_sounds
 from methods.continuum.result import Continuum
-from methods.continuum.series import EXPERIMENTS, Series
+from methods.continuum.series import EXPERIMENTS, Request, Series
 from methods.core import models
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus
@@ -18,14 +18,15 @@ from methods.core.frames import Segment
 from methods.core.lenses import ctc_layers
 from methods.core.lenses.ctc_layers import Head
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import check_options
-from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, provenance, read_only
+from methods.core.options import analysis
+from methods.core.progress import Step, Steps, within
+from methods.core.results import corpus_provenance, listed, provenance, read_only
 
 REACH = 0.03  # s on either side of a sound in which a head may name it: CTC's peaks often come a frame late
 SENSE = continuum_series.SENSE
 
 
+@analysis(SENSE)
 def analyse(
     clip: Clip | Corpus,
     model: SpeechModel,
@@ -39,7 +40,7 @@ def analyse(
     a: str = "",
     b: str = "",
     random_seeds: Sequence[int] = (0, 1, 2),
-) -> Continuum:
+) -> Steps[Continuum]:
     """How much of one sound does each layer hear in each step on the way to another one?
 
     `experiment` is one of the bundled ones (`EXPERIMENTS`); "morph" for the `first` of the clip's `segments` (counting
@@ -47,20 +48,14 @@ def analyse(
     `a` and `b` name the ends in ARPAbet (default: those of the experiment, or the segments' labels); a head or probe
     that does not know them is left out. A corpus in place of the clip holds the steps themselves (see `of_corpus`).
     """
-    places = {"segments": segments, "first": first, "second": second, "amount": amount, "count": count}
-    return finish(analyse_in_steps(clip, model, random_seeds=random_seeds, experiment=experiment, a=a, b=b, **places))
-
-
-def analyse_in_steps(
-    clip: Clip | Corpus, model: SpeechModel, *, random_seeds: Sequence[int] = (0, 1, 2), **options: Any
-) -> Steps[Continuum]:
-    """`analyse`, one network after the other, for a page that shows progress and can stop."""
-    check_options(analyse, {**options, "random_seeds": random_seeds}, SENSE)
     if not isinstance(clip, Corpus):  # whose steps are there already, whatever the experiment is called
-        continuum_series.check_experiment(options.get("experiment", "l-r"))
+        continuum_series.check_experiment(experiment)
     yield Step(0.0, "making the steps")
-    asked = {**analyse.__kwdefaults__, **options, "random_seeds": list(random_seeds)}
-    task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)
+    request = Request(
+        segments=tuple(segments or ()), experiment=experiment, first=first, second=second, amount=amount, count=count,
+        a=a, b=b, random_seeds=tuple(random_seeds),
+    )  # fmt: skip
+    task, part = _task(clip, model, request), 1 / (len(random_seeds) + 1)
     result, twins = (yield from within(_measured(task, model), 0.0, part)), []
     for number, seed in enumerate(random_seeds, start=1):
         twin = _measured(task, models.random_twin(model, seed))
@@ -73,29 +68,26 @@ class _Task:
     """What is asked of every network."""
 
     clip: Clip | Corpus
+    request: Request
     series: tuple[Series, ...]
     a: str
     b: str
     head: Head | None  # of the trained model; None where there is none, or it does not know both sounds
     columns: tuple[int, ...]  # of the two sounds in that head
     learnt: Items | None  # what the probe learns from
-    options: dict[str, Any]  # for provenance
 
     @property
     def sounds(self) -> list[tuple[Clip, Segment]]:
         return [pair for one in self.series for pair in zip(one.clips, one.places, strict=True)]
 
 
-def _task(clip: Clip | Corpus, model: SpeechModel, asked: dict[str, Any]) -> _Task:
-    series, a, b, sources = continuum_series.asked_for(clip, asked)
+def _task(clip: Clip | Corpus, model: SpeechModel, request: Request) -> _Task:
+    series, a, b, sources = continuum_series.asked_for(clip, request)
     head = ctc_layers.head_of(model) if ctc_layers.units(model) else None
     columns = tuple(ctc_layers.phone_column(head, sound) for sound in (a, b)) if head else (None,)
     if None in columns or len(set(columns)) < 2:
         head, columns = None, ()
-    kept = {**asked, "a": a, "b": b, "head": head and head.label}
-    kept["segments"] = [[s.label, s.start, s.end] for s in asked["segments"] or ()]
-    kept["steps_sha256"] = [[step.sha256 for step in part.clips] for part in series]
-    return _Task(clip, series, a, b, head, columns, two_sounds.examples(a, b, sources), kept)
+    return _Task(clip, request, series, a, b, head, columns, two_sounds.examples(a, b, sources))
 
 
 def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
@@ -117,7 +109,6 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
         probe=None if probe is None else _arranged(list(probe.share.T), shape),
         probe_accuracy=None if probe is None else read_only(probe.accuracy),
         nearness=read_only([two_sounds.nearness(of_context) for of_context in states]),
-        random=(),
         a=task.a or "A",
         b=task.b or "B",
         contexts=tuple(one.context for one in task.series),
@@ -132,8 +123,15 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
 
 def _origin(task: _Task, model: SpeechModel) -> dict[str, Any]:
     make = corpus_provenance if isinstance(task.clip, Corpus) else provenance
-    origin = make("continuum", task.clip, model, seed=model.seed, **task.options)
-    name = task.options["experiment"]
+    options = listed(task.request) | {
+        "segments": [[s.label, s.start, s.end] for s in task.request.segments],
+        "a": task.a,
+        "b": task.b,
+        "head": task.head and task.head.label,
+        "steps_sha256": [[step.sha256 for step in part.clips] for part in task.series],
+    }
+    origin = make("continuum", task.clip, model, seed=model.seed, **options)
+    name = task.request.experiment
     # The clip has no part in a bundled experiment; its hash stays, for the lines of Python that make this again.
     return origin | ({"clip": f"bundled {name}"} if name in EXPERIMENTS else {})
 

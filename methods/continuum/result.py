@@ -1,13 +1,14 @@
 """What continua gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from methods.core.audio import Clip
 from methods.core.errors import UserError
+from methods.core.results import Result
 
 Measure = Literal["lens", "tuned", "probe", "nearness"]
 MEASURES: dict[Measure, str] = {
@@ -18,8 +19,8 @@ MEASURES: dict[Measure, str] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Continuum:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Continuum(Result):
     """How much of sound A each layer finds in each step, in each context: 0 to 1, None where it cannot be said."""
 
     lens: np.ndarray | None  # (contexts, layers, steps) share of A in P(A) + P(B); the last layer's head on all
@@ -28,7 +29,6 @@ class Continuum:
     probe: np.ndarray | None  # (contexts, layers, steps) P(A)
     probe_accuracy: np.ndarray | None  # (layers,) of the probe on recordings that it has not seen; chance is 0.5
     nearness: np.ndarray  # (contexts, layers, steps) 1 at A's end, 0 at B's
-    random: tuple["Continuum", ...]  # the same with random weights, one per seed
     a: str
     b: str
     contexts: tuple[str, ...]
@@ -37,7 +37,7 @@ class Continuum:
     ends: np.ndarray  # (contexts, steps) s
     samples: np.ndarray  # (all,) float32, every clip after the other, 16 kHz
     offsets: np.ndarray  # (contexts × steps + 1,) int, where each begins and the last ends
-    provenance: dict[str, Any]
+    random: tuple["Continuum", ...] = ()  # the same with random weights, one per seed
 
     @property
     def steps(self) -> np.ndarray:

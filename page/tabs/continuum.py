@@ -162,12 +162,12 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     if kind == OWN:
         if session.corpus is None:
             raise UserError("You have not given any steps yet; open “Your own steps” and upload them.")
-        return continuum.analyse_in_steps(session.corpus, model, experiment=OWN, **names)
+        return continuum.analyse.in_steps(session.corpus, model, experiment=OWN, **names)
     options: Values = {"experiment": kind, "count": int(values["count"])}
     if kind not in series.EXPERIMENTS:
         options |= names | {"segments": session.segments(units), "amount": values["amount"] / 100}
         options |= {role: int(values[role]) for role in ("first", "second")}
-    return continuum.analyse_in_steps(session.clip, model, **options)
+    return continuum.analyse.in_steps(session.clip, model, **options)
 
 
 def drawn(result: Continuum, values: Values) -> tuple[str, str]:
@@ -246,5 +246,4 @@ def status_line(result: Continuum, values: Values) -> str:
     if len(result.contexts) > 1:
         effects = [f"{MEASURES[m].lower()} {result.context_effect(m)[layer]:+.2f}" for m in result.measures]
         parts.append(f"context effect: {', '.join(effects)}")
-    done = len(result.random) == len(origin["options"]["random_seeds"])
-    return " · ".join(parts if done else [*parts, "the random-weights control is being computed …"])
+    return " · ".join(parts)
