@@ -50,7 +50,6 @@ class CtcLens(Result):
 
     log_probabilities: np.ndarray  # (layers, frames, symbols) raw lens: the last layer's head on every layer
     tuned_log_probabilities: np.ndarray | None  # (layers, frames, symbols) each layer's own head; None: there is none
-    random: tuple[Self, ...] = ()  # random-weights encoders under the trained head, one per seed; raw lens only
     shuffles: np.ndarray  # (seeds, symbols) int, the label that each output gets in the shuffled control
     layers: tuple[str, ...]  # (layers,) names
     times: np.ndarray  # (frames,) s, frame centres
@@ -64,6 +63,7 @@ class CtcLens(Result):
     labels: tuple[str, ...]  # (segments,)
     starts: np.ndarray  # (segments,) s
     ends: np.ndarray  # (segments,) s
+    random: tuple["CtcLens", ...] = ()  # random-weights encoders under the trained head, one per seed; raw lens only
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -202,11 +202,9 @@ def analyse(
     `segments` are kept for asking after a symbol in one of them. `language` has no influence: a head knows only one.
     Raises UserError for a model without a CTC head. Source: P(v | t, l) = softmax(W norm(h_t^l) + b).
     """
-    asked = _Asked(
-        segments=tuple(segments or ()), transcript=transcript, reference=reference, random_seeds=tuple(random_seeds)
-    )
     yield Step(0.0, f"{model.id}, trained weights")
     head = ctc_layers.head_of(model, unit)
+    asked = _Asked(tuple(segments or ()), transcript, reference, tuple(random_seeds))
     result, twins = _measure(clip, model, head, asked), []
     for number, seed in enumerate(random_seeds):
         yield Step((number + 1) / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
@@ -217,17 +215,17 @@ def analyse(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What every network is asked."""
+    """The options that every encoder's measurement needs."""
 
     segments: tuple[Segment, ...]
     transcript: str | None
-    reference: str | None
+    reference: str | Sequence[str] | None
     random_seeds: tuple[int, ...]
 
 
 def _measure(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> CtcLens:
     raw, normed = ctc_layers.lens_states(clip, model)
-    grid, segments, vocabulary = models.frame_grid(clip, model), asked.segments, head.vocabulary
+    grid, vocabulary = models.frame_grid(clip, model), head.vocabulary
     said = asked.reference or (asked.transcript if vocabulary.joint == "" else None)
     tuned = None if head.own is None else [head.own(states, layer) for layer, states in enumerate(raw)]
     return CtcLens(
@@ -243,18 +241,19 @@ def _measure(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> CtcLe
         unit=head.unit,
         head=head.label,
         reference=ctc_layers.reference_symbols(head, said) if said else None,
-        labels=tuple(segment.label for segment in segments),
-        starts=read_only([segment.start for segment in segments]),
-        ends=read_only([segment.end for segment in segments]),
+        labels=tuple(segment.label for segment in asked.segments),
+        starts=read_only([segment.start for segment in asked.segments]),
+        ends=read_only([segment.end for segment in asked.segments]),
         provenance=_origin(clip, model, head, asked),
     )
 
 
 def _origin(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> dict[str, Any]:
-    kept = {"transcript": asked.transcript, "reference": asked.reference, "random_seeds": list(asked.random_seeds)}
-    kept["segments"] = [[segment.label, segment.start, segment.end] for segment in asked.segments]
-    kept |= {"unit": head.unit, "head": head.label, "transcript_given": bool(kept["transcript"])}
-    return provenance("CTC lens", clip, model, seed=model.seed, **kept)
+    return provenance(
+        "CTC lens", clip, model, seed=model.seed, transcript=asked.transcript, reference=asked.reference,
+        random_seeds=list(asked.random_seeds), segments=[[s.label, s.start, s.end] for s in asked.segments],
+        unit=head.unit, head=head.label, transcript_given=bool(asked.transcript),
+    )  # fmt: skip
 
 
 def _shuffles(vocabulary: Vocabulary, seeds: Sequence[int]) -> np.ndarray:

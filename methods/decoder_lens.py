@@ -52,23 +52,29 @@ SHUFFLE_SEED = 0  # of the order of frames in the control
 FLOOR = -10.0  # natural log-probability at which maps begin: less than one in 20,000
 
 
+@dataclass(frozen=True, eq=False)
+class DecoderLensControls:
+    """What the log-probabilities must be read against; each comes after the one before."""
+
+    silence_logprobs: np.ndarray  # (layers, tokens + 1) the same layers hearing silence
+    shuffled_logprobs: np.ndarray | None = None  # (layers, tokens + 1) the clip's frames, less silence, moved
+    mean_logprobs: np.ndarray | None = None  # (layers, tokens + 1) every frame of the clip holds the mean of all
+    random_logprobs: np.ndarray | None = None  # (seeds so far, layers, tokens + 1) random encoders, trained decoder
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DecoderLens(Result):
     """What the decoder makes of each encoder layer; layer 0 is what block 1 reads. Logarithms are natural."""
 
     texts: tuple[str, ...]  # (layers,) written greedily from each layer; time stamps are named
     lengths: np.ndarray  # (layers,) int, tokens written
-    complete: np.ndarray  # (layers,) bool, False where the cap was met
+    ended: np.ndarray  # (layers,) bool, False where the cap was met
     repetition: np.ndarray  # (layers,) share of token triples that have occurred before, 0 to 1
     final: str  # the model's own transcript, from the last layer
     reference: str | None  # what was really said, if that is known
     text: str  # the text that is forced upon the decoder: `final`, unless another one was given
     tokens: tuple[str, ...]  # (tokens + 1,) of that text, and its end
     logprobs: np.ndarray  # (layers, tokens + 1)
-    silence_logprobs: np.ndarray | None  # (layers, tokens + 1) the same layers hearing silence; None: not yet
-    shuffled_logprobs: np.ndarray | None  # (layers, tokens + 1) the clip's frames, less silence, at other places
-    mean_logprobs: np.ndarray | None  # (layers, tokens + 1) every frame of the clip holds the mean of them all
-    random_logprobs: np.ndarray  # (seeds, layers, tokens + 1) random-weights encoders, trained decoder
     no_speech: np.ndarray | None  # (layers,) probability of "no speech"; None in models without that token
     decoder_logprobs: np.ndarray  # (decoder layers + 1, tokens + 1) each decoder layer read out
     decoder_best: tuple[tuple[str, ...], ...]  # (decoder layers + 1, tokens + 1) most likely token
@@ -78,6 +84,7 @@ class DecoderLens(Result):
     starts: np.ndarray  # (words,) s
     ends: np.ndarray  # (words,) s
     word_of_token: np.ndarray  # (tokens,) int, the word that each token is part of; (0,) if times are not known
+    controls: DecoderLensControls | None = None  # None until they are computed
 
     def edits(self, layer: int, against: Against = "final") -> tuple[Edit, ...]:
         """How does a layer's text differ, word by word, from the final one or from the reference?"""
@@ -106,7 +113,7 @@ class DecoderLens(Result):
         usual = max(int(self.lengths[-1]), 1)
         signs = {
             "repeats itself": self.repetition[layer] > MUCH_REPETITION,
-            "never ended; cut": not self.complete[layer],
+            "never ended; cut": not self.ended[layer],
             "much shorter than the final text": self.lengths[layer] < 0.5 * usual,
             "much longer than the final text": self.lengths[layer] > 1.5 * usual,
         }
@@ -126,18 +133,22 @@ class DecoderLens(Result):
         layer, token = np.indices(self.logprobs.shape).reshape(2, -1)
         columns = {"lens": "encoder layers", "layer": layer, "token_index": token}
         columns |= {"token": np.array(self.tokens, object)[token], "logprob": self.logprobs.ravel()}
-        if self.silence_logprobs is not None:
-            columns["silence_logprob"] = self.silence_logprobs.ravel()
-        if self.shuffled_logprobs is not None:
-            columns["shuffled_logprob"] = self.shuffled_logprobs.ravel()
-            columns["mean_state_logprob"] = self.mean_logprobs.ravel()
-        for seed, values in zip(self.provenance["options"]["random_seeds"], self.random_logprobs, strict=False):
-            columns[f"random_{seed}_logprob"] = values.ravel()
+        columns |= {} if self.controls is None else self._control_columns(self.controls)
         columns |= {"written": np.array(self.texts, object)[layer], "repetition": self.repetition[layer]}
         for against in ("final", "reference") if self.reference is not None else ("final",):
             columns[f"wer_{against}"] = self.error_rates(against)[layer]
             columns[f"cer_{against}"] = self.error_rates(against, characters=True)[layer]
         return pd.DataFrame(columns)
+
+    def _control_columns(self, controls: DecoderLensControls) -> dict[str, np.ndarray]:
+        columns = {"silence_logprob": controls.silence_logprobs.ravel()}
+        if controls.shuffled_logprobs is not None:
+            columns["shuffled_logprob"] = controls.shuffled_logprobs.ravel()
+            columns["mean_state_logprob"] = controls.mean_logprobs.ravel()
+        if controls.random_logprobs is not None:
+            seeds = zip(self.provenance["options"]["random_seeds"], controls.random_logprobs, strict=False)
+            columns |= {f"random_{seed}_logprob": values.ravel() for seed, values in seeds}
+        return columns
 
     def _decoder_table(self) -> pd.DataFrame:
         layer, token = np.indices(self.decoder_logprobs.shape).reshape(2, -1)
@@ -172,34 +183,39 @@ def analyse(
     `norm=False` hands the raw stream over: a decoder can then hardly read even the last layer. Raises ModelError for a
     model without a decoder.
     """
-    asked = _Asked(
-        segments=tuple(segments or ()),
-        transcript=transcript,
-        reference=reference,
-        norm=norm,
-        random_seeds=tuple(random_seeds),
-    )
     count = len(random_seeds) + 3
     yield Step(0.0, f"{model.id}, every layer")
     final = models.transcribe(clip, model, language=language)
     text = final if transcript is None else models.transcribe(clip, model, text=transcript, language=final.language)
+    asked = _Asked(tuple(segments or ()), transcript, reference, norm, tuple(random_seeds))
     raw = decoder.streams(clip, model)
     states = decoder.readable(model, raw, norm)
     result = _measure(clip, model, final, text, states, asked)
     yield Step(1 / count, "the same layers hearing silence", partial=result)
     silent, own = decoder.silent_streams(model), models.frame_grid(clip, model).frames
-    result = replace(result, silence_logprobs=_scores(decoder.readable(model, silent, norm), model, text))
-    yield Step(2 / count, "the clip's frames shuffled and averaged", partial=result)
-    moved = decoder.readable(model, shuffled(raw, silent, own), norm)
-    kept = {"shuffled_logprobs": moved, "mean_logprobs": averaged(states, own)}
-    result = replace(result, **{name: _scores(read, model, text) for name, read in kept.items()})
+    controls = DecoderLensControls(_scores(decoder.readable(model, silent, norm), model, text))
+    yield Step(2 / count, "the clip's frames shuffled and averaged", partial=replace(result, controls=controls))
+    moved = _scores(decoder.readable(model, shuffled(raw, silent, own), norm), model, text)
+    controls = replace(controls, shuffled_logprobs=moved, mean_logprobs=_scores(averaged(states, own), model, text))
     found = []
     for number, seed in enumerate(random_seeds):
-        yield Step((number + 3) / count, f"random encoder, seed {seed}", partial=result)
+        done = (number + 3) / count
+        yield Step(done, f"random encoder, seed {seed}", partial=replace(result, controls=controls))
         twin = models.random_twin(model, seed)
         found.append(_scores(decoder.readable(twin, decoder.streams(clip, twin), norm), model, text))
-        result = replace(result, random_logprobs=read_only(found))
-    return result
+        controls = replace(controls, random_logprobs=read_only(found))
+    return replace(result, controls=controls)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options that the trained model's measurement needs."""
+
+    segments: tuple[Segment, ...]
+    transcript: str | None
+    reference: str | None
+    norm: bool
+    random_seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -253,17 +269,13 @@ def _measure(
     return DecoderLens(
         texts=tuple(decoder.spelled_out(model, w.tokens) for w in written),
         lengths=read_only([len(w.tokens) for w in written], np.int64),
-        complete=read_only([w.complete for w in written], bool),
+        ended=read_only([w.complete for w in written], bool),
         repetition=read_only([text_edits.repetition(w.tokens) for w in written]),
         final=final.text,
         reference=asked.reference or asked.transcript,
         text=text.text,
         tokens=(*(piece.strip() or "·" for piece in text.token_texts), "(end)"),
         logprobs=read_only(logprobs),
-        silence_logprobs=None,
-        shuffled_logprobs=None,
-        mean_logprobs=None,
-        random_logprobs=read_only(np.zeros((0, *logprobs.shape))),
         no_speech=None if no_speech is None else read_only(np.exp(openings[:, no_speech])),
         decoder_logprobs=read_only(readout.logprobs),
         decoder_best=tuple(tuple(_piece(model, token) for token in row) for row in readout.best.tolist()),
@@ -278,7 +290,7 @@ def _piece(model: SpeechModel, token: int) -> str:
     return "(end)" if token == model.decoding.end else decoder.spelled_out(model, [token]) or "·"
 
 
-def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, Any]:
+def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, tuple[str, ...] | np.ndarray]:
     """The text's words at the segments' times; nothing where their numbers differ."""
     opens = [i == 0 or piece.startswith(" ") for i, piece in enumerate(text.token_texts)]
     if not segments or sum(opens) != len(segments):
@@ -292,24 +304,26 @@ def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, Any
 
 
 def _origin(clip: Clip, model: SpeechModel, text: Transcript, longest: int, asked: _Asked) -> dict[str, Any]:
-    spoken = [[segment.label, segment.start, segment.end] for segment in asked.segments]
-    said = {"transcript": text.text, "transcript_given": text.given, "language": text.language}
-    kept = {"reference": asked.reference, "segments": spoken, "shuffle_seed": SHUFFLE_SEED}
-    kept |= {"norm": asked.norm, "random_seeds": list(asked.random_seeds)}
-    return provenance("decoder lens", clip, model, seed=model.seed, most_tokens=longest, **said, **kept)
+    return provenance(
+        "decoder lens", clip, model, seed=model.seed, most_tokens=longest, transcript=text.text,
+        transcript_given=text.given, language=text.language, reference=asked.reference,
+        segments=[[s.label, s.start, s.end] for s in asked.segments], shuffle_seed=SHUFFLE_SEED, norm=asked.norm,
+        random_seeds=list(asked.random_seeds),
+    )  # fmt: skip
 
 
 def logprob_curves(result: DecoderLens) -> list[Curve]:
     """Mean log-probability per token of the text at each layer, and its baselines."""
-    curves = [Curve("trained", result.logprobs.mean(-1))]
-    if len(result.random_logprobs):
-        name = f"random encoder, {len(result.random_logprobs)} seeds"
-        curves.append(Curve(name, result.random_logprobs.mean(-1), control=True))
-    if result.silence_logprobs is not None:
-        curves.append(Curve("hearing silence", result.silence_logprobs.mean(-1), control=True))
-    if result.shuffled_logprobs is not None:
-        curves.append(Curve("frames shuffled", result.shuffled_logprobs.mean(-1), control=True))
-        curves.append(Curve("frames averaged", result.mean_logprobs.mean(-1), control=True))
+    curves, controls = [Curve("trained", result.logprobs.mean(-1))], result.controls
+    if controls is None:
+        return curves
+    if controls.random_logprobs is not None:
+        name = f"random encoder, {len(controls.random_logprobs)} seeds"
+        curves.append(Curve(name, controls.random_logprobs.mean(-1), control=True))
+    curves.append(Curve("hearing silence", controls.silence_logprobs.mean(-1), control=True))
+    if controls.shuffled_logprobs is not None:
+        curves.append(Curve("frames shuffled", controls.shuffled_logprobs.mean(-1), control=True))
+        curves.append(Curve("frames averaged", controls.mean_logprobs.mean(-1), control=True))
     return curves
 
 

@@ -20,8 +20,8 @@ Zuidema & Jumelet, DecoderLens, Findings of NAACL 2024 (arXiv 2310.03686).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ class TwoLenses(Result):
     spoken: tuple[str, ...]  # (segments,) what is said, if it is known
     starts: np.ndarray  # (segments,) s
     ends: np.ndarray  # (segments,) s
-    random: tuple[Self, ...] = ()  # random-weights encoders under the trained heads and decoder
+    random: tuple["TwoLenses", ...] = ()  # random-weights encoders under the trained heads and decoder
 
     @property
     def lenses(self) -> tuple[Lens, ...]:
@@ -120,16 +120,19 @@ def analyse(
         )
     final = models.transcribe(clip, model, language=language) if model.writes_text else None
     asked = _Asked(clip, model, head, final, tuple(segments or ()), language, tuple(random_seeds))
-    result, twins = _measure(asked, model), []
+    heard = _heard(asked, model)
+    meant = {kind: layers[-1] for kind, layers in heard.said.items()}
+    result, twins = _compared(asked, model, heard, meant), []
     for number, seed in enumerate(random_seeds, start=1):
         yield Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
-        twins.append(_measure(asked, models.random_twin(model, seed)))
+        twin = models.random_twin(model, seed)
+        twins.append(_compared(asked, twin, _heard(asked, twin), meant))
     return replace(result, random=tuple(twins))
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """What every encoder is asked, and what the trained one's last layer has answered."""
+    """What every encoder is asked."""
 
     clip: Clip
     model: SpeechModel
@@ -138,27 +141,35 @@ class _Asked:
     segments: tuple[Segment, ...]
     language: str | None
     random_seeds: tuple[int, ...]
-    meant: dict[Lens, tuple[str, ...]] = field(default_factory=dict)  # filled in by the first, the trained one
 
 
-def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """What the lenses that there are make of each layer of one encoder."""
+
+    read: dict[Lens, list[list[Segment]]]  # what has a place in the clip
+    said: dict[Lens, list[tuple[str, ...]]]  # all of it
+
+
+def _heard(asked: _Asked, encoder: SpeechModel) -> _Heard:
     """Both lenses on one encoder."""
-    clip, head, meant = asked.clip, asked.head, asked.meant
-    read: dict[Lens, list[list[Segment]]] = {}
-    said: dict[Lens, list[tuple[str, ...]]] = {}
-    if head is not None:
-        read["symbols"] = _symbols(clip, encoder, head)
-        said["symbols"] = [_labels(found) for found in read["symbols"]]
+    found = _Heard({}, {})
+    if asked.head is not None:
+        found.read["symbols"] = _symbols(asked.clip, encoder, asked.head)
+        found.said["symbols"] = [_labels(symbols) for symbols in found.read["symbols"]]
     if asked.final is not None:
-        read["words"], said["words"] = _words(clip, asked.model, encoder, asked.final)
-    for kind, layers in said.items():
-        meant.setdefault(kind, layers[-1])
+        found.read["words"], found.said["words"] = _words(asked.clip, asked.model, encoder, asked.final)
+    return found
+
+
+def _compared(asked: _Asked, encoder: SpeechModel, heard: _Heard, meant: dict[Lens, tuple[str, ...]]) -> TwoLenses:
+    """What one encoder's layers say, against what was meant: the trained encoder's last layer."""
+    read, said, spoken = heard.read, heard.said, asked.segments
     rows = [(kind, layer, found) for kind, layers in read.items() for layer, found in enumerate(layers)]
     flat = [(kind, layer, segment) for kind, layer, found in rows for segment in found]
     right = [agreed for kind, _, found in rows for agreed in agreeing(meant[kind], _labels(found))]
     errors = {kind: [edits.error_rate(meant[kind], labels) for labels in said[kind]] for kind in said}
     counts = [[len(labels) - len(found) for labels, found in zip(said[k], read[k], strict=True)] for k in read]
-    spoken = asked.segments
     return TwoLenses(
         lens=_texts([kind for kind, _, _ in flat]),
         layer=read_only([layer for _, layer, _ in flat], np.int64),
@@ -169,12 +180,12 @@ def _measure(asked: _Asked, encoder: SpeechModel) -> TwoLenses:
         symbol_errors=read_only(errors["symbols"]) if "symbols" in errors else None,
         word_errors=read_only(errors["words"]) if "words" in errors else None,
         unplaced=read_only(counts[-1], np.int64),
-        layers=models.encode(clip, encoder).layer_names,
-        head=head.label if head else "",
+        layers=models.encode(asked.clip, encoder).layer_names,
+        head=asked.head.label if asked.head else "",
         spoken=tuple(segment.label for segment in spoken),
         starts=read_only([segment.start for segment in spoken]),
         ends=read_only([segment.end for segment in spoken]),
-        provenance=_origin(asked, encoder, spoken),
+        provenance=_origin(asked, encoder),
     )
 
 
@@ -186,11 +197,13 @@ def _labels(found: Sequence[Segment]) -> tuple[str, ...]:
     return tuple(segment.label.casefold() for segment in found)
 
 
-def _origin(asked: _Asked, encoder: SpeechModel, said: Sequence[Segment]) -> dict[str, Any]:
+def _origin(asked: _Asked, encoder: SpeechModel) -> dict[str, Any]:
     head = asked.head
-    kept = {"language": asked.language, "unit": head.unit if head and head.own else None}
-    kept |= {"random_seeds": list(asked.random_seeds), "segments": [[s.label, s.start, s.end] for s in said]}
-    return provenance("two lenses", asked.clip, encoder, seed=encoder.seed, **kept)
+    return provenance(
+        "two lenses", asked.clip, encoder, seed=encoder.seed, language=asked.language,
+        unit=head.unit if head and head.own else None, random_seeds=list(asked.random_seeds),
+        segments=[[s.label, s.start, s.end] for s in asked.segments],
+    )  # fmt: skip
 
 
 def _symbols(clip: Clip, encoder: SpeechModel, head: Head) -> list[list[Segment]]:

@@ -20,6 +20,6 @@ values are lower bounds that grow with data, so compare layers, not corpora. One
 
 from methods.cca.analysis import NAMES, SENSE, analyse
 from methods.cca.figure import plot
-from methods.cca.result import Cca
+from methods.cca.result import Cca, CcaControls
 
-__all__ = ["NAMES", "SENSE", "Cca", "analyse", "plot"]
+__all__ = ["NAMES", "SENSE", "Cca", "CcaControls", "analyse", "plot"]

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from methods.cca import canonical
 from methods.cca.canonical import HeldOut
-from methods.cca.result import Cca
+from methods.cca.result import Cca, CcaControls
 from methods.core import models
 from methods.core.corpus import Corpus, features, spaces
 from methods.core.corpus.articulation import Articulation
@@ -20,7 +19,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
-from methods.core.results import corpus_provenance, listed, read_only
+from methods.core.results import corpus_provenance, read_only
 
 # view -> (unit of its items, target, or None for layer 0)
 VIEWS = {
@@ -87,39 +86,15 @@ def analyse(
     `features.of_model`.
     """
     asked = _Options(
-        views=views,
-        measure=measure,
-        scoring=scoring,
-        most=most,
-        window=window,
-        subtract_silence=subtract_silence,
-        random_seeds=tuple(random_seeds),
-        seed=seed,
-    )
-    return (yield from _steps(corpus, model, asked))
-
-
-def _steps(corpus: Corpus | Articulation, model: SpeechModel, asked: _Options) -> Steps[Cca]:
-    """The trained model view by view, then the controls."""
+        views=views, measure=measure, scoring=scoring, most=most, window=window, subtract_silence=subtract_silence,
+        random_seeds=random_seeds, seed=seed,
+    )  # fmt: skip
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
     states = yield from within(_states(corpus, model, asked), 0.0, 0.2)
     found, left_out = _seen(corpus, model, states, moved, asked)
-    result = _empty(corpus, model, states, found, left_out, asked)
-    for number, view in enumerate(found):
-        for layer in range(len(states.names)):
-            done = 0.2 + 0.4 * (number + layer / len(states.names)) / len(found)
-            yield Step(done, f"{NAMES[view.name]}, layer {layer}")
-            result = _with_layer(result, view, number, layer, view.layers(states))
-        yield Step(0.2 + 0.4 * (number + 1) / len(found), "acoustic features", result)
-    result = _with_baselines(result, corpus, model, found)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        yield Step(begin, "random weights", result)
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
-        scores = [_of_twin(view, result.ridge[v], view.layers(twin)) for v, view in enumerate(found)]
-        result = replace(result, random=read_only(np.concatenate([result.random, [scores]])))
-    return result
+    work = _Work(corpus, model, asked, states, tuple(found), tuple(left_out))
+    return (yield from _with_controls((yield from _compared(work)), work))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +120,30 @@ class _View:
         value = canonical.in_sample(x, y, self.asked.measure)
         rho = canonical.fit(canonical.moments(x - x.mean(0), y - y.mean(0)), measure=self.asked.measure).rho
         return HeldOut(value, np.full(canonical.TRIALS, value), np.zeros(canonical.TRIALS), rho, rho)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What all the steps share."""
+
+    corpus: Corpus
+    model: SpeechModel
+    asked: _Options
+    states: Features
+    views: tuple[_View, ...]
+    left_out: tuple[str, ...]  # views, with the reason
+
+    @property
+    def last_dims(self) -> list[int]:
+        """The dimensions of what each view looks for in the layers."""
+        first = self.states.layers[0].shape[1]
+        return [first if view.target is None else view.target.shape[1] for view in self.views]
+
+    @property
+    def longest(self) -> int:
+        """How many correlations of a spectrum are kept."""
+        widths = [layer.shape[1] for layer in self.states.layers]
+        return min(LONGEST, max(min(width, most) for width in widths for most in self.last_dims))
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Features]:
@@ -201,75 +200,86 @@ def _view(
     return _View(name, items, canonical.parts(items.groups, asked.seed), shift, target, asked)
 
 
-def _empty(
-    corpus: Corpus, model: SpeechModel, states: Features, found: list[_View], left_out: list[str], asked: _Options
-) -> Cca:
-    shape = len(found), len(states.names)
+def _compared(work: _Work) -> Steps[Cca]:
+    """The trained model, view by view."""
+    rows, layers, count = [], work.states.names, len(work.views)
+    for number, view in enumerate(work.views):
+        seen, cells = view.layers(work.states), []
+        for layer in range(len(layers)):
+            yield Step(0.2 + 0.4 * (number + layer / len(layers)) / count, f"{NAMES[view.name]}, layer {layer}")
+            cells.append(_of_layer(view, *view.sides(seen, layer), work.longest))
+        rows.append({name: np.stack([cell[name] for cell in cells]) for name in cells[0]})
+        result = _so_far(work, rows)
+        yield Step(0.2 + 0.4 * (number + 1) / count, "acoustic features", result)
+    return result
+
+
+def _so_far(work: _Work, rows: list[dict[str, np.ndarray]]) -> Cca:
+    """The result with the first of its views."""
+    asked, states = work.asked, work.states
     widths = [layer.shape[1] for layer in states.layers]
-    nothing = read_only(np.full(shape, np.nan))
-    last = [widths[0] if view.target is None else view.target.shape[1] for view in found]
-    length = min(LONGEST, max(min(width, most) for width in widths for most in last))
     return Cca(
         measure=asked.measure, scoring=asked.scoring, layers=states.names,
-        views=tuple(view.name for view in found), left_out=tuple(left_out),
-        items=read_only([len(view.items) for view in found], np.int64),
-        dims=read_only([[*widths, most] for most in last], np.int64),
-        score=nothing, trials=read_only(np.full((*shape, canonical.TRIALS), np.nan)), ridge=nothing,
-        in_sample=nothing, shuffled=nothing, shuffled_in_sample=nothing,
-        spectrum=read_only(np.full((*shape, length), np.nan)), fitted=read_only(np.full((*shape, length), np.nan)),
-        baselines=(), baseline=read_only(np.zeros((len(found), 0))),
-        random=read_only(np.zeros((0, *shape))),
-        provenance=corpus_provenance("cca", corpus, model, **listed(asked), features_note=states.note),
+        views=tuple(view.name for view in work.views), left_out=work.left_out,
+        items=read_only([len(view.items) for view in work.views], np.int64),
+        dims=read_only([[*widths, most] for most in work.last_dims], np.int64),
+        **{name: read_only(np.stack([row[name] for row in rows])) for name in rows[0]},
+        provenance=corpus_provenance("cca", work.corpus, work.model, **vars(asked), features_note=states.note),
     )  # fmt: skip
 
 
-def _with_layer(result: Cca, view: _View, number: int, layer: int, layers: Sequence[np.ndarray]) -> Cca:
-    x, y = view.sides(layers, layer)
-    moved = np.roll(y, view.shift, axis=0)
+def _of_layer(view: _View, x: np.ndarray, y: np.ndarray, longest: int) -> dict[str, np.ndarray | float]:
+    moved, measure = np.roll(y, view.shift, axis=0), view.asked.measure
     found = view.scored(x, y)
-    ridges = [float(np.median(found.ridges))]
+    ridge = float(np.median(found.ridges))
     plain = len(x) > x.shape[1] + y.shape[1]
-    numbers = {
+    return {
         "score": found.score,
         "trials": _padded(found.trials, canonical.TRIALS),
-        "ridge": ridges[0],
-        "shuffled": view.scored(x, moved, ridges).score,
-        "in_sample": canonical.in_sample(x, y, result.measure) if plain else np.nan,
-        "shuffled_in_sample": canonical.in_sample(x, moved, result.measure) if plain else np.nan,
-        "spectrum": _padded(found.spectrum, result.spectrum.shape[2]),
-        "fitted": _padded(found.fitted, result.fitted.shape[2]),
+        "ridge": ridge,
+        "shuffled": view.scored(x, moved, [ridge]).score,
+        "in_sample": canonical.in_sample(x, y, measure) if plain else np.nan,
+        "shuffled_in_sample": canonical.in_sample(x, moved, measure) if plain else np.nan,
+        "spectrum": _padded(found.spectrum, longest),
+        "fitted": _padded(found.fitted, longest),
     }
-    return replace(result, **{name: _put(getattr(result, name), number, layer, v) for name, v in numbers.items()})
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:
     return np.pad(values[:length], (0, max(0, length - len(values))), constant_values=np.nan)
 
 
-def _put(array: np.ndarray, number: int, layer: int, value: Any) -> np.ndarray:
-    copy = array.copy()
-    copy[number, layer] = value
-    return read_only(copy)
+def _with_controls(result: Cca, work: _Work) -> Steps[Cca]:
+    """Acoustic features, then random weights, one after the other."""
+    controls, seeds, twins = CcaControls(tuple(BASELINES.values()), _baselines(work)), work.asked.random_seeds, []
+    for number, seed in enumerate(seeds):
+        begin, end = (0.6 + 0.4 * (number + part) / len(seeds) for part in (0, 1))
+        yield Step(begin, "random weights", replace(result, controls=controls))
+        states = _states(work.corpus, models.random_twin(work.model, seed), work.asked)
+        twin = yield from within(states, begin, end)
+        twins.append([_of_twin(view, result.ridge[v], view.layers(twin)) for v, view in enumerate(work.views)])
+        controls = replace(controls, random=read_only(twins))
+    return replace(result, controls=controls)
 
 
-def _with_baselines(result: Cca, corpus: Corpus, model: SpeechModel, found: list[_View]) -> Cca:
+def _baselines(work: _Work) -> np.ndarray:
     """What MFCC and log-mel energies have in common with each view (but themselves).
 
     NaN for one with fewer dimensions than the view: it would be scored on fewer correlations, only the highest, and
     stand above layers with all that it holds (39 MFCCs: .66 of the mel bands; 351 columns that contain them: .57).
     """
-    scores = np.full((len(found), len(BASELINES)), np.nan)
+    scores = np.full((len(work.views), len(BASELINES)), np.nan)
     for column, kind in enumerate(BASELINES):
-        sound = features.acoustic(corpus, model, kind)
-        for row, view in enumerate(found):
+        sound = features.acoustic(work.corpus, work.model, kind)
+        for row, view in enumerate(work.views):
             if view.target is None or VIEWS[view.name][1] == kind:
                 continue
             x = view.layers(sound)[0]
             if x.shape[1] < view.target.shape[1]:
                 continue
-            if result.scoring == "held-out" or len(x) > x.shape[1] + view.target.shape[1]:
+            if work.asked.scoring == "held-out" or len(x) > x.shape[1] + view.target.shape[1]:
                 scores[row, column] = view.scored(x, view.target).score
-    return replace(result, baselines=tuple(BASELINES.values()), baseline=read_only(scores))
+    return read_only(scores)
 
 
 def _of_twin(view: _View, ridges: np.ndarray, layers: Sequence[np.ndarray]) -> list[float]:

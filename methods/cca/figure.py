@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from methods.cca.result import Cca
+from methods.cca.result import Cca, CcaControls
 from methods.core.figures import curves, draw
 
 
@@ -27,19 +27,29 @@ NAMES = {"pwcca": "PWCCA", "mean": "mean CCA", "svcca": "SVCCA"}
 def draw_views(ax: Axes, result: Cca, ink: str = draw.INK) -> None:
     """Every view over the layers, its three trials thin; random weights dashed."""
     places = np.arange(len(result.layers))
-    for number, (name, colour) in enumerate(zip(result.views, cycle(curves.COLOURS), strict=False)):
+    for number, (name, scores, colour) in enumerate(
+        zip(result.views, result.score, cycle(curves.COLOURS), strict=False)
+    ):
         for trial in result.trials[number].T:
             ax.plot(places, trial, color=colour, lw=0.6, alpha=0.4)
-        ax.plot(places, result.score[number], color=colour, marker="o", ms=4, label=name)
-        if len(result.random):
+        ax.plot(places, scores, color=colour, marker="o", ms=4, label=name)
+        if result.random is not None:
             ax.plot(places, result.random[:, number].mean(0), color=colour, ls="--", lw=1.0)
-    if len(result.random):
+    if result.random is not None:
         ax.plot([], [], color=draw.QUIET, ls="--", lw=1.0, label=f"random weights, {len(result.random)} seeds")
     _axis(ax, result, f"{NAMES[result.measure]}, {result.scoring}", ink)
 
 
 def draw_view(ax: Axes, result: Cca, number: int, ink: str = draw.INK) -> None:
     """One view with its controls: shuffled pairs, in sample, random weights, acoustic features."""
+    if result.has(number):
+        _draw_scores(ax, result, number)
+    if result.controls is not None:
+        _draw_controls(ax, result.controls, number)
+    _axis(ax, result, f"{NAMES[result.measure]}, {result.views[number]}", ink)
+
+
+def _draw_scores(ax: Axes, result: Cca, number: int) -> None:
     places = np.arange(len(result.layers))
     ax.plot(places, result.score[number], color=draw.TRAINED, marker="o", ms=4, label=result.scoring)
     ax.plot(places, result.shuffled[number], color=draw.QUIET, ls="-.", label="the same, shuffled pairs")
@@ -50,16 +60,18 @@ def draw_view(ax: Axes, result: Cca, number: int, ink: str = draw.INK) -> None:
         ):
             if np.isfinite(values).any():
                 ax.plot(places, values, color="#059669", ls=style, label=name)
-    for seed in result.random[:, number]:
-        ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
-    if len(result.random):
-        label = f"random weights, {len(result.random)} seeds"
-        ax.plot(places, result.random[:, number].mean(0), color=draw.RANDOM, ls="--", label=label)
-    values = result.baseline[number]
-    for name, value, style in zip(result.baselines, values, ("--", ":"), strict=False):
+
+
+def _draw_controls(ax: Axes, controls: CcaControls, number: int) -> None:
+    if controls.random is not None:
+        seeds = controls.random[:, number]
+        places = np.arange(seeds.shape[1])
+        for seed in seeds:
+            ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
+        ax.plot(places, seeds.mean(0), color=draw.RANDOM, ls="--", label=f"random weights, {len(seeds)} seeds")
+    for name, value, style in zip(controls.baselines, controls.baseline[number], ("--", ":"), strict=True):
         if np.isfinite(value):
             ax.axhline(value, color="#7c3aed", ls=style, lw=1.0, label=name)
-    _axis(ax, result, f"{NAMES[result.measure]}, {result.views[number]}", ink)
 
 
 def _axis(ax: Axes, result: Cca, unit: str, ink: str) -> None:
@@ -71,7 +83,7 @@ def _axis(ax: Axes, result: Cca, unit: str, ink: str) -> None:
 def draw_spectrum(ax: Axes, result: Cca, number: int, layer: int | None = None, ink: str = draw.INK) -> None:
     """The correlation of each canonical direction, fitted (thin) and on recordings that were not fitted."""
     layers = range(len(result.layers)) if layer is None else (layer,)
-    for place, colour in zip(layers, cycle(curves.COLOURS), strict=False):
+    for place, colour in zip(layers if result.has(number) else (), cycle(curves.COLOURS), strict=False):
         index = np.arange(1, result.spectrum.shape[2] + 1)
         ax.plot(index, result.fitted[number, place], color=colour, lw=0.8, ls=":")
         name = f"layer {curves.short(result.layers)[place]}"

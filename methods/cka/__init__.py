@@ -19,6 +19,6 @@ decide it. It says nothing about what can be read off: see probing. Frames of on
 
 from methods.cka.analysis import SENSE, analyse
 from methods.cka.figure import ESTIMATORS, plot
-from methods.cka.result import Cka
+from methods.cka.result import Cka, CkaControls
 
-__all__ = ["ESTIMATORS", "SENSE", "Cka", "analyse", "plot"]
+__all__ = ["ESTIMATORS", "SENSE", "Cka", "CkaControls", "analyse", "plot"]

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from methods.cka import kernels
 from methods.cka.kernels import Alignment, Grams
-from methods.cka.result import Cka
+from methods.cka.result import ESTIMATES, Cka, CkaControls
 from methods.core import models
 from methods.core.corpus import Corpus, features, spaces
 from methods.core.corpus.articulation import Articulation
@@ -20,7 +19,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import FOR_95, analysis
 from methods.core.progress import Step, Steps, within
-from methods.core.results import corpus_provenance, listed, read_only
+from methods.core.results import corpus_provenance, read_only
 
 FEWEST = 20  # items; below, not even the debiased value says anything
 SHIFTS = 30  # shifted pairings of the null
@@ -77,47 +76,19 @@ def analyse(
     `features.of_model`. Raises UserError for fewer than 20 items.
     """
     asked = _Asked(
-        other=other,
-        unit=unit,
-        kernel=kernel,
-        tau=tau,
-        targets=targets,
-        most=most,
-        window=window,
-        subtract_silence=subtract_silence,
-        resamples=resamples,
-        random_seeds=tuple(random_seeds),
-        seed=seed,
-    )
-    return (yield from _steps(corpus, model, asked))
-
-
-def _steps(corpus: Corpus | Articulation, model: SpeechModel, asked: _Asked) -> Steps[Cka]:
-    """Trained layers and targets first, then the controls."""
+        other=other, unit=unit, kernel=kernel, tau=tau, targets=targets, most=most, window=window,
+        subtract_silence=subtract_silence, resamples=resamples, random_seeds=random_seeds, seed=seed,
+    )  # fmt: skip
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     items = _items(corpus, states, moved, asked)
-    columns, other = None, None if asked.other is None else models.load_model(asked.other)
-    if other is not None:
-        columns = yield from within(_states(corpus, other, asked), 0.3, 0.4)
+    second = None if other is None else models.load_model(other)
+    columns = states if second is None else (yield from within(_states(corpus, second, asked), 0.3, 0.4))
     yield Step(0.4, "comparing layers")
-    targets = _targets(corpus, model, items, moved, asked)
-    work = _work((corpus, model), items, asked, states, columns, targets=targets)
-    origin = corpus_provenance("cka", corpus, model, **listed(asked), features_note=states.note)
-    result = _first(work, states, columns, targets, origin)
-    yield Step(0.5, "drawing recordings again", result)
-    result = _with_intervals(result, work)
-    if asked.subtract_silence:
-        yield Step(0.55, "states as they are", result)
-        result = yield from within(_with_unsubtracted(result, work, other, states.note), 0.55, 0.6)
-    yield Step(0.6, "random weights", result)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
-        result = _with_random(result, work, work.grams(spaces.seen(twin, items)))
-        yield Step(end, "random weights", result)
-    return result
+    found = _targets(corpus, model, items, moved, asked)
+    work = _Work(corpus, model, second, items, asked, states, columns, found)
+    return (yield from _with_controls(_compared(work), work))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,14 +97,32 @@ class _Work:
 
     corpus: Corpus
     model: SpeechModel
+    second: SpeechModel | None  # the model of the columns, if it is another
     items: Chosen
     asked: _Asked
-    layers: Grams
-    columns: Grams  # the same as `layers` where there is no other model
-    targets: Grams | None  # None where the corpus offers none
+    states: Features
+    columns: Features  # the same as `states` where there is no other model
+    named_targets: dict[str, np.ndarray]  # (items, dims) each
+
+    @cached_property
+    def layers(self) -> Grams:
+        return self.grams(spaces.seen(self.states, self.items))
+
+    @cached_property
+    def others(self) -> Grams:
+        return self.layers if self.second is None else self.grams(spaces.seen(self.columns, self.items))
+
+    @cached_property
+    def targets(self) -> Grams | None:
+        """None where the corpus offers none."""
+        return self.grams(list(self.named_targets.values())) if self.named_targets else None
 
     def grams(self, matrices: Sequence[np.ndarray]) -> Grams:
         return kernels.grams(matrices, self.asked.kernel, self.asked.tau)
+
+    def without_targets(self) -> np.ndarray:
+        """(0, rows) what a comparison with no targets at all gives."""
+        return np.zeros((0, len(self.states.names)))
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:
@@ -158,79 +147,89 @@ def _targets(
     return {kind: matrix for kind, matrix in found.items() if matrix is not None}
 
 
-def _work(
-    spoken: tuple[Corpus, SpeechModel], items: Chosen, asked: _Asked, *sides: Features | None, targets: Any
-) -> _Work:
-    make = partial(kernels.grams, kernel=asked.kernel, tau=asked.tau)
-    states, columns = sides
-    layers = make(spaces.seen(states, items))
-    others = layers if columns is None else make(spaces.seen(columns, items))
-    return _Work(*spoken, items, asked, layers, others, make(list(targets.values())) if targets else None)
-
-
-def _first(
-    work: _Work, states: Features, columns: Features | None, targets: dict[str, np.ndarray], provenance: dict[str, Any]
-) -> Cka:
-    nothing = np.full((len(states.names), len((columns or states).names)), np.nan)
-    no_targets = np.full((len(targets), len(states.names)), np.nan)
-    rows = len(states.names)
+def _compared(work: _Work) -> Cka:
+    """The layers with the layers and with the targets."""
+    states, asked, targets = work.states, work.asked, work.named_targets
     return Cka(
-        unit=work.asked.unit, items=len(work.items), recordings=len(np.unique(work.items.groups)),
-        kernel=work.asked.kernel, layers=states.names,
+        unit=asked.unit, items=len(work.items), recordings=len(np.unique(work.items.groups)),
+        kernel=asked.kernel, layers=states.names,
         dims=read_only([layer.shape[1] for layer in states.layers], np.int64),
-        other=work.asked.other or work.model.id, columns=(columns or states).names,
-        **_numbers(kernels.alignment(work.layers, work.columns)),
-        **{name: read_only(nothing) for name in ("low", "high", "null")},
+        other=asked.other or work.model.id, columns=work.columns.names,
+        **_numbers(kernels.alignment(work.layers, work.others)),
         targets=tuple(targets),
         target_dims=read_only([matrix.shape[1] for matrix in targets.values()], np.int64),
-        **(_numbers(kernels.alignment(work.targets, work.layers), "target_") if work.targets else
-           {f"target_{name}": read_only(no_targets) for name in ("debiased", "biased", "floor")}),
-        **{f"target_{name}": read_only(no_targets) for name in ("low", "high", "null")},
+        **_target_numbers(work),
         among=read_only(kernels.alignment(work.targets, work.targets).debiased if work.targets else np.zeros((0, 0))),
-        unsubtracted=read_only(np.zeros((0, 0))),
-        random=read_only(np.zeros((0, rows, rows))), random_same=read_only(np.zeros((0, rows))),
-        random_targets=read_only(np.zeros((0, len(targets), rows))),
-        provenance=provenance,
+        provenance=corpus_provenance("cka", work.corpus, work.model, **vars(asked), features_note=states.note),
     )  # fmt: skip
 
 
+def _target_numbers(work: _Work) -> dict[str, np.ndarray]:
+    if work.targets:
+        return _numbers(kernels.alignment(work.targets, work.layers), "target_")
+    return {f"target_{name}": read_only(work.without_targets()) for name in ESTIMATES}
+
+
 def _numbers(found: Alignment, prefix: str = "") -> dict[str, np.ndarray]:
-    return {f"{prefix}{name}": read_only(getattr(found, name)) for name in ("debiased", "biased", "floor")}
+    return {f"{prefix}{name}": read_only(getattr(found, name)) for name in ESTIMATES}
 
 
-def _with_intervals(result: Cka, work: _Work) -> Steps[Cka]:
+def _with_controls(result: Cka, work: _Work) -> Steps[Cka]:
+    """Intervals, states as they are, and random weights, one after the other."""
+    yield Step(0.5, "drawing recordings again", result)
+    result = replace(result, controls=_bounds(work))
+    if work.asked.subtract_silence:
+        yield Step(0.55, "states as they are", result)
+        unsubtracted = yield from within(_unsubtracted(work), 0.55, 0.6)
+        result = replace(result, controls=replace(result.controls, unsubtracted=unsubtracted))
+    yield Step(0.6, "random weights", result)
+    seeds, twins = work.asked.random_seeds, []
+    for number, seed in enumerate(seeds):
+        begin, end = (0.6 + 0.4 * (number + part) / len(seeds) for part in (0, 1))
+        states = _states(work.corpus, models.random_twin(work.model, seed), work.asked)
+        twin = yield from within(states, begin, end)
+        twins.append(_untrained(work, work.grams(spaces.seen(twin, work.items))))
+        own, same, targets = (read_only(np.stack(parts)) for parts in zip(*twins, strict=True))
+        controls = replace(result.controls, random=own, random_same=same, random_targets=targets)
+        result = replace(result, controls=controls)
+        yield Step(end, "random weights", result)
+    return result
+
+
+def _bounds(work: _Work) -> CkaControls:
     """How sure each number is, and what chance gives."""
-    pairs = {"": (work.layers, work.columns)} | ({"target_": (work.targets, work.layers)} if work.targets else {})
-    found = {}
-    for prefix, (first, second) in pairs.items():
-        options = {"seed": work.asked.seed}
-        ends = kernels.interval(first, second, work.items.groups, resamples=work.asked.resamples, **options)
-        null = kernels.shifted_null(first, second, shifts=SHIFTS, **options).max(0)
-        named = zip(("low", "high", "null"), (*ends, null), strict=True)
-        found |= {f"{prefix}{name}": read_only(values) for name, values in named}
-    return replace(result, **found)
+    sides = _bounds_of(work, work.layers, work.others)
+    nothing = (work.without_targets(),) * 3
+    targets = _bounds_of(work, work.targets, work.layers) if work.targets else nothing
+    names = ("low", "high", "null")
+    found = zip((*names, *(f"target_{name}" for name in names)), (*sides, *targets), strict=True)
+    return CkaControls(**{name: read_only(values) for name, values in found})
 
 
-def _with_unsubtracted(result: Cka, work: _Work, columns: SpeechModel | None, note: str) -> Steps[Cka]:
-    """The same comparison of the states as they are, where subtracting changed them."""
+def _bounds_of(work: _Work, first: Grams, second: Grams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both ends of the interval, and the largest value of shifted pairings."""
+    seed = work.asked.seed
+    ends = kernels.interval(first, second, work.items.groups, resamples=work.asked.resamples, seed=seed)
+    return *ends, kernels.shifted_null(first, second, shifts=SHIFTS, seed=seed).max(0)
+
+
+def _unsubtracted(work: _Work) -> Steps[np.ndarray | None]:
+    """The same comparison of the states as they are; None where subtracting did not change them."""
     asked = replace(work.asked, subtract_silence=False)
     states = yield from _states(work.corpus, work.model, asked)
-    if states.note == note:
-        return result
+    if states.note == work.states.note:
+        return None
     first = second = work.grams(spaces.seen(states, work.items))
-    if columns is not None:
-        others = yield from _states(work.corpus, columns, asked)
+    if work.second is not None:
+        others = yield from _states(work.corpus, work.second, asked)
         second = work.grams(spaces.seen(others, work.items))
-    return replace(result, unsubtracted=read_only(kernels.alignment(first, second).debiased))
+    return read_only(kernels.alignment(first, second).debiased)
 
 
-def _with_random(result: Cka, work: _Work, twin: Grams) -> Cka:
-    own = kernels.alignment(twin, twin).debiased
-    same = np.diag(kernels.alignment(work.layers, twin).debiased)
-    targets = kernels.alignment(work.targets, twin).debiased if work.targets else np.zeros((0, len(result.layers)))
-    return replace(
-        result,
-        random=read_only(np.concatenate([result.random, own[None]])),
-        random_same=read_only(np.concatenate([result.random_same, same[None]])),
-        random_targets=read_only(np.concatenate([result.random_targets, targets[None]])),
+def _untrained(work: _Work, twin: Grams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A random twin's layers with each other, each with the same layer trained, and with the targets."""
+    return (
+        kernels.alignment(twin, twin).debiased,
+        np.diag(kernels.alignment(work.layers, twin).debiased),
+        kernels.alignment(work.targets, twin).debiased if work.targets else work.without_targets(),
     )

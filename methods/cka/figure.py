@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from methods.cka.result import Cka
+from methods.cka.result import Cka, CkaControls
 from methods.core.figures import curves, draw, layer_maps
 from methods.core.figures.layer_maps import Map
 
@@ -34,11 +34,12 @@ def maps(result: Cka, estimator: str = "debiased") -> list[Map]:
     values, columns = [getattr(result, estimator)], [result.columns]
     if estimator == "biased":
         names, values, columns = [*names, "its floor (shuffled)"], [*values, result.floor], [*columns, result.columns]
-    if result.unsubtracted.size:
-        names, values = [*names, "silence not subtracted"], [*values, result.unsubtracted]
+    controls = result.controls
+    if controls is not None and controls.unsubtracted is not None:
+        names, values = [*names, "silence not subtracted"], [*values, controls.unsubtracted]
         columns = [*columns, result.columns]
-    if len(result.random):
-        names, values = [*names, f"random weights, {len(result.random)} seeds"], [*values, result.random.mean(0)]
+    if controls is not None and controls.random is not None:
+        names, values = [*names, f"random weights, {len(controls.random)} seeds"], [*values, controls.random.mean(0)]
         columns = [*columns, result.layers]
     return [Map(n, v, result.layers, c) for n, v, c in zip(names, values, columns, strict=True)]
 
@@ -52,24 +53,38 @@ def draw_targets(ax: Axes, result: Cka, estimator: str = "debiased", ink: str = 
         if estimator == "biased":
             ax.plot(places, result.target_floor[number], color=colour, ls=":", lw=1.0)
             continue
-        ax.fill_between(places, result.target_low[number], result.target_high[number], color=colour, alpha=0.15, lw=0)
-        for seed in result.random_targets[:, number]:
-            ax.plot(places, seed, color=colour, lw=0.7, ls="--", alpha=0.7)
+        if result.controls is not None:
+            _draw_target_controls(ax, result.controls, number, colour)
         if "mfcc" in result.targets and target not in ("mfcc", "log-mel"):
             level = result.among[result.targets.index("mfcc"), number]
             ax.plot(places[[0, -1]] + [-0.3, 0.3], [level, level], color=colour, ls=":", lw=1.0)
-    if estimator == "debiased" and np.isfinite(result.target_null).any():
-        chance = np.nanmax(result.target_null, axis=0)
-        ax.fill_between(places, -chance, chance, color=draw.QUIET, alpha=0.25, lw=0, label="shifted pairs")
-    if estimator == "biased" and result.targets:
-        ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="floor (shuffled)")
-    elif len(result.random_targets):
-        ax.plot([], [], color=draw.QUIET, ls="--", lw=0.8, label=f"random weights, {len(result.random_targets)} seeds")
-    if estimator == "debiased" and "mfcc" in result.targets:
-        ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="MFCC with the same")
+    _explain_targets(ax, result, estimator)
     ax.set_xticks(places, curves.short(result.layers))
     ax.set(xlabel="layer", ylabel=f"{estimator} CKA", ylim=(min(0.0, *_lowest(ax)), 1))
     draw.plain_axes(ax, ink, columns=3)
+
+
+def _draw_target_controls(ax: Axes, controls: CkaControls, number: int, colour: str) -> None:
+    places = np.arange(controls.target_low.shape[1])
+    ax.fill_between(places, controls.target_low[number], controls.target_high[number], color=colour, alpha=0.15, lw=0)
+    if controls.random_targets is not None:
+        for seed in controls.random_targets[:, number]:
+            ax.plot(places, seed, color=colour, lw=0.7, ls="--", alpha=0.7)
+
+
+def _explain_targets(ax: Axes, result: Cka, estimator: str) -> None:
+    """What is drawn for all targets together, and the legend's entries for what each of them has."""
+    controls, places = result.controls, np.arange(len(result.layers))
+    if estimator == "debiased" and controls is not None and np.isfinite(controls.target_null).any():
+        chance = np.nanmax(controls.target_null, axis=0)
+        ax.fill_between(places, -chance, chance, color=draw.QUIET, alpha=0.25, lw=0, label="shifted pairs")
+    if estimator == "biased" and result.targets:
+        ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="floor (shuffled)")
+    elif controls is not None and controls.random_targets is not None:
+        label = f"random weights, {len(controls.random_targets)} seeds"
+        ax.plot([], [], color=draw.QUIET, ls="--", lw=0.8, label=label)
+    if estimator == "debiased" and "mfcc" in result.targets:
+        ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="MFCC with the same")
 
 
 def _lowest(ax: Axes) -> list[float]:
@@ -83,14 +98,23 @@ def draw_same(ax: Axes, result: Cka, ink: str = draw.INK) -> None:
     first = result.debiased[:, 0]
     name = f"with layer {curves.short(result.columns)[0]}" + ("" if square else " of the other model")
     ax.plot(places, first, color=draw.TRAINED, marker="o", ms=4, label=name)
-    ax.fill_between(places, result.low[:, 0], result.high[:, 0], color=draw.TRAINED, alpha=0.15, lw=0)
-    if result.unsubtracted.size:
-        ax.plot(places, result.unsubtracted[:, 0], color="#059669", ls="-.", label="the same, silence not subtracted")
-    for seed in result.random_same:
-        ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
-    if len(result.random_same):
-        label = f"with itself untrained, {len(result.random_same)} seeds"
-        ax.plot(places, result.random_same.mean(0), color=draw.RANDOM, ls="--", label=label)
+    if result.controls is not None:
+        _draw_same_controls(ax, result.controls)
     ax.set_xticks(places, curves.short(result.layers))
     ax.set(xlabel="layer", ylabel="debiased CKA", ylim=(min(0.0, *_lowest(ax)), 1.02))
     draw.plain_axes(ax, ink, columns=2)
+
+
+def _draw_same_controls(ax: Axes, controls: CkaControls) -> None:
+    places = np.arange(len(controls.low))
+    ax.fill_between(places, controls.low[:, 0], controls.high[:, 0], color=draw.TRAINED, alpha=0.15, lw=0)
+    if controls.unsubtracted is not None:
+        ax.plot(
+            places, controls.unsubtracted[:, 0], color="#059669", ls="-.", label="the same, silence not subtracted"
+        )
+    if controls.random_same is None:
+        return
+    for seed in controls.random_same:
+        ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
+    label = f"with itself untrained, {len(controls.random_same)} seeds"
+    ax.plot(places, controls.random_same.mean(0), color=draw.RANDOM, ls="--", label=label)

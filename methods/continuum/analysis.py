@@ -9,7 +9,7 @@ import numpy as np
 from methods.continuum import series as continuum_series
 from methods.continuum import two_sounds
 from methods.continuum.result import Continuum
-from methods.continuum.series import EXPERIMENTS, Asked, Series
+from methods.continuum.series import EXPERIMENTS, Request, Series
 from methods.core import models
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus
@@ -51,18 +51,11 @@ def analyse(
     if not isinstance(clip, Corpus):  # whose steps are there already, whatever the experiment is called
         continuum_series.check_experiment(experiment)
     yield Step(0.0, "making the steps")
-    asked = Asked(
-        segments=tuple(segments or ()),
-        experiment=experiment,
-        first=first,
-        second=second,
-        amount=amount,
-        count=count,
-        a=a,
-        b=b,
-        random_seeds=tuple(random_seeds),
-    )
-    task, part = _task(clip, model, asked), 1 / (len(random_seeds) + 1)
+    request = Request(
+        segments=tuple(segments or ()), experiment=experiment, first=first, second=second, amount=amount, count=count,
+        a=a, b=b, random_seeds=tuple(random_seeds),
+    )  # fmt: skip
+    task, part = _task(clip, model, request), 1 / (len(random_seeds) + 1)
     result, twins = (yield from within(_measured(task, model), 0.0, part)), []
     for number, seed in enumerate(random_seeds, start=1):
         twin = _measured(task, models.random_twin(model, seed))
@@ -75,29 +68,26 @@ class _Task:
     """What is asked of every network."""
 
     clip: Clip | Corpus
+    request: Request
     series: tuple[Series, ...]
     a: str
     b: str
     head: Head | None  # of the trained model; None where there is none, or it does not know both sounds
     columns: tuple[int, ...]  # of the two sounds in that head
     learnt: Items | None  # what the probe learns from
-    options: dict[str, Any]  # for provenance
 
     @property
     def sounds(self) -> list[tuple[Clip, Segment]]:
         return [pair for one in self.series for pair in zip(one.clips, one.places, strict=True)]
 
 
-def _task(clip: Clip | Corpus, model: SpeechModel, asked: Asked) -> _Task:
-    series, a, b, sources = continuum_series.asked_for(clip, asked)
+def _task(clip: Clip | Corpus, model: SpeechModel, request: Request) -> _Task:
+    series, a, b, sources = continuum_series.asked_for(clip, request)
     head = ctc_layers.head_of(model) if ctc_layers.units(model) else None
     columns = tuple(ctc_layers.phone_column(head, sound) for sound in (a, b)) if head else (None,)
     if None in columns or len(set(columns)) < 2:
         head, columns = None, ()
-    kept = {**listed(asked), "a": a, "b": b, "head": head and head.label}
-    kept["segments"] = [[s.label, s.start, s.end] for s in asked.segments]
-    kept["steps_sha256"] = [[step.sha256 for step in part.clips] for part in series]
-    return _Task(clip, series, a, b, head, columns, two_sounds.examples(a, b, sources), kept)
+    return _Task(clip, request, series, a, b, head, columns, two_sounds.examples(a, b, sources))
 
 
 def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
@@ -133,8 +123,15 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
 
 def _origin(task: _Task, model: SpeechModel) -> dict[str, Any]:
     make = corpus_provenance if isinstance(task.clip, Corpus) else provenance
-    origin = make("continuum", task.clip, model, seed=model.seed, **task.options)
-    name = task.options["experiment"]
+    options = listed(task.request) | {
+        "segments": [[s.label, s.start, s.end] for s in task.request.segments],
+        "a": task.a,
+        "b": task.b,
+        "head": task.head and task.head.label,
+        "steps_sha256": [[step.sha256 for step in part.clips] for part in task.series],
+    }
+    origin = make("continuum", task.clip, model, seed=model.seed, **options)
+    name = task.request.experiment
     # The clip has no part in a bundled experiment; its hash stays, for the lines of Python that make this again.
     return origin | ({"clip": f"bundled {name}"} if name in EXPERIMENTS else {})
 

@@ -1,7 +1,7 @@
 """What continua gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,6 @@ class Continuum(Result):
     probe: np.ndarray | None  # (contexts, layers, steps) P(A)
     probe_accuracy: np.ndarray | None  # (layers,) of the probe on recordings that it has not seen; chance is 0.5
     nearness: np.ndarray  # (contexts, layers, steps) 1 at A's end, 0 at B's
-    random: tuple[Self, ...] = ()  # the same with random weights, one per seed
     a: str
     b: str
     contexts: tuple[str, ...]
@@ -38,6 +37,7 @@ class Continuum(Result):
     ends: np.ndarray  # (contexts, steps) s
     samples: np.ndarray  # (all,) float32, every clip after the other, 16 kHz
     offsets: np.ndarray  # (contexts × steps + 1,) int, where each begins and the last ends
+    random: tuple["Continuum", ...] = ()  # the same with random weights, one per seed
 
     @property
     def steps(self) -> np.ndarray:

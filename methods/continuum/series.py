@@ -31,6 +31,21 @@ SENSE = {"first": (1, math.inf), "second": (1, math.inf), "amount": (0.25, 4), "
 SOUND_TIER = "sound"  # of a visitor's own steps: where in a recording the sound is
 
 
+@dataclass(frozen=True)
+class Request:
+    """The options of `analyse`: which series, and how its ends are called."""
+
+    segments: tuple[Segment, ...]
+    experiment: str
+    first: int  # among the segments, from 1
+    second: int
+    amount: float
+    count: int
+    a: str
+    b: str
+    random_seeds: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Series:
     """Clips from sound A to sound B in one context, equally spaced."""
@@ -181,40 +196,26 @@ def check_experiment(kind: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The options of a continuum; see `continuum.analyse`."""
-
-    segments: tuple[Segment, ...]
-    experiment: str
-    first: int
-    second: int
-    amount: float
-    count: int
-    a: str
-    b: str
-    random_seeds: tuple[int, ...]
-
-
-def asked_for(clip: Clip | Corpus, asked: Asked) -> tuple[tuple[Series, ...], str, str, list[Clip]]:
+def asked_for(clip: Clip | Corpus, request: Request) -> tuple[tuple[Series, ...], str, str, list[Clip]]:
     """The series, the names of the two ends, and the recordings that they were made from."""
-    kind, count = asked.experiment, asked.count
+    kind, count = request.experiment, request.count
     if isinstance(clip, Corpus):
-        return checked(of_corpus(clip)), asked.a, asked.b, []
+        return checked(of_corpus(clip)), request.a, request.b, []
     if kind in EXPERIMENTS:
         made = EXPERIMENTS[kind]
         sources = [place.find()[0] for place in (made.first, made.second)]
         return of_experiment(kind, count), made.a, made.b, sources
-    numbers = (asked.first, asked.second)
-    places = [_segment(asked.segments, number) for number in numbers]
-    a, b = (getattr(asked, end) or _plain(place.label) for end, place in zip("ab", places, strict=True))
+    numbers = (request.first, request.second)
+    places = [_segment(request.segments, number) for number in numbers]
+    named = zip((request.a, request.b), places, strict=True)
+    a, b = (name or _plain(place.label) for name, place in named)
     contexts = tuple(f"place {n}, “{place.label}”" for n, place in zip(numbers, places, strict=True))
     if kind == "morph":
         if numbers[0] == numbers[1]:
             raise UserError("A sound cannot be turned into itself; choose two different ones.")
         return between(clip, places[0], clip, places[1], count, contexts), a, b, [clip]
     series = [
-        edited(clip, place, kind, asked.amount, count, context)
+        edited(clip, place, kind, request.amount, count, context)
         for place, context in zip(places[: len(set(numbers))], contexts, strict=False)
     ]
     return tuple(series), a, b, [clip]

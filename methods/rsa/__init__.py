@@ -19,6 +19,6 @@ point-biserial correlation with labels stays small even where words are told apa
 
 from methods.rsa.analysis import SENSE, analyse
 from methods.rsa.figure import plot
-from methods.rsa.result import KINDS, Rsa
+from methods.rsa.result import KINDS, Rsa, RsaControls
 
-__all__ = ["KINDS", "SENSE", "Rsa", "analyse", "plot"]
+__all__ = ["KINDS", "SENSE", "Rsa", "RsaControls", "analyse", "plot"]

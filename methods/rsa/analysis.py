@@ -13,11 +13,11 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import FOR_95, analysis
 from methods.core.progress import Step, Steps, within
-from methods.core.results import corpus_provenance, listed, read_only
+from methods.core.results import corpus_provenance, read_only
 from methods.rsa import items as rsa_items
 from methods.rsa import similarity
 from methods.rsa.items import CONFOUNDS, Asked
-from methods.rsa.result import KINDS, Rsa
+from methods.rsa.result import KINDS, Rsa, RsaControls
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 BAND = (2.5, 97.5)  # per cent of the shuffles
@@ -78,47 +78,17 @@ def analyse(
     `subtract_silence`: see `features.of_model`. Raises UserError for fewer than 10 items.
     """
     asked = _Options(
-        unit=unit,
-        references=references,
-        method=method,
-        confounds=confounds,
-        other=other,
-        parses=parses,
-        centred=centred,
-        most=most,
-        shuffles=shuffles,
-        window=window,
-        subtract_silence=subtract_silence,
-        random_seeds=tuple(random_seeds),
-        seed=seed,
-    )
-    return (yield from _steps(corpus, model, asked))
-
-
-def _steps(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Rsa]:
-    """The trained model first, then shuffles, acoustic features and random weights."""
-    items = rsa_items.chosen(corpus, asked.unit, asked.most, asked.parses, asked.seed)
-    other = None if asked.other is None else models.load_model(asked.other)
+        unit=unit, references=references, method=method, confounds=confounds, other=other, parses=parses,
+        centred=centred, most=most, shuffles=shuffles, window=window, subtract_silence=subtract_silence,
+        random_seeds=random_seeds, seed=seed,
+    )  # fmt: skip
+    items = rsa_items.chosen(corpus, unit, most, parses, seed)
+    second = None if other is None else models.load_model(other)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.25)
-    columns = states if other is None else (yield from within(_states(corpus, other, asked), 0.25, 0.35))
+    columns = states if second is None else (yield from within(_states(corpus, second, asked), 0.25, 0.35))
     yield Step(0.35, "comparing all pairs")
     work = _Work(corpus, model, items, asked, _references(corpus, model, items, asked))
-    result = _first(work, states, columns)
-    yield Step(0.45, "shuffling the items", result)
-    result = _with_baselines(_with_null(result, work), work)
-    yield Step(0.55, "states as they are", result)
-    if asked.subtract_silence:
-        plain = yield from within(_states(corpus, model, replace(asked, subtract_silence=False)), 0.55, 0.6)
-        if plain.note != states.note:
-            result = replace(result, unsubtracted=read_only(work.both(work.layers(plain))))
-    yield Step(0.6, "random weights", result)
-    for number, seed in enumerate(asked.random_seeds):
-        begin, end = (0.6 + 0.4 * (number + part) / len(asked.random_seeds) for part in (0, 1))
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
-        scores = work.both(work.layers(twin))[None]
-        result = replace(result, random=read_only(np.concatenate([result.random, scores])))
-        yield Step(end, "random weights", result)
-    return result
+    return (yield from _with_controls(_compared(work, states, columns), work, states))
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,12 +148,11 @@ def _references(corpus: Corpus, model: SpeechModel, items: Asked, asked: _Option
     return found
 
 
-def _first(work: _Work, states: Features, columns: Features) -> Rsa:
+def _compared(work: _Work, states: Features, columns: Features) -> Rsa:
     matrices, items, wanted = work.layers(states), work.items.items, work.wanted
     rows = work.pairs(matrices)
     others = rows if columns is states else work.pairs(work.layers(columns))
     whole, partial = work.both(matrices)
-    nothing, shape = np.full((*whole.shape, 2), np.nan), whole.shape
     shown = matrices[-1] if work.asked.unit == "utterances" else work.references.get("string", matrices[-1])
     shown = work.references.get("class", shown)
     return Rsa(
@@ -191,19 +160,37 @@ def _first(work: _Work, states: Features, columns: Features) -> Rsa:
         utterance=read_only(items.utterance, np.int64), start=read_only(items.start), end=read_only(items.end),
         method=work.asked.method, layers=states.names, references=tuple(wanted),
         confounds=tuple(name for name in work.asked.confounds if name in work.references),
-        whole=read_only(whole), partial=read_only(partial), whole_null=read_only(nothing),
-        partial_null=read_only(nothing), whole_p=read_only(nothing[..., 0]), partial_p=read_only(nothing[..., 0]),
-        baselines=(), baseline=read_only(np.zeros((2, shape[0], 0))),
-        random=read_only(np.zeros((0, 2, *shape))), unsubtracted=read_only(np.zeros((2, shape[0], 0))),
+        whole=read_only(whole), partial=read_only(partial),
         between=read_only(np.array([similarity.correlations(rows, column) for column in others]).T),
         columns=columns.names, matrices=read_only(matrices, np.float32),
         reference_matrices=read_only([work.references[name] for name in wanted], np.float32),
         order=read_only(similarity.display_order(shown, list(map(str, items.label))), np.int64),
-        provenance=corpus_provenance("rsa", work.corpus, work.model, **listed(work.asked), features_note=states.note),
+        provenance=corpus_provenance("rsa", work.corpus, work.model, **vars(work.asked), features_note=states.note),
     )  # fmt: skip
 
 
-def _with_null(result: Rsa, work: _Work) -> Rsa:
+def _with_controls(result: Rsa, work: _Work, states: Features) -> Steps[Rsa]:
+    """Shuffles and acoustic features, states as they are, and random weights, one after the other."""
+    yield Step(0.45, "shuffling the items", result)
+    controls = RsaControls(**_chance(result, work), baselines=tuple(BASELINES.values()), baseline=_baselines(work))
+    yield Step(0.55, "states as they are", replace(result, controls=controls))
+    if work.asked.subtract_silence:
+        options = replace(work.asked, subtract_silence=False)
+        plain = yield from within(_states(work.corpus, work.model, options), 0.55, 0.6)
+        if plain.note != states.note:
+            controls = replace(controls, unsubtracted=read_only(work.both(work.layers(plain))))
+    yield Step(0.6, "random weights", replace(result, controls=controls))
+    seeds, scores = work.asked.random_seeds, []
+    for number, seed in enumerate(seeds):
+        begin, end = (0.6 + 0.4 * (number + part) / len(seeds) for part in (0, 1))
+        twin = yield from within(_states(work.corpus, models.random_twin(work.model, seed), work.asked), begin, end)
+        scores.append(work.both(work.layers(twin)))
+        controls = replace(controls, random=read_only(scores))
+        yield Step(end, "random weights", replace(result, controls=controls))
+    return replace(result, controls=controls)
+
+
+def _chance(result: Rsa, work: _Work) -> dict[str, np.ndarray]:
     """What shuffled items give."""
     rows, found = work.pairs(result.matrices.astype(np.float64)), {}
     for kind in KINDS:
@@ -214,10 +201,9 @@ def _with_null(result: Rsa, work: _Work) -> Rsa:
             bands.append(np.percentile(null, BAND, axis=0).T)
             shares.append(similarity.p_values(similarity.correlations(mine, known), null))
         found |= {f"{kind}_null": read_only(bands), f"{kind}_p": read_only(shares)}
-    return replace(result, **found)
+    return found
 
 
-def _with_baselines(result: Rsa, work: _Work) -> Rsa:
+def _baselines(work: _Work) -> np.ndarray:
     sounds = [features.acoustic(work.corpus, work.model, kind) for kind in BASELINES]
-    scores = [work.both(work.layers(sound))[..., 0] for sound in sounds]
-    return replace(result, baselines=tuple(BASELINES.values()), baseline=read_only(np.stack(scores, axis=-1)))
+    return read_only(np.stack([work.both(work.layers(sound))[..., 0] for sound in sounds], axis=-1))

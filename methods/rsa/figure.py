@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core.figures import curves, draw, layer_maps
-from methods.rsa.result import Rsa
+from methods.rsa.result import Rsa, RsaControls
 
 MOST_NAMED = 60  # items whose names fit beside a matrix
 
@@ -16,31 +16,41 @@ MOST_NAMED = 60  # items whose names fit beside a matrix
 def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str = draw.INK) -> None:
     """One reference over the layers: the band of shuffled items, random weights, acoustic features, raw states."""
     places, row = np.arange(len(result.layers)), int(kind == "partial")
-    null = getattr(result, f"{kind}_null")[number]
-    if np.isfinite(null).any():
-        ax.fill_between(places, *null.T, color=draw.QUIET, alpha=0.25, lw=0, label="95 % of shuffled items")
+    if result.controls is not None:
+        _draw_band(ax, getattr(result.controls, f"{kind}_null")[number])
     ax.plot(places, getattr(result, kind)[number], color=draw.TRAINED, marker="o", ms=4, label="trained")
-    seeds = result.random[:, row, number]
-    for seed in seeds:
-        ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
-    if len(seeds):
-        label = f"random weights, {len(seeds)} seeds"
-        ax.plot(places, seeds.mean(0), color=draw.RANDOM, ls="--", label=label)
-    if result.unsubtracted.shape[2]:
-        values = result.unsubtracted[row, number]
-        ax.plot(places, values, color="#059669", ls="-.", label="silence not subtracted")
-    for name, value, style in zip(result.baselines, result.baseline[row, number], (":", (0, (1, 3))), strict=False):
-        ax.axhline(value, color="#7c3aed", ls=style, lw=1.2, label=name)
+    if result.controls is not None:
+        _draw_controls(ax, result.controls, row, number)
     _layer_axis(ax, result, f"{kind} {_sign(result)}, “{result.references[number]}”", ink)
+
+
+def _draw_band(ax: Axes, band: np.ndarray) -> None:
+    if np.isfinite(band).any():
+        places = np.arange(len(band))
+        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95 % of shuffled items")
+
+
+def _draw_controls(ax: Axes, controls: RsaControls, row: int, number: int) -> None:
+    places = np.arange(len(controls.whole_p[number]))
+    if controls.random is not None:
+        seeds = controls.random[:, row, number]
+        for seed in seeds:
+            ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
+        ax.plot(places, seeds.mean(0), color=draw.RANDOM, ls="--", label=f"random weights, {len(seeds)} seeds")
+    if controls.unsubtracted is not None:
+        values = controls.unsubtracted[row, number]
+        ax.plot(places, values, color="#059669", ls="-.", label="silence not subtracted")
+    for name, value, style in zip(controls.baselines, controls.baseline[row, number], (":", (0, (1, 3))), strict=True):
+        ax.axhline(value, color="#7c3aed", ls=style, lw=1.2, label=name)
 
 
 def draw_all(ax: Axes, result: Rsa, kind: str = "whole", ink: str = draw.INK) -> None:
     """All references over the layers; a hollow mark is not above 95 % of the shuffles."""
     places = np.arange(len(result.layers))
-    values, shares = getattr(result, kind), getattr(result, f"{kind}_p")
+    values, controls = getattr(result, kind), result.controls
     for number, (name, colour) in enumerate(zip(result.references, cycle(curves.COLOURS), strict=False)):
         ax.plot(places, values[number], color=colour, label=name)
-        sure = shares[number] < 0.05
+        sure = np.zeros(len(places), bool) if controls is None else getattr(controls, f"{kind}_p")[number] < 0.05
         for mask, fill in ((sure, colour), (~sure, "none")):
             ax.scatter(places[mask], values[number][mask], s=22, facecolors=fill, edgecolors=colour, zorder=3)
     _layer_axis(ax, result, f"{kind} {_sign(result)}", ink)

@@ -11,6 +11,20 @@ KINDS = {"whole": "correlation", "partial": "partial correlation"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class RsaControls:
+    """What the agreement must be read against."""
+
+    whole_null: np.ndarray  # (references, layers, 2) band of 95 % of the shuffles
+    partial_null: np.ndarray  # (references, layers, 2)
+    whole_p: np.ndarray  # (references, layers) share of shuffles as high or higher
+    partial_p: np.ndarray  # (references, layers)
+    baselines: tuple[str, ...]
+    baseline: np.ndarray  # (2, references, baselines) whole and partial
+    unsubtracted: np.ndarray | None = None  # (2, references, layers) states as they are; None: nothing subtracted
+    random: np.ndarray | None = None  # (random seeds so far, 2, references, layers) whole and partial
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Rsa(Result):
     """Agreement of similarities between layers and references. Correlations are between -1 and 1."""
 
@@ -26,19 +40,12 @@ class Rsa(Result):
     confounds: tuple[str, ...]  # that are taken out, each of all references but itself
     whole: np.ndarray  # (references, layers)
     partial: np.ndarray  # (references, layers) after taking the confounds out of both sides; NaN where none is left
-    whole_null: np.ndarray  # (references, layers, 2) band of 95 % of the shuffles
-    partial_null: np.ndarray  # (references, layers, 2)
-    whole_p: np.ndarray  # (references, layers) share of shuffles as high or higher
-    partial_p: np.ndarray  # (references, layers)
-    baselines: tuple[str, ...]
-    baseline: np.ndarray  # (2, references, baselines) whole and partial
-    random: np.ndarray  # (random seeds so far, 2, references, layers) whole and partial
-    unsubtracted: np.ndarray  # (2, references, layers) states as they are; no layers if nothing was subtracted
     between: np.ndarray  # (layers, columns) layers with layers, or with those of another model
     columns: tuple[str, ...]
     matrices: np.ndarray  # (layers, items, items) float32 similarities in hidden states
     reference_matrices: np.ndarray  # (references, items, items) float32
     order: np.ndarray  # (items,) int, in which items are shown: the same label together, like labels side by side
+    controls: RsaControls | None = None  # None until they are computed
 
     def best(self, reference: int, kind: str = "whole") -> int:
         """The layer that agrees best with a reference."""
@@ -49,18 +56,28 @@ class Rsa(Result):
         """One row per number."""
         rows = []
         for k, kind in enumerate(KINDS):
-            for (r, layer), value in np.ndenumerate(getattr(self, kind)):
-                where = (self.references[r], kind, self.layers[layer])
-                low, high = getattr(self, f"{kind}_null")[r, layer]
-                rows.append(("trained", *where, value, low, high, getattr(self, f"{kind}_p")[r, layer]))
-            nothing = (np.nan,) * 3
-            rows += [(f"random weights {s}", self.references[r], kind, self.layers[i], value, *nothing)
-                     for (s, r, i), value in np.ndenumerate(self.random[:, k])]  # fmt: skip
-            rows += [("trained, states as they are", self.references[r], kind, self.layers[i], value, *nothing)
-                     for (r, i), value in np.ndenumerate(self.unsubtracted[k])]  # fmt: skip
-            rows += [(self.baselines[b], self.references[r], kind, "", value, *nothing)
-                     for (r, b), value in np.ndenumerate(self.baseline[k])]  # fmt: skip
+            rows += self._rows(kind)
+            rows += [] if self.controls is None else self._control_rows(self.controls, k, kind)
         rows += [("trained", f"layer {self.columns[j]}", "whole", self.layers[i], value, *(np.nan,) * 3)
                  for (i, j), value in np.ndenumerate(self.between)]  # fmt: skip
         columns = ["features", "reference", "kind", "layer", "correlation", "null_low", "null_high", "p"]
         return pd.DataFrame(rows, columns=columns)
+
+    def _rows(self, kind: str) -> list[tuple]:
+        chance = np.full((*getattr(self, kind).shape, 3), np.nan)
+        if self.controls is not None:
+            shares = getattr(self.controls, f"{kind}_p")
+            chance = np.concatenate([getattr(self.controls, f"{kind}_null"), shares[..., None]], axis=-1)
+        return [("trained", self.references[r], kind, self.layers[layer], value, *chance[r, layer])
+                for (r, layer), value in np.ndenumerate(getattr(self, kind))]  # fmt: skip
+
+    def _control_rows(self, controls: RsaControls, k: int, kind: str) -> list[tuple]:
+        rows, nothing = [], (np.nan,) * 3
+        if controls.random is not None:
+            rows += [(f"random weights {s}", self.references[r], kind, self.layers[i], value, *nothing)
+                     for (s, r, i), value in np.ndenumerate(controls.random[:, k])]  # fmt: skip
+        if controls.unsubtracted is not None:
+            rows += [("trained, states as they are", self.references[r], kind, self.layers[i], value, *nothing)
+                     for (r, i), value in np.ndenumerate(controls.unsubtracted[k])]  # fmt: skip
+        return rows + [(controls.baselines[b], self.references[r], kind, "", value, *nothing)
+                       for (r, b), value in np.ndenumerate(controls.baseline[k])]  # fmt: skip

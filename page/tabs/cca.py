@@ -116,20 +116,25 @@ def _line(values: np.ndarray) -> str:
 
 def told(result: Cca) -> str:
     """The curves in words, for screen readers."""
-    lines = (f"{cca.NAMES[view]} {_line(row)}" for view, row in zip(result.views, result.score, strict=True))
+    computed = zip(result.views, result.score, strict=False)  # the first of them, until all are
+    lines = (f"{cca.NAMES[view]} {_line(row)}" for view, row in computed)
     return f"{canonical.MEASURES[result.measure]}, {result.scoring}, by layer: {'; '.join(lines)}."
 
 
 def view_told(result: Cca, number: int) -> str:
     """One view with its controls, in words."""
-    name, seeds = cca.NAMES[result.views[number]], result.random[:, number]
-    untrained = f"; random weights {_line(seeds.mean(0))}" if len(seeds) else ""
+    name = cca.NAMES[result.views[number]]
+    if not result.has(number):
+        return f"{name} is not computed yet."
+    untrained = "" if result.random is None else f"; random weights {_line(result.random[:, number].mean(0))}"
     shuffled = f"shuffled pairs {_line(result.shuffled[number])}"
     return f"{name} by layer: {_line(result.score[number])}; {shuffled}{untrained}."
 
 
 def spectrum_told(result: Cca, number: int) -> str:
     """How many directions carry over, in words."""
+    if not result.has(number):
+        return "The spectrum is not computed yet."
     counts = (result.spectrum[number] > 0.5).sum(1)
     return f"Canonical directions that correlate above 0.5, by layer: {', '.join(map(str, counts))}."
 
@@ -143,7 +148,7 @@ def status_line(result: Cca, values: Values) -> str:
         f"{cca.NAMES[values['view']]}: n = {result.items[number]}, p = {dims[0]}, q = {dims[-1]}",
         f"{canonical.MEASURES[result.measure]}, {result.scoring}",
     ]
-    if np.isfinite(result.score[number]).all():
+    if result.has(number) and np.isfinite(result.score[number]).all():
         best = int(result.score[number].argmax())
         parts.append(f"highest at layer {curves.short(result.layers)[best]}: {result.score[number, best]:.2f}")
     parts += [f"left out: {'; '.join(result.left_out)}"] if result.left_out else []

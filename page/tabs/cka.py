@@ -155,7 +155,8 @@ def targets_told(result: Cka, estimator: str) -> str:
 def same_told(result: Cka) -> str:
     """Layer 0 against the others, in words."""
     first = ", ".join(f"{value:.2f}" for value in result.debiased[:, 0])
-    untrained = ", ".join(f"{value:.2f}" for value in result.random_same.mean(0)) if len(result.random_same) else ""
+    twins = None if result.controls is None else result.controls.random_same
+    untrained = "" if twins is None else ", ".join(f"{value:.2f}" for value in twins.mean(0))
     return f"Each layer with layer 0: {first}." + (f" With itself untrained: {untrained}." if untrained else "")
 
 

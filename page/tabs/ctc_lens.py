@@ -79,8 +79,10 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> Steps:
     unit = values["unit"] if len(ctc_layers.units(model)) > 1 else None
     segments = session.phones if units == "phones" else session.words
-    options = {"segments": segments, "transcript": session.text, "reference": _reference(session, model, unit)}
-    return ctc_lens.analyse.in_steps(session.clip, model, unit=unit, **options)
+    said = _reference(session, model, unit)
+    return ctc_lens.analyse.in_steps(
+        session.clip, model, segments=segments, transcript=session.text, unit=unit, reference=said
+    )
 
 
 def _reference(session: Session, model: SpeechModel, unit: str | None) -> str | tuple[str, ...] | None:

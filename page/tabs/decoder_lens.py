@@ -67,8 +67,14 @@ def _outputs() -> tuple[gr.components.Component, ...]:
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
     reference = session.text or (EXAMPLES[session.example].transcript if session.example else None)
-    options = {"segments": _words(session, model), "transcript": session.text, "reference": reference}
-    return decoder_lens.analyse.in_steps(session.clip, model, norm=values["norm"] == "yes", **options)
+    return decoder_lens.analyse.in_steps(
+        session.clip,
+        model,
+        segments=_words(session, model),
+        transcript=session.text,
+        reference=reference,
+        norm=values["norm"] == "yes",
+    )
 
 
 def _words(session: Session, model: SpeechModel) -> tuple:

@@ -225,8 +225,10 @@ def told(result: Rsa, number: int, kind: str) -> str:
     """The curve in words, for screen readers."""
     values = getattr(result, kind)[number]
     layers = ", ".join(f"layer {name} {v:.2f}" for name, v in zip(curves.short(result.layers), values, strict=True))
-    seeds = result.random[:, int(kind == "partial"), number]
-    untrained = f"; random weights {', '.join(f'{v:.2f}' for v in seeds.mean(0))}" if len(seeds) else ""
+    untrained = ""
+    if result.controls is not None and result.controls.random is not None:
+        seeds = result.controls.random[:, int(kind == "partial"), number]
+        untrained = f"; random weights {', '.join(f'{v:.2f}' for v in seeds.mean(0))}"
     return f"Agreement of the layers with “{result.references[number]}”: {layers}{untrained}."
 
 
@@ -246,8 +248,10 @@ def status_line(result: Rsa, values: Values) -> str:
     """What is on screen, in one line."""
     origin = result.provenance
     number, layer = result.references.index(values["reference"]), values["layer"]
-    score, p = (getattr(result, f"{values['kind']}{end}")[number, layer] for end in ("", "_p"))
-    sure = "" if np.isnan(p) else f", p = {p:.3f} by shuffling items"
+    kind = values["kind"]
+    score, sure = getattr(result, kind)[number, layer], ""
+    if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
+        sure = f", p = {p:.3f} by shuffling items"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",

@@ -59,15 +59,16 @@ def test_scores_are_those_of_the_phones_own_vectors(corpus, tiny_model, result):
 
 def test_result_is_frozen_and_reproducible(corpus, tiny_model, result):
     again = cca.analyse(corpus, tiny_model, random_seeds=(0, 1))
-    for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if isinstance(value, np.ndarray):
-            assert not value.flags.writeable, field.name
-            np.testing.assert_array_equal(value, getattr(again, field.name))
+    for part, same in ((result, again), (result.controls, again.controls)):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if isinstance(value, np.ndarray):
+                assert not value.flags.writeable, field.name
+                np.testing.assert_array_equal(value, getattr(same, field.name))
     for name in ("score", "shuffled", "in_sample", "shuffled_in_sample", "random"):
         assert np.isfinite(getattr(result, name)).all(), name
     # Log-mel with itself says nothing, and 39 MFCCs have fewer directions than its 80 bands.
-    assert np.isnan(result.baseline[0]).all() and np.isfinite(result.baseline[1]).all()
+    assert np.isnan(result.controls.baseline[0]).all() and np.isfinite(result.controls.baseline[1]).all()
 
 
 def test_in_sample_is_refused_where_it_would_be_an_illusion(corpus, tiny_model):
@@ -95,12 +96,15 @@ def test_other_measures(corpus, tiny_model, measure):
 
 def test_partial_results_can_be_drawn(corpus, tiny_model):
     partial = [s.partial for s in cca.analyse.in_steps(corpus, tiny_model, random_seeds=(0,)) if s.partial is not None]
-    assert np.isfinite(partial[0].score[0]).all() and np.isnan(partial[0].score[2]).all()
+    assert np.isfinite(partial[0].score).all() and [partial[0].has(view) for view in range(3)] == [True, False, False]
+    assert partial[0].controls is None and not any(one.complete for one in partial)
+    assert "CCA-intra (layer 0) is not computed yet" in cca_tab.view_told(partial[0], 2)
+    assert all("<svg" in drawn for drawn in cca_tab.drawn(partial[0], {"view": "intra", "layer": -1}))
     for one in (partial[0], partial[-1]):
         values = cca_tab.fitted(one, {"view": "nonsense", "layer": 99})
         assert values == {"view": "mel", "layer": 2}
         assert "".join(cca_tab.drawn(one, values)).count("<svg") == 3
-        assert not one.complete and cca_tab.status_line(one, values)
+        assert "p = 16, q = 80" in cca_tab.status_line(one, values)
         assert isinstance(cca.plot(one, view="phone", layer=1), Figure)
 
 
@@ -129,5 +133,9 @@ def test_whisper_tiny_keeps_sounds_low_and_phones_high():
     )
     mel, phone = found.score
     assert mel.argmax() <= 1 and mel[4] < mel[0]
-    assert phone.argmax() in (2, 3) and phone.max() > phone[0] + 0.05 and phone.max() > found.baseline[1, 0] + 0.1
+    assert (
+        phone.argmax() in (2, 3)
+        and phone.max() > phone[0] + 0.05
+        and phone.max() > found.controls.baseline[1, 0] + 0.1
+    )
     assert np.abs(found.shuffled).max() < 0.1

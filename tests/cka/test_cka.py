@@ -69,12 +69,12 @@ def test_maps_are_those_of_the_plain_loop_on_the_same_frames(corpus, tiny_model,
     np.testing.assert_allclose(result.debiased, reference.naive_grid(layers, layers), atol=CLOSE)
     np.testing.assert_allclose(result.biased, reference.naive_grid(layers, layers, debiased=False), atol=CLOSE)
     raw = plain(corpus, tiny_model, places, subtract=False)
-    np.testing.assert_allclose(result.unsubtracted, reference.naive_grid(raw, raw), atol=CLOSE)
+    np.testing.assert_allclose(result.controls.unsubtracted, reference.naive_grid(raw, raw), atol=CLOSE)
     for number, seed in enumerate((0, 1)):
         twin = plain(corpus, models.random_twin(tiny_model, seed), places)
-        np.testing.assert_allclose(result.random[number], reference.naive_grid(twin, twin), atol=CLOSE)
+        np.testing.assert_allclose(result.controls.random[number], reference.naive_grid(twin, twin), atol=CLOSE)
         same = np.diag(reference.naive_grid(layers, twin))
-        np.testing.assert_allclose(result.random_same[number], same, atol=CLOSE)
+        np.testing.assert_allclose(result.controls.random_same[number], same, atol=CLOSE)
 
 
 def test_targets_are_what_the_frames_are(corpus, tiny_model, result):
@@ -91,20 +91,22 @@ def test_targets_are_what_the_frames_are(corpus, tiny_model, result):
 
 def test_result_is_frozen_finite_and_reproducible(corpus, tiny_model, result):
     again = cka.analyse(corpus, tiny_model, most=60, random_seeds=(0, 1), resamples=50)
-    for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if isinstance(value, np.ndarray):
-            assert not value.flags.writeable and np.isfinite(value).all(), field.name
-            np.testing.assert_array_equal(value, getattr(again, field.name))
-    assert (result.low <= result.debiased + CLOSE).mean() > 0.9
+    for part, same in ((result, again), (result.controls, again.controls)):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if isinstance(value, np.ndarray):
+                assert not value.flags.writeable and np.isfinite(value).all(), field.name
+                np.testing.assert_array_equal(value, getattr(same, field.name))
+    assert (result.controls.low <= result.debiased + CLOSE).mean() > 0.9
 
 
 def test_partial_results_come_before_the_controls_and_can_be_drawn(corpus, tiny_model):
     partial = [s.partial for s in cka.analyse.in_steps(corpus, tiny_model, random_seeds=(0,)) if s.partial is not None]
-    assert np.isnan(partial[0].low).all() and not partial[0].complete and len(partial[0].random) == 0
+    assert partial[0].controls is None and not any(one.complete for one in partial)
+    assert [one.controls.random is not None for one in partial[1:]] == [False, False, True]
     for one in (partial[0], partial[-1]):
         values = fitted(one, {"estimator": "nonsense"})
-        assert "<svg" in "".join(drawn(one, values)) and not one.complete
+        assert "<svg" in "".join(drawn(one, values)) and "with itself on noise" in status_line(one, values)
         assert isinstance(cka.plot(one), Figure) and isinstance(cka.plot(one, estimator="biased"), Figure)
 
 
@@ -172,5 +174,5 @@ def test_whisper_tiny_in_its_known_order():
     assert (np.diff(found.target_debiased[found.targets.index("log-mel")]) < 0).all()
     phone = found.target_debiased[found.targets.index("phone")]
     assert phone.argmax() in (2, 3) and phone[4] < phone[0]
-    assert found.unsubtracted[0, 4] == pytest.approx(0.78, abs=0.05)
-    assert found.unsubtracted[0, 4] > found.debiased[0, 4] + 0.2  # position, which all layers share
+    assert found.controls.unsubtracted[0, 4] == pytest.approx(0.78, abs=0.05)
+    assert found.controls.unsubtracted[0, 4] > found.debiased[0, 4] + 0.2  # position, which all layers share

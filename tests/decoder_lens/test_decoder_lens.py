@@ -192,10 +192,10 @@ def test_repetition_by_hand():
 def test_shapes_and_baselines(tiny_result):
     tokens = len(tiny_result.tokens)
     assert tiny_result.tokens[-1] == "(end)"
-    assert tiny_result.logprobs.shape == tiny_result.silence_logprobs.shape == (3, tokens)
-    assert tiny_result.random_logprobs.shape == (2, 3, tokens)
+    assert tiny_result.logprobs.shape == tiny_result.controls.silence_logprobs.shape == (3, tokens)
+    assert tiny_result.controls.random_logprobs.shape == (2, 3, tokens)
     assert tiny_result.decoder_logprobs.shape == (3, tokens)
-    assert not np.allclose(tiny_result.random_logprobs[0], tiny_result.random_logprobs[1])
+    assert not np.allclose(tiny_result.controls.random_logprobs[0], tiny_result.controls.random_logprobs[1])
     assert not tiny_result.logprobs.flags.writeable
     assert tiny_result.reference == tiny_result.text == "ab cd"
 
@@ -204,7 +204,7 @@ def test_table_and_plot(tiny_result):
     table = tiny_result.table()
     assert len(table) == tiny_result.logprobs.size + tiny_result.decoder_logprobs.size
     np.testing.assert_array_equal(
-        table["random_1_logprob"][: tiny_result.logprobs.size], tiny_result.random_logprobs[1].ravel()
+        table["random_1_logprob"][: tiny_result.logprobs.size], tiny_result.controls.random_logprobs[1].ravel()
     )
     figure = decoder_lens.plot(tiny_result)
     np.testing.assert_array_equal(figure.axes[1].collections[0].get_array(), tiny_result.logprobs)
@@ -212,7 +212,7 @@ def test_table_and_plot(tiny_result):
 
 def test_silence_is_the_silent_clip(clip, tiny_model, tiny_result):
     silent = analyse(Clip(np.zeros_like(clip.samples), "silent"), tiny_model, transcript="ab cd", random_seeds=())
-    np.testing.assert_array_equal(silent.logprobs, tiny_result.silence_logprobs)
+    np.testing.assert_array_equal(silent.logprobs, tiny_result.controls.silence_logprobs)
 
 
 def test_words_in_time(clip, tiny_model):
@@ -248,12 +248,12 @@ def test_real_speech_emerges_at_the_top(weasels):
     means = weasels.logprobs.mean(-1)
     assert means.argmax() == 4 and means[3] == means[:4].max()  # the order that we saw: flat, then a rise at 3 and 4
     # Above every baseline at the top by more than 5 nats a token; below, as near to them as to nothing.
-    assert means[-1] > weasels.silence_logprobs.mean(-1).max() + 5
-    assert means[-1] > weasels.random_logprobs.mean(-1).max() + 5
-    assert weasels.complete[-1] and weasels.alarms(4) == ()
+    assert means[-1] > weasels.controls.silence_logprobs.mean(-1).max() + 5
+    assert means[-1] > weasels.controls.random_logprobs.mean(-1).max() + 5
+    assert weasels.ended[-1] and weasels.alarms(4) == ()
     # Without any order or detail the text is lost; with its frames at other places it is all but as likely (-0.5).
-    assert means[-1] > weasels.mean_logprobs.mean(-1).max() + 5
-    assert means[-1] - 1 < weasels.shuffled_logprobs[-1].mean() < means[-1]
+    assert means[-1] > weasels.controls.mean_logprobs.mean(-1).max() + 5
+    assert means[-1] - 1 < weasels.controls.shuffled_logprobs[-1].mean() < means[-1]
 
 
 @pytest.mark.weights

@@ -68,20 +68,21 @@ def test_scores_are_correlations_of_scipys_cosines_with_edit_distances(corpus, t
 def test_references_and_confounds(result):
     assert result.references == ("string", "label", "acoustic", "duration", "speaker")
     assert result.confounds == ("duration", "speaker", "acoustic")
-    assert result.baselines == ("MFCC", "log-mel") and result.baseline.shape == (2, 5, 2)
+    assert result.controls.baselines == ("MFCC", "log-mel") and result.controls.baseline.shape == (2, 5, 2)
     np.testing.assert_allclose(np.diag(result.between), 1, atol=1e-9)
-    low, high = result.whole_null[..., 0], result.whole_null[..., 1]
+    low, high = result.controls.whole_null[..., 0], result.controls.whole_null[..., 1]
     assert (low < 0).all() and (high > 0).all()
-    assert ((result.whole_p > 0) & (result.whole_p <= 1)).all()
+    assert ((result.controls.whole_p > 0) & (result.controls.whole_p <= 1)).all()
 
 
 def test_result_is_frozen_finite_and_reproducible(corpus, tiny_model, result):
     again = rsa.analyse(corpus, tiny_model, shuffles=200, random_seeds=(0, 1))
-    for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if isinstance(value, np.ndarray):
-            assert not value.flags.writeable and np.isfinite(value).all(), field.name
-            np.testing.assert_array_equal(value, getattr(again, field.name))
+    for part, same in ((result, again), (result.controls, again.controls)):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if isinstance(value, np.ndarray):
+                assert not value.flags.writeable and np.isfinite(value).all(), field.name
+                np.testing.assert_array_equal(value, getattr(same, field.name))
 
 
 def test_ranks_phones_and_raw_cosines(corpus, tiny_model):
@@ -120,11 +121,14 @@ def test_every_bundled_prompt_has_a_parse():
 def test_partial_results_can_be_drawn(corpus, tiny_model):
     partial = [s.partial for s in rsa.analyse.in_steps(corpus, tiny_model, shuffles=20, random_seeds=(0,))
                if s.partial is not None]  # fmt: skip
-    assert np.isnan(partial[0].whole_p).all() and len(partial[0].random) == 0
+    assert partial[0].controls is None and not any(one.complete for one in partial)
+    assert [one.controls.random is not None for one in partial[1:]] == [False, False, True]
     for one in (partial[0], partial[-1]):
         values = rsa_tab.fitted(one, {"reference": "nonsense", "kind": "x", "layer": 99, "first": 999})
         assert values["reference"] == "string" and values["layer"] == 2 and values["first"] == 0
-        assert "<svg" in rsa_tab.drawn(one, values)[0] and not one.complete
+        assert "<svg" in rsa_tab.drawn(one, values)[0] and ("by shuffling" in rsa_tab.status_line(one, values)) == (
+            one is not partial[0]
+        )
         for kind in rsa.KINDS:
             assert isinstance(rsa.plot(one, kind=kind, reference="label"), Figure)
 
@@ -175,8 +179,11 @@ def test_whisper_tiny_knows_phones_best_in_layer_3_and_syntax_late():
     model = models.load_model("openai/whisper-tiny.en")
     words = rsa.analyse(bundled("prompts"), model, most=100, **options)
     strings = words.references.index("string")
-    assert words.whole[strings].argmax() == 3 and words.whole_p[strings, 3] < 0.01
-    assert words.whole[strings, 3] > words.random[0, 0, strings].max() + 0.1
+    assert words.whole[strings].argmax() == 3 and words.controls.whole_p[strings, 3] < 0.01
+    assert words.whole[strings, 3] > words.controls.random[0, 0, strings].max() + 0.1
     spoken = rsa.analyse(bundled("prompts"), model, unit="utterances", **options | {"random_seeds": ()})
     trees = spoken.references.index("tree")
-    assert spoken.partial[trees, 3:].min() > spoken.partial[trees, :3].max() and spoken.partial_p[trees, 3] < 0.05
+    assert (
+        spoken.partial[trees, 3:].min() > spoken.partial[trees, :3].max()
+        and spoken.controls.partial_p[trees, 3] < 0.05
+    )

@@ -57,8 +57,8 @@ def test_shuffled_and_averaged_frames(clip, tiny_model, tiny_result):
     ids = torch.tensor([forced.prompt + forced.tokens])
     wanted = [*forced.tokens, tiny_model.decoding.end]
     for states, found in (
-        (decoder.readable(tiny_model, moved), tiny_result.shuffled_logprobs),
-        (even, tiny_result.mean_logprobs),
+        (decoder.readable(tiny_model, moved), tiny_result.controls.shuffled_logprobs),
+        (even, tiny_result.controls.mean_logprobs),
     ):
         with torch.no_grad():
             given = {"encoder_outputs": (states[-1:].clone(),), "decoder_input_ids": ids}
@@ -66,8 +66,8 @@ def test_shuffled_and_averaged_frames(clip, tiny_model, tiny_result):
         expected = logits.log_softmax(-1)[torch.arange(len(wanted)), wanted]
         np.testing.assert_allclose(found[-1], expected, atol=ROUNDING)
     table = tiny_result.table()[: tiny_result.logprobs.size]
-    np.testing.assert_array_equal(table["shuffled_logprob"], tiny_result.shuffled_logprobs.ravel())
-    np.testing.assert_array_equal(table["mean_state_logprob"], tiny_result.mean_logprobs.ravel())
+    np.testing.assert_array_equal(table["shuffled_logprob"], tiny_result.controls.shuffled_logprobs.ravel())
+    np.testing.assert_array_equal(table["mean_state_logprob"], tiny_result.controls.mean_logprobs.ravel())
     names = [curve.name for curve in decoder_lens.logprob_curves(tiny_result)]
     assert names == ["trained", "random encoder, 2 seeds", "hearing silence", "frames shuffled", "frames averaged"]
     with np.load(io.BytesIO(downloads.npz(tiny_result)), allow_pickle=False) as file:
