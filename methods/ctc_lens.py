@@ -19,7 +19,7 @@ that the sound is absent: compare the tuned lens, or a probe. Symbols that a hea
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd

@@ -110,7 +110,7 @@ def _stacked(twins: tuple[Any, ...], trained: Any = None) -> dict[str, np.ndarra
     seeds = [_seed(twin) for twin in twins]
     stacked: dict[str, np.ndarray] = {"random_seeds": np.array(seeds)}
     for field in dataclasses.fields(twins[0]):
-        if field.name in ("provenance", "random", "seed"):
+        if field.name in ("provenance", "random", "seed", "complete"):
             continue
         same = _flat(field.name, getattr(trained, field.name, None))
         found = [_flat(field.name, getattr(twin, field.name)) for twin in twins]

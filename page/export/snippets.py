@@ -48,11 +48,11 @@ def _over_corpus(result: Result, technique: str, session: Session, shown: dict[s
     model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
     beside, more = _beside(options, session)
     return f"""from methods import {technique}
-from methods.core import articulation
+from methods.core.corpus import articulation
 from methods.core import corpus as corpora
 from methods.core.audio import load_clip
 from methods.core.models import load_model
-from methods.core.textgrid import read_textgrid
+from methods.core.alignment.textgrid import read_textgrid
 
 {_corpus(origin, session)}{beside}
 model = {model}

@@ -20,7 +20,7 @@ from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.progress import finish
 from page.export import downloads
-from page.tabs.cka import drawn, fitted, told
+from page.tabs.cka import drawn, fitted, status_line, told
 
 CLOSE = 1e-5  # float32 features, sums of n² = 4e3 products
 

@@ -4,6 +4,8 @@ import dataclasses
 import importlib
 import inspect
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +114,15 @@ def test_no_option_is_lost_on_its_way(technique):
     taken = set(list(inspect.signature(module.analyse).parameters)[2:])
     assert taken - {"segments"} == fields
     assert all(field.default is dataclasses.MISSING for field in dataclasses.fields(kept)), "declared once, in analyse"
+
+
+def test_every_line_of_import_that_a_script_prints_can_be_run():
+    text = Path(snippets.__file__).read_text(encoding="utf-8").replace("{technique}", "probing")
+    printed = [
+        line for line in re.findall(r"from methods\S* import [\w ]+", text) if " as technique_module" not in line
+    ]
+    assert len(printed) >= 9
+    exec("\n".join(printed), {})
 
 
 def test_every_technique_is_looked_at():
