@@ -71,7 +71,7 @@ def analyse(
     """How alike are layers to layers, to another model's, and to what was heard, said or moved?
 
     `other` names a second model for the columns; without it the layers are compared with each other. An item is one
-    of `views.UNITS`; at most `most` of them are drawn. `kernel` is "linear" or "rbf", `tau` its width in root median
+    of `spaces.UNITS`; at most `most` of them are drawn. `kernel` is "linear" or "rbf", `tau` its width in root median
     distances. Targets that the corpus does not offer are left out. `window` and `subtract_silence`: see
     `features.of_model`. Raises UserError for fewer than 20 items.
     """

@@ -49,7 +49,7 @@ def analyse(
 ) -> Steps[Probing]:
     """Which layer shows a phone, a feature, a word or a speaker most plainly?
 
-    `target` is one of `probe_targets.TARGETS` or "tier:NAME"; `unit` is "segments" (mean over the frames), "centre"
+    `target` is one of `corpus.labels.TARGETS` or "tier:NAME"; `unit` is "segments" (mean over the frames), "centre"
     or "frames"; `probe` is "ridge" (closed form) or "logistic"; folds are dealt by `groups`, "utterance" or
     "speaker", so that no recording (speaker) is on both sides; "auto": by speaker for sex and language if there are
     enough of each. `transfer` names a bundled corpus of other speakers. `window`, `subtract_silence`: see
