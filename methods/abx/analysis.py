@@ -48,7 +48,7 @@ def analyse(
     "utterance", "position", or, for `on`, "tier:NAME". `by` is held equal for a, b and x; `modes` ("any", "within",
     "across", "against") say how `across` is dealt with, one score each; those that the corpus does not allow are left
     out and named, if one remains. `pooling` is "mean", "centre", or "dtw" (frames, aligned); `metric` one of
-    `statistics.distances.METRICS`; `representation` "states", "posteriors" (CTC models), or "units" (k-means, `units` of
+    `distances.METRICS`; `representation` "states", "posteriors" (CTC models), or "units" (k-means, `units` of
     them, learnt from the same frames without labels). `centred` subtracts the mean of all frames. `most` bounds the
     tokens of a category under the same circumstances; `apart` takes x from another recording than a and b.
     `window` and `subtract_silence`: see `features.of_model`. Raises UserError if there is too little to compare.

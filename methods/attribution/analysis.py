@@ -44,7 +44,7 @@ def analyse(
     `random_seeds`, the clip changed in these `variants` (20 ms later or earlier, faint noise), the method (or leave
     one out, where it takes nothing away or is too slow) with each of the `modes`, and the order judged once more with
     another replacement. With `heads`, so many small classifiers are trained on the model's states
-    and explained as well (`attribution.seed_agreement`; `phones` are one of the sizes at which their maps are compared).
+    and explained as well (`seed_agreement`; `phones` are one of the sizes at which their maps are compared).
     Raises UserError where one attribution would take longer than `time_limit` seconds, and for options that mean
     nothing.
     """
