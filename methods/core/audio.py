@@ -83,16 +83,18 @@ def load_clip(path: str | os.PathLike[str]) -> Clip:
 def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> Clip:
     """What do these samples sound like to a model? (n,) or (n, channels), floats or integers, at `rate` Hz.
 
-    Integers are scaled by their type's range. Floats beyond [-1, 1] are scaled down to a peak of 1, and the clip's
+    Integers are scaled by their type's range, or by 16 or 24 bits where a wider type holds no larger values. Few rows
+    of many columns are channels first, (channels, n). Floats beyond [-1, 1] are scaled down to a peak of 1. The clip's
     `notes` say so, as they do for averaged channels and a changed rate. Raises ClipError like `load_clip`.
     """
     name = clean_name(name)
-    samples = _as_columns(samples)
+    samples, notes = _as_columns(samples)
     check_header(name, rate, samples.shape[1])
     check_duration(name, len(samples) / rate)
     _check_finite(name, samples)
     _check_audible(name, samples, "its loudest moment")
-    mono, notes = _mix(samples)
+    mono, mixed = _mix(samples)
+    notes += mixed
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
         notes.append(f"resampled from {rate / 1000:g} kHz to {SAMPLE_RATE / 1000:g} kHz")
@@ -104,15 +106,32 @@ def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> C
     return Clip(mono, name, tuple(notes))
 
 
-def _as_columns(samples: np.ndarray) -> np.ndarray:
+def _as_columns(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """(n, channels) floats; integers are brought to [-1, 1), unsigned ones centred first, as WAV defines them."""
-    samples = np.asarray(samples)
+    samples, notes = np.asarray(samples), []
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
         raise ValueError(f"samples must be (n,) or (n, channels) numbers; got {samples.shape} {samples.dtype}")
+    if samples.ndim == 2 and 1 <= len(samples) <= decoding.MAX_CHANNELS < samples.shape[1]:
+        notes.append(f"channels first, {len(samples)} rows of {samples.shape[1]} samples" if len(samples) > 1 else "")
+        samples = samples.T
     if samples.dtype.kind in "iu":
-        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        samples = samples / half - (samples.dtype.kind == "u")
-    return samples[:, None] if samples.ndim == 1 else samples
+        own = 8 * samples.dtype.itemsize
+        bits = _bits(samples) if samples.dtype.kind == "i" else own
+        if bits < own:
+            notes.append(f"taken as {bits}-bit values, since none of these {own}-bit integers is larger")
+        samples = samples / 2.0 ** (bits - 1) - (samples.dtype.kind == "u")
+    return samples[:, None] if samples.ndim == 1 else samples, [note for note in notes if note]
+
+
+def _bits(samples: np.ndarray) -> int:
+    """How wide were these signed integers when they were recorded? NumPy's own default type has 64 bits; no file has.
+
+    A recording of 32 bits that stays within 24 of them would be under -48 dBFS at its loudest.
+    """
+    own = 8 * samples.dtype.itemsize
+    low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, 0)
+    fit = (bits for bits in (16, 24, 32) if -(1 << bits - 1) <= low and high < 1 << bits - 1)
+    return min(own, next(fit, own))
 
 
 def _mix(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:
