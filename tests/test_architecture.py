@@ -15,7 +15,7 @@ import pytest
 from tree import tree_sources
 
 MODEL_HOMES = ("methods/core/models/*.py",)
-SOUND_HOME = ("methods/core/audio.py",)
+SOUND_HOME = ("methods/core/audio.py", "methods/core/decoding.py")
 PAGE = ("app.py", "page/*.py")
 
 # library -> its homes in the product; an empty tuple: nowhere

@@ -1,7 +1,6 @@
-"""From any sound file to one `Clip`: mono, 16 kHz, float32, checked. The only home of soundfile, PyAV and soxr.
+"""From any sound file to one `Clip`: mono, 16 kHz, float32, checked. What is in a file is for `decoding`.
 
-soundfile is tried first (WAV, FLAC, OGG, MP3, AIFF), then PyAV (M4A, AAC, MP4, WebM, Opus). Both read headers first
-and decode at most a second more than the limit, so that a ten-hour file costs no more memory than a short one.
+The home of soxr, and of what is drawn or played of a clip.
 """
 
 from __future__ import annotations
@@ -10,37 +9,27 @@ import hashlib
 import io
 import math
 import os
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import BinaryIO
 
-import av
 import numpy as np
 import soundfile
 import soxr
 
-from methods.core.errors import UserError
+from methods.core import decoding
+from methods.core.decoding import (
+    ClipError,
+    check_duration,
+    check_header,
+    clean_name,
+    decode,
+)
 
+MIN_SECONDS, MAX_SECONDS = decoding.MIN_SECONDS, decoding.MAX_SECONDS  # of a clip, too
 SAMPLE_RATE = 16_000  # Hz, what every model here was trained on
-MIN_SECONDS = 0.1  # below this Whisper has five frames: nothing to look at
-MAX_SECONDS = 30.0  # Whisper's window
-LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000  # Hz
-MAX_CHANNELS = 8  # 7.1 surround; with the rate and the seconds it bounds what one file can make us hold: 190 MB
 SILENCE_PEAK = 1e-4  # -80 dBFS, three steps of 16-bit audio
 CANCELLED_POWER = 0.01  # averaging N unrelated channels keeps 1/N of the power; under 1 % some must be upside-down
 DB_FLOOR = -70.0  # dB under the loudest cell; quieter than that is black on any screen
-SPARE_SECONDS = 1.0  # decoded past the limit, enough to know that a file without a length in its header is too long
-
-# FFmpeg guesses the format from the content. Playlists (HLS, concat, SDP) would open other files and addresses, so
-# only formats that carry their own sound are allowed.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,ogg,mp3,wav,w64,flac,aiff,caf,amr,asf,avi"
-RAW_STREAMS = {"aac", "mp3", "amr"}  # no header: FFmpeg estimates their length from the bit rate, often wrongly
-
-
-class ClipError(UserError):
-    """The sound cannot be used as it is. The message says what was found, why, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +39,7 @@ class Clip:
     samples: np.ndarray  # (n,) float32 in [-1, 1], read-only
     name: str  # for titles and file names: no path, at most 60 characters
     notes: tuple[str, ...] = ()  # what was changed on the way in, each a short clause for the reader
+    lost: tuple[str, ...] = ()  # those of them that say what could not be had from the file
 
     def __post_init__(self) -> None:
         samples = np.array(self.samples, dtype=np.float32)  # a copy: the caller's own array stays writable
@@ -81,112 +71,30 @@ class Spectrogram:
 def load_clip(path: str | os.PathLike[str]) -> Clip:
     """What does this file sound like to a model? Any common audio or video file, any rate, up to 8 channels.
 
-    Raises ClipError, in one sentence for the reader, if the file is missing, empty, damaged, not sound, silent,
-    holds NaN, or is shorter than 0.1 s or longer than 30 s.
+    What a damaged or cut file lacks is in the clip's `lost` and `notes`. Raises ClipError, in one sentence for the
+    reader, if the file is missing, empty, damaged beyond use, not sound, silent, holds NaN, or is shorter than 0.1 s
+    or longer than 30 s.
     """
-    path = Path(path)
-    name = clean_name(path.stem)
-    if not path.is_file():
-        raise ClipError(f"There is no sound file called “{clean_name(path.name)}” here: check its path and name.")
-    if path.stat().st_size == 0:
-        raise ClipError(
-            f"“{name}” is empty (0 bytes), probably because the recording or the upload was cut off: "
-            "please record or upload it again."
-        )
-    with path.open("rb") as file:
-        read = _read_with_soundfile if _is_for_soundfile(file) else _read_with_pyav
-        file.seek(0)
-        samples, rate = read(file, name)
-    return clip_from_samples(samples, rate, name)
-
-
-def _is_for_soundfile(file: BinaryIO) -> bool:
-    try:
-        # By descriptor, because soundfile would otherwise judge the format by the name's ending.
-        with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-            return sound.frames < 2**62  # a FLAC of unknown length declares 2^63 - 1, and libsndfile cannot read it
-    except soundfile.LibsndfileError:
-        return False
-
-
-def _read_with_soundfile(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
-    damaged = ClipError(
-        f"“{name}” is damaged and cannot be read to its end, perhaps because the upload was cut off: "
-        "please upload it again or save it as WAV."
-    )
-    with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-        rate = sound.samplerate
-        _check_header(name, rate, sound.channels)
-        _check_duration(name, sound.frames / rate)
-        try:
-            samples = sound.read(_most_frames(rate), dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:  # not for PyAV, which would leave the damaged blocks out in silence
-            raise damaged from error
-        if sound.frames - len(samples) > MIN_SECONDS * rate:  # nor may the end be missing, as in half an upload
-            raise damaged
-        return samples, rate
-
-
-def _read_with_pyav(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
-    unreadable = ClipError(
-        f"“{name}” cannot be read as sound, so it is damaged or not a sound file: "
-        "if it plays elsewhere, save it as WAV, FLAC, MP3, OGG or M4A and upload that."
-    )
-    try:
-        with av.open(file, metadata_errors="ignore", options={"format_whitelist": CONTAINERS}) as container:
-            if not container.streams.audio:
-                raise ClipError(f"“{name}” has no sound track: please choose a recording with sound.")
-            stream = container.streams.audio[0]
-            if not stream.rate or not stream.channels:  # noise that by chance holds an MP3 frame's first bytes
-                raise unreadable
-            _check_header(name, stream.rate, stream.channels)
-            _check_duration(name, _declared_seconds(container, stream))
-            return _decode(container, stream, name)
-    except av.FFmpegError as error:
-        raise unreadable from error
-
-
-def _declared_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float | None:
-    if container.format.name in RAW_STREAMS:
-        return None
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
-
-
-def _decode(container: av.container.InputContainer, stream: av.AudioStream, name: str) -> tuple[np.ndarray, int]:
-    """(n, channels) float32 and its rate, never much more than 31 s; pictures are skipped."""
-    to_float = av.AudioResampler(format="fltp")
-    chunks, length, rate = [], 0, stream.rate
-    for frame in container.decode(stream):
-        if chunks and (frame.sample_rate, len(frame.layout.channels)) != (rate, chunks[0].shape[0]):
-            raise ClipError(f"“{name}” changes its format half-way: please save it again as WAV or FLAC.")
-        rate = frame.sample_rate
-        chunks += [part.to_ndarray() for part in to_float.resample(frame)]
-        length += frame.samples
-        if length > _most_frames(rate):
-            _check_duration(name, length / rate, or_more=True)
-    samples = np.concatenate(chunks, axis=1).T if chunks else np.zeros((0, 1), np.float32)
-    return samples, rate
-
-
-def _most_frames(rate: float) -> int:
-    return math.ceil(rate * (MAX_SECONDS + SPARE_SECONDS))
+    sound = decode(path)
+    clip = clip_from_samples(sound.samples, sound.rate, sound.name)
+    return replace(clip, notes=(*clip.notes, *sound.lost), lost=sound.lost)
 
 
 def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> Clip:
     """What do these samples sound like to a model? (n,) or (n, channels), floats or integers, at `rate` Hz.
 
-    Integers are scaled by their type's range. Floats beyond [-1, 1] are scaled down to a peak of 1, and the clip's
+    Integers are scaled by their type's range, or by 16 or 24 bits where a wider type holds no larger values. Few rows
+    of many columns are channels first, (channels, n). Floats beyond [-1, 1] are scaled down to a peak of 1. The clip's
     `notes` say so, as they do for averaged channels and a changed rate. Raises ClipError like `load_clip`.
     """
     name = clean_name(name)
-    samples = _as_columns(samples)
-    _check_header(name, rate, samples.shape[1])
-    _check_duration(name, len(samples) / rate)
+    samples, notes = _as_columns(samples)
+    check_header(name, rate, samples.shape[1])
+    check_duration(name, len(samples) / rate)
     _check_finite(name, samples)
     _check_audible(name, samples, "its loudest moment")
-    mono, notes = _mix(samples)
+    mono, mixed = _mix(samples)
+    notes += mixed
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
         notes.append(f"resampled from {rate / 1000:g} kHz to {SAMPLE_RATE / 1000:g} kHz")
@@ -198,15 +106,32 @@ def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> C
     return Clip(mono, name, tuple(notes))
 
 
-def _as_columns(samples: np.ndarray) -> np.ndarray:
+def _as_columns(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """(n, channels) floats; integers are brought to [-1, 1), unsigned ones centred first, as WAV defines them."""
-    samples = np.asarray(samples)
+    samples, notes = np.asarray(samples), []
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
         raise ValueError(f"samples must be (n,) or (n, channels) numbers; got {samples.shape} {samples.dtype}")
+    if samples.ndim == 2 and 1 <= len(samples) <= decoding.MAX_CHANNELS < samples.shape[1]:
+        notes.append(f"channels first, {len(samples)} rows of {samples.shape[1]} samples" if len(samples) > 1 else "")
+        samples = samples.T
     if samples.dtype.kind in "iu":
-        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        samples = samples / half - (samples.dtype.kind == "u")
-    return samples[:, None] if samples.ndim == 1 else samples
+        own = 8 * samples.dtype.itemsize
+        bits = _bits(samples) if samples.dtype.kind == "i" else own
+        if bits < own:
+            notes.append(f"taken as {bits}-bit values, since none of these {own}-bit integers is larger")
+        samples = samples / 2.0 ** (bits - 1) - (samples.dtype.kind == "u")
+    return samples[:, None] if samples.ndim == 1 else samples, [note for note in notes if note]
+
+
+def _bits(samples: np.ndarray) -> int:
+    """How wide were these signed integers when they were recorded? NumPy's own default type has 64 bits; no file has.
+
+    A recording of 32 bits that stays within 24 of them would be under -48 dBFS at its loudest.
+    """
+    own = 8 * samples.dtype.itemsize
+    low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, 0)
+    fit = (bits for bits in (16, 24, 32) if -(1 << bits - 1) <= low and high < 1 << bits - 1)
+    return min(own, next(fit, own))
 
 
 def _mix(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -222,45 +147,6 @@ def _mix(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return samples[:, loudest].astype(np.float64), [
         f"channel {loudest + 1} of {channels} alone, because the channels cancel each other out when averaged"
     ]
-
-
-def clean_name(name: str) -> str:
-    """A name fit for titles and file names: no path, no control or markup characters, 1 to 60 characters."""
-    last = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    kept = "".join(c if c.isprintable() and c not in '<>&"`|:*?' else " " for c in last)
-    return " ".join(kept.split())[:60].strip(" .") or "clip"  # no “..”, no hidden file
-
-
-def _check_header(name: str, rate: float, channels: int) -> None:
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        why = "too low to hold speech" if rate < LOWEST_RATE else "far beyond hearing, so the header is probably wrong"
-        raise ClipError(
-            f"“{name}” has a sample rate of {rate:g} Hz, {why}: "
-            f"please use a recording between {LOWEST_RATE} Hz and {HIGHEST_RATE} Hz (16000 Hz is ideal)."
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise ClipError(
-            f"“{name}” has {channels} channels, where 1 to {MAX_CHANNELS} were expected: "
-            "please save it as mono or stereo."
-        )
-
-
-def _check_duration(name: str, seconds: float | None, *, or_more: bool = False) -> None:
-    if seconds is None:  # the header does not tell: the decoded samples will
-        return
-    if seconds == 0:
-        raise ClipError(f"“{name}” holds no samples at all, perhaps because it was cut off: please record it again.")
-    if seconds < MIN_SECONDS:
-        raise ClipError(
-            f"“{name}” is too short, {seconds:.3f} s, perhaps because the recording was stopped at once: "
-            f"please use at least {MIN_SECONDS:g} s of speech."
-        )
-    if seconds > MAX_SECONDS:
-        shown = math.ceil(seconds * 100) / 100  # rounded up, lest 30.001 s read as 30.00 s
-        raise ClipError(
-            f"“{name}” is too long, {shown:.2f} s{' or more' * or_more}, where Whisper hears {MAX_SECONDS:g} s at "
-            "a time: please cut out the part you want to study."
-        )
 
 
 def _check_finite(name: str, samples: np.ndarray) -> None:

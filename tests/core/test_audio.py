@@ -144,6 +144,28 @@ def test_integers_are_scaled_by_their_type():
     np.testing.assert_array_equal(clip_from_samples(steps, 16_000).samples[:3], np.float32([-1, 0, 0.5]))
 
 
+@pytest.mark.parametrize(("bits", "kind"), [(16, "i4"), (16, "i8"), (24, "i4"), (24, "i8"), (32, "i8")])
+def test_narrow_values_in_a_wide_type_keep_their_scale(bits, kind):
+    """-1, 0 and a half, as the narrow type defines them: the type's width is NumPy's choice, not the recorder's."""
+    full = 1 << bits - 1
+    clip = clip_from_samples(np.tile(np.array([-full, 0, full // 2], kind), 1000), 16_000)
+    np.testing.assert_array_equal(clip.samples[:3], np.float32([-1, 0, 0.5]))
+    own = 8 * np.dtype(kind).itemsize
+    assert clip.notes == (f"taken as {bits}-bit values, since none of these {own}-bit integers is larger",)
+    whole = np.tile(np.array([-(2**31), 0, 2**30], np.int32), 1000)
+    assert clip_from_samples(whole, 16_000).notes == ()
+
+
+def test_channels_first_is_channels_too():
+    left, right = tone(16_000), tone(16_000, frequency_hz=1000, amplitude=0.25)
+    clip = clip_from_samples(np.stack([left, right]), 16_000)
+    np.testing.assert_array_equal(clip.samples, clip_from_samples(np.stack([left, right], axis=1), 16_000).samples)
+    assert clip.notes == ("channels first, 2 rows of 32000 samples", "average of 2 channels")
+    one = clip_from_samples(left[None], 16_000)
+    np.testing.assert_array_equal(one.samples, left)
+    assert one.notes == ()
+
+
 def test_telephone_rate_is_welcome_and_noted():
     assert clip_from_samples(tone(8_000), 8_000).notes == ("resampled from 8 kHz to 16 kHz",)
     assert clip_from_samples(tone(44_100), 44_100).notes == ("resampled from 44.1 kHz to 16 kHz",)

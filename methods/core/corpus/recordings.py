@@ -207,7 +207,7 @@ def _clip(sound: str, path: Path, title: str) -> Clip:
         clip = load_clip(path)
     except UserError as problem:
         raise CorpusError(f"In “{sound}”: {problem}") from problem
-    return Clip(clip.samples, title, clip.notes)
+    return replace(clip, name=title)
 
 
 def _tiers(sound: str, clip: Clip, grid: Path | None, rows: Sequence[tables.Row]) -> dict[str, tuple[Segment, ...]]:
@@ -232,7 +232,12 @@ def _short(segment: Segment) -> Segment:
 
 def _notes(utterances: Sequence[Utterance], unused: Sequence[str]) -> tuple[str, ...]:
     bare = [utterance.clip.name for utterance in utterances if not _is_labelled(utterance)]
-    found = (("without labels", bare), ("TextGrids without a recording of their name", unused))
+    lost = [f"{u.clip.name} ({'; '.join(u.clip.lost)})" for u in utterances if u.clip.lost]
+    found = (
+        ("without labels", bare),
+        ("TextGrids without a recording of their name", unused),
+        ("not read in full", lost),
+    )
     return tuple(f"{what}: {', '.join(names[:5])}{', …' * (len(names) > 5)}" for what, names in found if names)
 
 
