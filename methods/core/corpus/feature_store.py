@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from methods.core.corpus import CORPORA, Corpus, bundled
+from methods.core.models import fingerprint
 
-FORMAT = 1  # raise it when what is kept means something else
 LIMIT = 2 * 2**30  # bytes on disk
 ABANDONED = 3600.0  # s; a half-written file this old belongs to a process that was killed
 LIBRARIES = ("torch", "transformers")  # another version may round differently
+# Our own sources that decide what is kept: another version of them may mean something else by it.
+SOURCES = ("core/models", "core/frames.py", "core/corpus/features.py", "core/corpus/feature_store.py")
 DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
@@ -86,7 +88,7 @@ def _shrink(place: Path) -> None:
 
 
 def _name(key: Hashable) -> str:
-    return hashlib.sha256(repr((FORMAT, _versions(), key)).encode()).hexdigest()[:32] + ".npz"
+    return hashlib.sha256(repr((fingerprint.code(*SOURCES), _versions(), key)).encode()).hexdigest()[:32] + ".npz"
 
 
 @cache

@@ -12,6 +12,7 @@ from methods.core.errors import UserError
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 MOST_BYTES = 300_000_000  # of a data set; the app takes 15 minutes of sound
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+Stamp = tuple[tuple[str, int, int, int], ...]  # of each file of a model: path, bytes, and two times in ns
 
 
 class ModelError(UserError):
@@ -39,6 +40,16 @@ def cached(identifier: str) -> Path | None:
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights: safetensors, or pickles where there is nothing else."""
     return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
+def stamp(folder: Path) -> Stamp:
+    """What tells a folder of a model from the same folder after one of its files was written anew.
+
+    The time of the last change of a file's entry counts too: copies that keep their own time would go unnoticed.
+    """
+    files = sorted({path for pattern in (*HUB_FILES, *PICKLED) for path in folder.resolve().glob(pattern)})
+    found = [(str(path), path.stat()) for path in files if path.is_file()]
+    return tuple((name, about.st_size, about.st_mtime_ns, about.st_ctime_ns) for name, about in found)
 
 
 def _download(identifier: str) -> Path:

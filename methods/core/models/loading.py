@@ -35,9 +35,16 @@ def available_offline(identifier: str) -> bool:
 
 
 def load_model(identifier: str) -> SpeechModel:
-    """The model with this hub id or in this local folder; raises ModelError with a remedy if that cannot be."""
+    """The model with this hub id or in this local folder; raises ModelError with a remedy if that cannot be.
+
+    Loaded once, and again whenever the files are no longer those that were loaded.
+    """
     choose_threads()
-    return _models.fetch((identifier, None), lambda: _load(identifier), lambda model: model.bytes)
+    if _packaged(identifier):
+        return _models.fetch((identifier, None), lambda: _package(identifier), lambda model: model.bytes)
+    folder = hub.snapshot(identifier)
+    stamp = hub.stamp(folder)
+    return _models.fetch((identifier, stamp), lambda: _load(identifier, folder, stamp), lambda model: model.bytes)
 
 
 def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
@@ -52,13 +59,24 @@ def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
     return _models.fetch((model.key, seed), make, lambda twin: twin.bytes)
 
 
-def _load(identifier: str) -> SpeechModel:
+def _packaged(identifier: str) -> bool:
+    """Whether it comes from an installed package, whose files stay as they are."""
     bundled = weights.BUNDLED.get(identifier)
-    if bundled is not None and bundled.paths() is not None:
-        return whisper.bundled_whisper(identifier)
-    if identifier == HAMA:
-        return hama.hama_model()
-    folder = hub.snapshot(identifier)
+    return identifier == HAMA or (bundled is not None and bundled.paths() is not None)
+
+
+def _package(identifier: str) -> SpeechModel:
+    return hama.hama_model() if identifier == HAMA else whisper.bundled_whisper(identifier)
+
+
+def _load(identifier: str, folder: Path, stamp: hub.Stamp) -> SpeechModel:
+    model = _read(identifier, folder)
+    if hub.stamp(folder) != stamp:  # half of the old and half of the new, under a hash of either
+        raise ModelError(f"The files of {identifier} changed while they were read; wait until they are written.")
+    return model
+
+
+def _read(identifier: str, folder: Path) -> SpeechModel:
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     except ValueError as problem:

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from methods.core.frames import FrameGrid
+from methods.core.models import fingerprint
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,11 @@ class SpeechModel:
         """Whether the model has a decoder that spells out a transcript."""
         return self.decoding is not None
 
-    @property
-    def key(self) -> tuple[str, int | None]:
-        """What a cache may be keyed by: the weights themselves, not the name they were asked for."""
-        return self.weights_sha256, self.seed
+    @cached_property
+    def key(self) -> tuple[str, int | None, str]:
+        """What a cache may be keyed by: the weights and all that they are used with, not the name asked for."""
+        design = fingerprint.design(self.network, self.front_end, self.tokenizer, self.decoding)
+        return self.weights_sha256, self.seed, design
 
     @property
     def origin(self) -> dict[str, Any]:
