@@ -15,7 +15,7 @@ import pytest
 from tree import tree_sources
 
 MODEL_HOMES = ("methods/core/models/*.py",)
-SOUND_HOME = ("methods/core/audio.py", "methods/core/decoding.py")
+SOUND_HOME = ("methods/core/audio/*.py",)
 PAGE = ("app.py", "page/*.py")
 
 # library -> its homes in the product; an empty tuple: nowhere
@@ -270,7 +270,7 @@ LONG = "def f():\n" + "    x = 1\n" * MAX_FUNCTION
         ("methods/attention.py", "from transformers import WhisperModel", "transformers lives only in"),
         ("methods/core/audio.py", "import safetensors.torch", "safetensors lives only in"),
         ("page/shell.py", "import huggingface_hub", "huggingface_hub lives only in"),
-        ("methods/core/models/__init__.py", "import soundfile as sf", "soundfile lives only in methods/core/audio.py"),
+        ("methods/core/models/__init__.py", "import soundfile as sf", "soundfile lives only in methods/core/audio/"),
         ("methods/core/audio.py", "import parselmouth", "parselmouth lives only in methods/core/speech/praat.py"),
         ("methods/core/audio.py", "import torchaudio", "torchaudio lives only in no file"),
         ("page/shell.py", "import torch", "torch lives only in"),
@@ -314,7 +314,7 @@ def test_a_planted_violation_is_caught(path, source, complaint):
         ("page/tabs/attention.py", "import gradio\nfrom methods import attention, TECHNIQUES"),
         ("methods/core/models/hub.py", "from transformers import AutoModel\nAutoModel.f(trust_remote_code=False)"),
         ("methods/core/models/weights.py", "import torch\ntorch.load(path, map_location='cpu', weights_only=True)"),
-        ("methods/core/audio.py", "import av, soundfile, soxr\nfrom .errors import UserError"),
+        ("methods/core/audio/__init__.py", "import av, soundfile, soxr\nfrom ..errors import UserError"),
         ("methods/core/alignment/forced.py", "import pocketsphinx\nfrom methods.core import audio"),
         ("methods/attention/figure.py", "from methods.attention.result import Attention"),
         ("methods/attention.py", "import torch\nfrom methods.core.models import encode\nfrom .core import draw"),

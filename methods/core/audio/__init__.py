@@ -16,8 +16,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from methods.core import decoding
-from methods.core.decoding import (
+from methods.core.audio import decoding
+from methods.core.audio.decoding import (
     ClipError,
     check_duration,
     check_header,

@@ -17,8 +17,8 @@ import av
 import numpy as np
 import soundfile
 
+from methods.core.audio.sound_ends import missing
 from methods.core.errors import UserError
-from methods.core.sound_ends import missing
 
 MIN_SECONDS = 0.1  # below this Whisper has five frames: nothing to look at
 MAX_SECONDS = 30.0  # Whisper's window
