@@ -95,7 +95,7 @@ def analyse(
     teacher-forced on; `layers` (from 1) keeps only some layers, the others being NaN. Raises UserError for fewer than
     two segments, or for maps too large to keep. Source: Vaswani et al. 2017, eq. 1.
     """
-    stacks = mixing.possible_stacks(model, stacks)
+    stacks = mixing.possible_stacks(model, stacks or STACKS)
     passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
     asked = mixing.Asked(stacks, mixing.possible_layers(passage, stacks, layers), tuple(random_seeds))
     return (yield from mixing.with_controls(passage, random_seeds, lambda one: _measure(one, asked)))

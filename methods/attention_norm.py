@@ -169,7 +169,7 @@ def analyse(
     two segments, or for maps too large to keep. Source: Kobayashi et al. 2020, eq. 3 and section 3; 2021, section 3:
     ‖Σ_h α^h_ij f^h(x_j) [+ x_i if i = j]‖, with f^h(x) = (x W_V^h + b_V^h) W_O^h.
     """
-    stacks = mixing.possible_stacks(model, stacks)
+    stacks = mixing.possible_stacks(model, stacks or STACKS)
     passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
     asked = mixing.Asked(stacks, mixing.possible_layers(passage, stacks, layers), tuple(random_seeds))
     return (yield from mixing.with_controls(passage, random_seeds, lambda one: _measure(one, asked)))

@@ -109,7 +109,7 @@ def analyse(
     Source: Mohebbi et al. 2023, section 3; a zeroed word's frames J give 1 - cos(x_i without J, x_i), averaged over
     the frames i of the affected word. In the last layer both sides pass the stack's final LayerNorm.
     """
-    stacks = mixing.possible_stacks(model, stacks)
+    stacks = mixing.possible_stacks(model, stacks or STACKS)
     passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
     asked = _Asked(stacks, mixing.possible_layers(passage, stacks, layers), ablation, tuple(random_seeds))
     count, name = len(random_seeds) + 1, f"{model.id}, trained weights"

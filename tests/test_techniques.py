@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from methods import TECHNIQUES
 from methods.core.audio import clip_from_samples
 from methods.core.frames import Segment
+from methods.core.mixing import STACKS
 from page.export import downloads
 
 MODULES = {name: importlib.import_module(f"methods.{name}") for name in TECHNIQUES}
@@ -41,6 +42,14 @@ def test_same_input_same_numbers(module, clip, tiny_model, segments):
     first, second = (run(module, clip, tiny_model, segments) for _ in range(2))
     np.testing.assert_array_equal(first.encoder, second.encoder)
     np.testing.assert_array_equal(first.random[1].encoder, second.random[1].encoder)
+
+
+@contract
+def test_no_stack_named_means_all_of_them(module, clip, tiny_model, segments):
+    asked = {"segments": segments, "transcript": "ab cd", "language": "en", "random_seeds": ()}
+    none, every = (module.analyse(clip, tiny_model, stacks=stacks, **asked) for stacks in ((), STACKS))
+    for stack in STACKS:
+        np.testing.assert_array_equal(getattr(none, stack), getattr(every, stack))
 
 
 @contract

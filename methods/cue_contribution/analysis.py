@@ -66,7 +66,7 @@ def analyse(
         draws=draws,
         draw_seed=draw_seed,
         silenced=silenced,
-        stacks=mixing.possible_stacks(model, stacks),
+        stacks=mixing.possible_stacks(model, stacks or STACKS),
         random_seeds=tuple(random_seeds),
     )
     for role, word in (*(("alternative", other) for other in asked.others), ("swapped cue", swapped)):
