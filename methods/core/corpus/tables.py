@@ -6,6 +6,7 @@ is enough.
 
 import csv
 import io
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -72,7 +73,7 @@ def groups(sound: str, rows: Sequence[Row]) -> dict[str, str]:
 def read(content: bytes, name: str, columns: Sequence[str]) -> list[Row]:
     """The rows of a table that must have these columns."""
     try:
-        text = content.decode("utf-8-sig")
+        text = unicodedata.normalize("NFC", content.decode("utf-8-sig"))  # Macs part é in two
         heading = text.split("\n", 1)[0]
         delimiter = max(",;\t", key=heading.count)
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey="", restval="")
