@@ -18,7 +18,7 @@ from methods.core.corpus.tables import GROUPS
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import hub
-from methods.core.speech.phonology import arpabet_of_all
+from methods.core.speech.phonology import arpabet_of_most
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples_audio" / "corpora"
 CORPORA = {
@@ -123,7 +123,8 @@ def of_clip(
 ) -> Corpus:
     """One clip as a corpus."""
     tiers = {"words": tuple(words), "phones": tuple(phones)}
-    return Corpus(clip.name, _canonical([_utterance(clip, tiers, {"speaker": speaker, "language": language})]))
+    utterances, strays = _canonical([_utterance(clip, tiers, {"speaker": speaker, "language": language})])
+    return Corpus(clip.name, utterances, notes=strays)
 
 
 def read_folder(folder: str | Path, name: str | None = None) -> Corpus:
@@ -176,7 +177,8 @@ def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
             "and phones, or a table segments.csv."
         )
     unused = [file for file in files if file.lower().endswith(GRID) and file not in grids.values()]
-    return Corpus(name, _canonical(utterances), notes=_notes(utterances, unused, said))
+    plain, strays = _canonical(utterances)
+    return Corpus(name, plain, notes=(*_notes(utterances, unused, said), *strays))
 
 
 def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
@@ -263,10 +265,11 @@ def _tidy(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:60]
 
 
-def _canonical(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """The same with phones in plain ARPAbet if that is what all of them are written in."""
-    known = arpabet_of_all({phone.label for utterance in utterances for phone in utterance.phones})
-    if known is None:
-        return tuple(utterances)
-    plain = [tuple(Segment(known[p.label], p.start, p.end) for p in u.phones) for u in utterances]
-    return tuple(replace(u, phones=phones) for u, phones in zip(utterances, plain, strict=True))
+def _canonical(utterances: Sequence[Utterance]) -> tuple[tuple[Utterance, ...], tuple[str, ...]]:
+    """The same with phones in plain ARPAbet if that is what they are written in, and a note on those that are not."""
+    known, strays = arpabet_of_most(Counter(phone.label for u in utterances for phone in u.phones))
+    plain = [tuple(Segment(known.get(p.label, p.label), p.start, p.end) for p in u.phones) for u in utterances]
+    where = {p.label: u.clip.name for u in reversed(utterances) for p in u.phones}
+    named = ", ".join(f"“{label}” (first in {where[label]})" for label in strays[:5]) + ", …" * (len(strays) > 5)
+    notes = (f"labels among the ARPAbet phones that are none of them, kept as they are: {named}",) if strays else ()
+    return tuple(replace(u, phones=phones) for u, phones in zip(utterances, plain, strict=True)), notes
