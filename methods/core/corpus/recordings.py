@@ -13,7 +13,7 @@ from methods.core.alignment.tiers import chosen
 from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import files as corpus_files
 from methods.core.corpus import tables
-from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError
+from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
 from methods.core.errors import UserError
 from methods.core.frames import Segment
@@ -150,7 +150,7 @@ def from_hub(identifier: str) -> Corpus:
     return read_folder(hub.data_set(identifier, patterns), identifier)
 
 
-def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
+def _assembled(name: str, files: Files) -> Corpus:
     sounds = sorted(filter(corpus_files.is_sound, files), key=corpus_files.reading_order)
     corpus_files.check_count(len(sounds))
     grids = _grids(files, sounds)
@@ -177,6 +177,8 @@ def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
             "and phones, or a table segments.csv."
         )
     unused = [file for file in files if file.lower().endswith(GRID) and file not in grids.values()]
+    if files.unread:
+        said["left out, as only sound files are read (save the sound of films as WAV)"] = list(files.unread)
     plain, strays = _canonical(utterances)
     return Corpus(name, plain, notes=(*_notes(utterances, unused, said), *strays))
 
