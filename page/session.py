@@ -1,13 +1,15 @@
 """What one visitor is looking at: the clip, its text, its segments, and where their times come from."""
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from methods.core import alignment, frames, models
 from methods.core.alignment import forced
 from methods.core.alignment import textgrid as textgrids
-from methods.core.audio import Clip, load_clip
+from methods.core.alignment import tiers as choice
+from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
 from methods.core.errors import UserError
@@ -35,6 +37,7 @@ class Session:
     words: tuple[Segment, ...] | None = None  # None: not known yet, ask the model
     phones: tuple[Segment, ...] = ()
     timing: str = BY_ATTENTION  # where the times of the words come from
+    about: str = ""  # which tiers of a TextGrid were taken, and what was changed in them
     corpus: Corpus | Articulation | None = None  # the visitor's own recordings, while a technique runs
 
     def key(self, model_id: str, units: str) -> str:
@@ -99,31 +102,56 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
 
 def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
     """The same clip with a transcript that the visitor knows to be right."""
-    text = " ".join(text.split())
+    text = " ".join(unicodedata.normalize("NFC", text).split())
     if not text:
         raise UserError("The transcript is empty; type what is said in the clip, then press “Align”.")
     heard_as = models.transcribe(session.clip, model).language if model.writes_text else "en"
     if heard_as not in (None, "en"):
         words = alignment.words(session.clip, model, transcript=text)
-        return replace(session, text=text, words=words, phones=(), timing=BY_ATTENTION)
+        return replace(session, text=text, words=words, phones=(), timing=BY_ATTENTION, about="")
     aligned = forced.forced_alignment(session.clip, text)
     timing = " ".join((BY_FORCE, *aligned.notes)) if aligned.notes else BY_FORCE
-    return replace(session, text=text, words=aligned.words, phones=aligned.phones, timing=timing)
+    return replace(session, text=text, words=aligned.words, phones=aligned.phones, timing=timing, about="")
 
 
 def with_textgrid(session: Session, content: bytes) -> Session:
-    """The same clip with the visitor's own words and phones."""
+    """The same clip with the visitor's own words and phones; `about` names the tiers that were taken.
+
+    Where no tier goes by a name of words, the first other one that has labels is taken for them.
+    """
     tiers = textgrids.read_textgrid(content, seconds=session.clip.seconds)
-    words = _tier(tiers, ("words", "word", "mots", "mot")) or next(iter(tiers.values()))
-    phones = _tier(tiers, ("phones", "phone", "phonemes", "phoneme", "segments", "segment"))
-    return replace(session, words=_countable(words), phones=_countable(phones), timing=BY_TEXTGRID)
+    found = choice.chosen(tiers)
+    named = found.word_tier
+    if not found.words:
+        others = [
+            tier for tier in tiers if tier not in (found.word_tier, found.phone_tier) and choice.spoken(tiers[tier])
+        ]
+        named = others[0] if others else None
+    words = choice.spoken(tiers[named]) if named is not None else ()
+    if not words and not found.phones:
+        raise UserError("The TextGrid has no label in any tier of intervals; label its words or phones and save it.")
+    about = _about(tiers, found, named)
+    phones = _countable(found.phones)
+    return replace(session, words=_countable(words) or None, phones=phones, timing=BY_TEXTGRID, about=about)
+
+
+def _about(tiers: textgrids.Tiers, found: choice.Chosen, named: str | None) -> str:
+    """Which tiers were taken, how to have others, and what was changed in them."""
+    words = f"words from its tier “{clean_name(named)}”" if named is not None else "no words, so they are the model's"
+    phones = f"phones from its tier “{clean_name(found.phone_tier)}”" if found.phones else "no phones"
+    unused = len(tiers) - (named is not None) - bool(found.phones)
+    other = ["for another tier, call that one words or phones in Praat"] if unused else []
+    return "; ".join([f"Your TextGrid: {words}, {phones}", *other, *tiers.notes])
 
 
 def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
     """The same clip with words or phones that the visitor has edited; rows are (label, start, end)."""
     kept = [row for row in rows if str(row[0] or "").strip()]
     try:
-        segments = tuple(Segment(str(label).strip()[:60], float(start), float(end)) for label, start, end in kept)
+        segments = tuple(
+            Segment(unicodedata.normalize("NFC", str(label)).strip()[:60], float(start), float(end))
+            for label, start, end in kept
+        )
     except (TypeError, ValueError) as problem:
         if isinstance(problem, UserError):
             raise
@@ -152,11 +180,3 @@ def textgrid(session: Session) -> str:
     if not tiers:
         raise UserError("There are no words or phones yet; wait for the model to listen, or press “Align”.")
     return textgrids.write_textgrid(tiers, session.clip.seconds)
-
-
-def _tier(tiers: dict[str, tuple[Segment, ...]], names: tuple[str, ...]) -> tuple[Segment, ...]:
-    """The tier that goes by one of these names, whatever its case and the speaker's name around it."""
-    for name, segments in tiers.items():
-        if any(name.lower() == wanted or name.lower().endswith((f" {wanted}", f"-{wanted}")) for wanted in names):
-            return segments
-    return ()

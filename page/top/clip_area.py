@@ -4,7 +4,7 @@ import base64
 import math
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -232,7 +232,7 @@ def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
     if session.timing.endswith(sessions.BY_ATTENTION):
-        return Session(session.clip, session.example, text=session.text)
+        return replace(session, words=None, corpus=None)
     return session
 
 
@@ -261,6 +261,7 @@ def export(session: Session | None) -> dict[str, str]:
 def heard_line(session: Session, heard: Heard, model_id: str) -> str:
     """What the model hears, how sure it is, and where the times of the words come from."""
     words = f"Word times: {session.timing}." if session.words else "No words were found."
+    words += f" {plain(session.about)}." if session.about else ""
     lines = [*_text_lines(heard.text), *_reading_lines(heard.reading), *_class_lines(heard.classes)]
     return "\n\n".join([*(lines or [f"{plain(model_id)} writes no text; look at what its layers hold."]), words])
 

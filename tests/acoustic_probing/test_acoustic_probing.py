@@ -122,6 +122,12 @@ def test_sensors_in_another_order_and_lost_samples(tmp_path):
     assert np.isnan(values).any(1).sum() < 3 and not np.isnan(values[10:55]).any()
 
 
+@pytest.mark.parametrize("name", ["Frank_s1", "F1_a", "M_1", "Mia", "F05_a", "m01_a", "subject"])
+def test_a_first_letter_is_not_a_sex(tmp_path, name):
+    hprc(tmp_path / f"{name}.mat")
+    assert read_ema([tmp_path / f"{name}.mat"]).corpus.utterances[0].sex == ""
+
+
 def test_a_zip_of_them_and_a_zip_of_none(tmp_path):
     (tmp_path / "ema" / "deep").mkdir(parents=True)
     signals = hprc(tmp_path / "ema" / "deep" / "F01_x.mat")

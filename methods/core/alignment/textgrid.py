@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
-from methods.core.frames import AlignmentError, Segment
+from methods.core.alignment.trigraphs import decoded
+from methods.core.frames import AlignmentError, Segment, without_overlap
 
 MAX_TEXTGRID_BYTES = 2_000_000
-TEXTGRID_SLACK = 0.02  # s a TextGrid may outlast its clip: resampling and rounding
+TEXTGRID_SLACK = 0.02  # s a label may outlast its clip: resampling and rounding
+LENGTH_SLACK = 0.1  # s a TextGrid may be longer or shorter than its clip: what encoders of MP3 and AAC pad
+SUMMED = 1e-6  # s: what sums of binary fractions miss; xmin = -1.4e-17 is 0
+HEADERS = ('"ooTextFile', '"ooTextFile short')  # the second is that of Praat before 4.2 and of P2FA
 # Praat reads only free-standing numbers, quoted texts and flags; all else, such as "xmin =", is for people.
 TEXTGRID_TOKEN = re.compile(
     r'"([^"]*(?:""[^"]*)*)"|(?<!\S)([-+]?[\d.]+(?:[eE][-+]?\d+)?|<exists>|<absent>)(?!\S)|!.*|[^\s"]+'
@@ -24,25 +29,44 @@ class Tiers(dict[str, tuple[Segment, ...]]):
 def read_textgrid(content: str | bytes, *, seconds: float | None = None) -> Tiers:
     """Which intervals does a Praat TextGrid hold? Long or short text format, UTF-8 or UTF-16.
 
-    Point tiers and empty intervals are left out. Raises AlignmentError if it is no such file, is damaged, is over
-    2 MB, has no interval tier, or reaches beyond a clip of `seconds`.
+    Times count from the TextGrid's own start. Labels are composed (NFC), Praat's backslash symbols decoded, overlaps
+    parted at their middles, point tiers and empty intervals left out; `notes` says so. Raises AlignmentError if it is
+    no such file, is damaged, is over 2 MB, has no interval tier, or is longer than a clip of `seconds`.
     """
     text = _decode_textgrid(content)
     tokens = (m for m in TEXTGRID_TOKEN.finditer(text) if m.lastindex)
     # A quoted text keeps its first quote, to tell it from a number.
     values = iter([m[2] if m[2] is not None else '"' + m[1].replace('""', '"') for m in tokens])
-    if (next(values, ""), next(values, "")) != ('"ooTextFile', '"TextGrid'):
+    if next(values, "") not in HEADERS or next(values, "") != '"TextGrid':
         raise AlignmentError("This is not a TextGrid: please upload one saved by Praat as a text file.")
     try:
-        _number(values), _number(values), next(values)
-        tiers = _read_tiers(values, int(_number(values)), seconds)
+        start, end = _number(values), _number(values)
+        next(values)
+        tiers = _read_tiers(values, int(_number(values)), start, seconds)
     except (StopIteration, TypeError, OverflowError) as error:
         raise AlignmentError(
             "The TextGrid is damaged, perhaps because it was cut off: please save it again from Praat."
         ) from error
     if not tiers:
         raise AlignmentError("The TextGrid has no interval tier, only points: please add a tier of words or phones.")
+    tiers.notes += _about_length(start, end, seconds)
     return tiers
+
+
+def _about_length(start: float, end: float, seconds: float | None) -> tuple[str, ...]:
+    """What to say of a TextGrid from `start` to `end` for a clip of `seconds`; AlignmentError if it is of another."""
+    moved = (f"times count from the TextGrid's start at {start:g} s",) if abs(start) > SUMMED else ()
+    if seconds is None or abs(end - start - seconds) <= LENGTH_SLACK:
+        return moved
+    if end - start > seconds:
+        raise AlignmentError(
+            f"The TextGrid lasts {end - start:.2f} s but the clip {seconds:.2f} s, so it probably belongs to another "
+            "recording: please upload the TextGrid of this clip."
+        )
+    return (
+        *moved,
+        f"the TextGrid lasts {end - start:.2f} s, the clip {seconds:.2f} s: check that they belong together",
+    )
 
 
 def _decode_textgrid(content: str | bytes) -> str:
@@ -76,10 +100,10 @@ def _number(values: Iterator[str]) -> float:
         raise TypeError from error
 
 
-def _read_tiers(values: Iterator[str], count: int, seconds: float | None) -> Tiers:
+def _read_tiers(values: Iterator[str], count: int, start: float, seconds: float | None) -> Tiers:
     tiers, notes = Tiers(), []
     for _ in range(count):
-        kind, name = _text(values), _text(values)
+        kind, name = _text(values), decoded(_text(values))
         _number(values), _number(values)
         size = int(_number(values))
         if kind != "IntervalTier":
@@ -87,13 +111,26 @@ def _read_tiers(values: Iterator[str], count: int, seconds: float | None) -> Tie
                 _number(values), _text(values)
             notes.append(f"point tier “{name}” left out")
             continue
-        intervals = [(_number(values), _number(values), _text(values).strip()) for _ in range(size)]
+        intervals = [(_number(values), _number(values), decoded(_text(values).strip())) for _ in range(size)]
         unique = name if name not in tiers else f"{name} ({len(tiers) + 1})"
         if unique != name:
             notes.append(f"a second tier “{name}” is called “{unique}”")
-        tiers[unique] = tuple(_fitted(Segment(label, a, b), seconds) for a, b, label in intervals if label)
+        segments = [Segment(label, _moved(a, start), _moved(b, start)) for a, b, label in intervals if label]
+        tiers[unique] = tuple(_fitted(segment, seconds) for segment in without_overlap(segments))
+        if overlaps := _overlaps(segments):
+            notes.append(f"overlaps in the tier “{unique}” parted at their middles ({overlaps})")
     tiers.notes = tuple(notes)
     return tiers
+
+
+def _moved(time: float, start: float) -> float:
+    moved = time if start == 0 else round(time - start, 9)  # 0.8 - 0.5 is 0.3, not 0.30000000000000004
+    return 0.0 if -SUMMED < moved < 0 else moved
+
+
+def _overlaps(segments: Sequence[Segment]) -> int:
+    ordered = sorted(segments, key=lambda s: (s.start, s.end))
+    return sum(after.start < before.end - SUMMED for before, after in pairwise(ordered))
 
 
 def _fitted(segment: Segment, seconds: float | None) -> Segment:

@@ -15,19 +15,16 @@ any other way. Phones in ARPAbet come out in lower case without stress digits; a
 written.
 """
 
+from methods.core.alignment.tiers import MAUS, PHONE_TIERS, SILENCES, WORD_TIERS
 from methods.core.corpus.files import CorpusError
 from methods.core.corpus.items import Items, balanced, phone_items, word_items
 from methods.core.corpus.recordings import (
     CORPORA,
     FOLDER,
     LONGEST_LABEL,
-    MAUS,
     MOST_LABELS,
     MOST_SECONDS,
-    PHONE_TIERS,
     SEXES,
-    SILENCES,
-    WORD_TIERS,
     Corpus,
     Utterance,
     bundled,

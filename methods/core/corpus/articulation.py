@@ -7,6 +7,7 @@ Trajectories are x (front to back) and the vertical axis. In HPRC's files the se
 left out, for the tongue hardly moves sideways and a probe of it explains noise.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,7 @@ SYNTHETIC_NOTE = "synthetic: VocalTractLab 2.4 (Birkholz), speaker model JD3, a 
 CENTIMETRE = 10.0  # mm; VocalTractLab counts in centimetres
 SENSORS = ("TR", "TB", "TT", "UL", "LL", "JAW")  # of HPRC; the others are copies or references
 FRONT_BACK, VERTICAL = 0, 2  # columns of an HPRC sensor's signal
+HPRC_SPEAKER = re.compile("[FM]0[1-4]")  # its four women and four men; the F of “Frank_s1” states nothing
 MOST_RATE = 1000.0  # Hz; EMA is recorded at 100 to 400
 
 
@@ -127,7 +129,7 @@ def _read_mat(path: Path) -> tuple[Utterance, np.ndarray, float]:
         )
     track = np.hstack([signal[:, [FRONT_BACK, VERTICAL]].astype(np.float64) for _, signal in sensors])
     speaker = path.stem.split("_")[0]
-    sex = speaker[:1].lower() if speaker[:1] in "FM" else ""
+    sex = speaker[0].lower() if HPRC_SPEAKER.fullmatch(speaker) else ""  # no other name states it
     clip = clip_from_samples(sound.ravel(), sound_rate, path.stem)
     return Utterance(clip, speaker, sex), _closed(np.where(np.isfinite(track), track, np.nan)), rate
 

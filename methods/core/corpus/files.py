@@ -6,7 +6,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +14,11 @@ from methods.core.audio import clean_name
 from methods.core.errors import UserError
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".webm", ".opus", ".aiff", ".aif")
+# Sound and films that `load_clip` may read, but that lie beside recordings as often as they are some.
+UNREAD = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".mts"),
+    *(".wma", ".amr", ".caf", ".w64", ".oga", ".aifc", ".au", ".ape", ".wv"),
+)
 GRID, TABLE, EMA = ".textgrid", ".csv", ".mat"
 MOST_FILES = 400  # recordings
 MOST_BYTES = 300 * 2**20  # unpacked: 15 minutes of 48 kHz stereo at 24 bits are 260 MB
@@ -27,14 +32,22 @@ class CorpusError(UserError):
     """The recordings cannot be used as they are. The message says what was found, why, and what to do."""
 
 
-def in_folder(root: Path) -> dict[str, Path]:
+class Files(dict[str, Path]):
+    """Name relative to the folder -> file, for the files that matter; `unread` names what may be a recording too."""
+
+    unread: tuple[str, ...] = ()
+
+
+def in_folder(root: Path) -> Files:
     """Name relative to the folder -> file, for the files that matter. Links count: the hub's cache is made of them."""
     found = {plain(path.relative_to(root).as_posix()): path for path in sorted(root.rglob("*")) if path.is_file()}
-    return {name: path for name, path in found.items() if matters(name)}
+    files = Files({name: path for name, path in found.items() if matters(name)})
+    files.unread = _unread(found)
+    return files
 
 
 @contextmanager
-def in_zip(path: str | Path) -> Iterator[dict[str, Path]]:
+def in_zip(path: str | Path) -> Iterator[Files]:
     """The same for a zip. The files are there for the length of a `with` block and then gone.
 
     They lie under numbers of ours, since a zip may hold `../../etc/passwd`; sizes are checked before and kept to
@@ -50,7 +63,7 @@ def in_zip(path: str | Path) -> Iterator[dict[str, Path]]:
         yield _unpacked(archive, Path(place))
 
 
-def _unpacked(archive: zipfile.ZipFile, place: Path) -> dict[str, Path]:
+def _unpacked(archive: zipfile.ZipFile, place: Path) -> Files:
     infos = [(plain(_name(info)), info) for info in archive.infolist() if not info.is_dir()]
     wanted = [(name, info) for name, info in infos if matters(name)]
     check_count(sum(is_sound(name) or name.lower().endswith(EMA) for name, _ in wanted))  # EMA files hold their sound
@@ -59,7 +72,8 @@ def _unpacked(archive: zipfile.ZipFile, place: Path) -> dict[str, Path]:
             f"The zip unpacks to more than {MOST_BYTES >> 20} MB or {3 * MOST_FILES} files; give fewer or shorter "
             "recordings."
         )
-    files: dict[str, Path] = {}
+    files = Files()
+    files.unread = _unread(name for name, _ in infos)
     for number, (name, info) in enumerate(wanted):
         if name in files:
             raise CorpusError(f"The zip holds “{name}” twice; leave one of them out.")
@@ -97,16 +111,29 @@ def plain(name: str) -> str:
     return "/".join(part for part in parts if part not in ("/", "//", "..") and not part.endswith(":"))
 
 
-def reading_order(name: str) -> tuple[list[str | int], str]:
+def reading_order(name: str) -> tuple[list[str | tuple[int, str]], str]:
     """The key that sorts names as people number them: 2 before 10, though as text 10 comes before 2."""
     parts = re.split("([0-9]+)", name)  # text and digits by turns, so that like is compared with like
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+    return [_as_number(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+def _as_number(digits: str) -> tuple[int, str]:
+    """Sorts as the number does; Python makes none of more than 4300 digits."""
+    bare = digits.lstrip("0")
+    return len(bare), bare
+
+
+def _unread(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(n for n in names if PurePosixPath(n).suffix.lower() in UNREAD and not _is_hidden(n))
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
 def matters(name: str) -> bool:
     """Whether it is a sound, a TextGrid, a table or EMA, and not one of the hidden twins that Macs add."""
-    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-    return not hidden and PurePosixPath(name).suffix.lower() in (*SOUNDS, GRID, TABLE, EMA)
+    return not _is_hidden(name) and PurePosixPath(name).suffix.lower() in (*SOUNDS, GRID, TABLE, EMA)
 
 
 def is_sound(name: str) -> bool:
@@ -116,6 +143,8 @@ def is_sound(name: str) -> bool:
 def check_count(sounds: int) -> None:
     """Raises CorpusError if there is no recording or too many."""
     if not sounds:
-        raise CorpusError("There is no sound file here; give WAV or FLAC files with TextGrids of the same names.")
+        raise CorpusError(
+            "There is no sound file here (films are no such); give WAV or FLAC files with TextGrids of the same names."
+        )
     if sounds > MOST_FILES:
         raise CorpusError(f"There are {sounds} recordings and the limit is {MOST_FILES}; give fewer of them.")

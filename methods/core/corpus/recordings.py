@@ -2,32 +2,29 @@
 
 import csv
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-from methods.core.alignment.textgrid import read_textgrid
+from methods.core.alignment.textgrid import Tiers, read_textgrid
+from methods.core.alignment.tiers import chosen
 from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import files as corpus_files
 from methods.core.corpus import tables
-from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError
+from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import hub
-from methods.core.speech.phonology import arpabet_of_all
+from methods.core.speech.phonology import arpabet_of_most
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples_audio" / "corpora"
 CORPORA = {
     "prompts": "55 prompts of one woman, English, 158 s",
     "voices": "11 clips of three men, English, 39 s",
 }
-SILENCES = {"", "sil", "sp", "spn", "<sil>", "<eps>", "<p:>", "#", "_", "pau", "h#"}  # labels of silence
-WORD_TIERS = ("words", "word", "mots", "mot", "ort-mau")  # the first one that there is
-PHONE_TIERS = ("phones", "phone", "phonemes", "phoneme", "segments", "segment", "mau")
-MAUS = ("ort-mau", "mau")  # whole names only: WebMAUS also writes KAN-MAU, which is neither
 MOST_SECONDS = 900.0  # of one's own corpus: 15 minutes keep two cores busy for a minute per layer
 MOST_LABELS = 100_000  # five times what 15 minutes of words, phones and stresses need
 LONGEST_LABEL = 100  # characters; every table of items is as wide as its longest label
@@ -126,7 +123,8 @@ def of_clip(
 ) -> Corpus:
     """One clip as a corpus."""
     tiers = {"words": tuple(words), "phones": tuple(phones)}
-    return Corpus(clip.name, _canonical([_utterance(clip, tiers, {"speaker": speaker, "language": language})]))
+    utterances, strays = _canonical([_utterance(clip, tiers, {"speaker": speaker, "language": language})])
+    return Corpus(clip.name, utterances, notes=strays)
 
 
 def read_folder(folder: str | Path, name: str | None = None) -> Corpus:
@@ -152,16 +150,19 @@ def from_hub(identifier: str) -> Corpus:
     return read_folder(hub.data_set(identifier, patterns), identifier)
 
 
-def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
+def _assembled(name: str, files: Files) -> Corpus:
     sounds = sorted(filter(corpus_files.is_sound, files), key=corpus_files.reading_order)
     corpus_files.check_count(len(sounds))
     grids = _grids(files, sounds)
     facts = tables.by_sound(files, tables.INDEX, sounds)
     listed = tables.by_sound(files, tables.SEGMENTS, sounds)
     utterances, seconds, labels = [], 0.0, 0
+    said: dict[str, list[str]] = defaultdict(list)  # what was changed in a TextGrid -> where
     for sound, title in zip(sounds, _titles(sounds), strict=True):
         clip = _clip(sound, files[sound], title)
         tiers = _tiers(sound, clip, files.get(grids.get(sound, "")), listed.get(sound, []))
+        for note in tiers.notes:
+            said[note].append(title)
         seconds, labels = seconds + clip.seconds, labels + sum(map(len, tiers.values()))
         if seconds > MOST_SECONDS:
             raise CorpusError(f"The recordings last more than {MOST_SECONDS / 60:.0f} minutes; give fewer of them.")
@@ -176,7 +177,10 @@ def _assembled(name: str, files: Mapping[str, Path]) -> Corpus:
             "and phones, or a table segments.csv."
         )
     unused = [file for file in files if file.lower().endswith(GRID) and file not in grids.values()]
-    return Corpus(name, _canonical(utterances), notes=_notes(utterances, unused))
+    if files.unread:
+        said["left out, as only sound files are read (save the sound of films as WAV)"] = list(files.unread)
+    plain, strays = _canonical(utterances)
+    return Corpus(name, plain, notes=(*_notes(utterances, unused, said), *strays))
 
 
 def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
@@ -210,18 +214,21 @@ def _clip(sound: str, path: Path, title: str) -> Clip:
     return replace(clip, name=title)
 
 
-def _tiers(sound: str, clip: Clip, grid: Path | None, rows: Sequence[tables.Row]) -> dict[str, tuple[Segment, ...]]:
+def _tiers(sound: str, clip: Clip, grid: Path | None, rows: Sequence[tables.Row]) -> Tiers:
     """All labels of a recording, as they were given."""
     try:
-        drawn = read_textgrid(grid.read_bytes(), seconds=clip.seconds) if grid else {}
+        drawn = read_textgrid(grid.read_bytes(), seconds=clip.seconds) if grid else Tiers()
         listed = tables.tiers(rows, clip.seconds)
+        chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
     except UserError as problem:
         raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
     if both := set(drawn) & set(listed):
         raise CorpusError(
             f"“{sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
         )
-    return {name: tuple(map(_short, tier)) for name, tier in {**drawn, **listed}.items()}
+    tiers = Tiers({name: tuple(map(_short, tier)) for name, tier in {**drawn, **listed}.items()})
+    tiers.notes = drawn.notes
+    return tiers
 
 
 def _short(segment: Segment) -> Segment:
@@ -230,13 +237,16 @@ def _short(segment: Segment) -> Segment:
     return Segment(segment.label[: LONGEST_LABEL - 1] + "…", segment.start, segment.end)
 
 
-def _notes(utterances: Sequence[Utterance], unused: Sequence[str]) -> tuple[str, ...]:
+def _notes(
+    utterances: Sequence[Utterance], unused: Sequence[str], said: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
     bare = [utterance.clip.name for utterance in utterances if not _is_labelled(utterance)]
     lost = [f"{u.clip.name} ({'; '.join(u.clip.lost)})" for u in utterances if u.clip.lost]
     found = (
         ("without labels", bare),
         ("TextGrids without a recording of their name", unused),
         ("not read in full", lost),
+        *said.items(),
     )
     return tuple(f"{what}: {', '.join(names[:5])}{', …' * (len(names) > 5)}" for what, names in found if names)
 
@@ -246,33 +256,22 @@ def _is_labelled(utterance: Utterance) -> bool:
 
 
 def _utterance(clip: Clip, tiers: dict[str, tuple[Segment, ...]], who: Mapping[str, str]) -> Utterance:
-    words, phones = _taken(tiers, WORD_TIERS), _taken(tiers, PHONE_TIERS)
+    found = chosen(tiers)
+    rest = {name: tier for name, tier in tiers.items() if name not in (found.word_tier, found.phone_tier)}
     speaker, sex = _tidy(who.get("speaker", "")) or "speaker", _tidy(who.get("sex", "")).lower()
     language, (accent, group) = _tidy(who.get("language", "")).lower(), (_tidy(who.get(g, "")) for g in GROUPS)
-    return Utterance(clip, speaker, SEXES.get(sex, sex), language, words, phones, tiers, accent, group)
+    return Utterance(clip, speaker, SEXES.get(sex, sex), language, found.words, found.phones, rest, accent, group)
 
 
 def _tidy(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:60]
 
 
-def _taken(tiers: dict[str, tuple[Segment, ...]], names: Sequence[str]) -> tuple[Segment, ...]:
-    """The tier that goes by one of these names, taken out of the others, without its silences.
-
-    "ann - words" is such a name too; a whole name goes first.
-    """
-    whole = [tier for wanted in names for tier in tiers if tier.strip().lower() == wanted]
-    endings = tuple(f"{mark}{name}" for mark in " -" for name in names if name not in MAUS)
-    found = next(iter(whole + [tier for tier in tiers if tier.strip().lower().endswith(endings)]), None)
-    if found is None:
-        return ()
-    return tuple(s for s in tiers.pop(found) if s.label.strip().lower() not in SILENCES)
-
-
-def _canonical(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """The same with phones in plain ARPAbet if that is what all of them are written in."""
-    known = arpabet_of_all({phone.label for utterance in utterances for phone in utterance.phones})
-    if known is None:
-        return tuple(utterances)
-    plain = [tuple(Segment(known[p.label], p.start, p.end) for p in u.phones) for u in utterances]
-    return tuple(replace(u, phones=phones) for u, phones in zip(utterances, plain, strict=True))
+def _canonical(utterances: Sequence[Utterance]) -> tuple[tuple[Utterance, ...], tuple[str, ...]]:
+    """The same with phones in plain ARPAbet if that is what they are written in, and a note on those that are not."""
+    known, strays = arpabet_of_most(Counter(phone.label for u in utterances for phone in u.phones))
+    plain = [tuple(Segment(known.get(p.label, p.label), p.start, p.end) for p in u.phones) for u in utterances]
+    where = {p.label: u.clip.name for u in reversed(utterances) for p in u.phones}
+    named = ", ".join(f"“{label}” (first in {where[label]})" for label in strays[:5]) + ", …" * (len(strays) > 5)
+    notes = (f"labels among the ARPAbet phones that are none of them, kept as they are: {named}",) if strays else ()
+    return tuple(replace(u, phones=phones) for u, phones in zip(utterances, plain, strict=True)), notes

@@ -4,7 +4,7 @@ Textbook values for General American (Ladefoged & Johnson, *A Course in Phonetic
 first half, affricates as a manner of their own, /r/ as post-alveolar, /w/ as labial.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 # phone -> (manner, place, voicing); lower case, without stress digits
 CONSONANTS: dict[str, tuple[str, str, str]] = {
@@ -55,6 +55,9 @@ PHONES = frozenset(CONSONANTS) | frozenset(VOWELS)
 FEATURES = ("manner", "place", "voicing", "height", "backness", "rounding")
 
 
+MOST_STRAY = 0.1  # share of the labels; of SAMPA, IPA or TIMIT's larger set a third and more is no ARPAbet
+
+
 def feature(phone: str, name: str) -> str:
     """The phone's class under this feature; empty where the feature is not defined (the height of /t/, say).
 
@@ -85,3 +88,25 @@ def arpabet_of_all(labels: Collection[str]) -> dict[str, str] | None:
     if None in known.values() or not (letters.islower() or letters.isupper()):
         return None
     return known if letters.islower() or any(len(phone) > 1 for phone in known.values()) else None
+
+
+def arpabet_of_most(counts: Mapping[str, int]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Each label's ARPAbet phone where nearly all are written in it, and the labels that are not, most frequent first.
+
+    One label by one: an “NS” among hundreds of phones, or a few in the other case, must not keep “AH0” and “AH1”
+    apart. Strays stay as they are. If the labels are of another alphabet, nothing is known and nothing is a stray.
+    """
+    if (all_known := arpabet_of_all(counts)) is not None:
+        return all_known, ()
+    cases = [{label for label in counts if is_case(label)} for is_case in (str.islower, str.isupper)]
+    known = {label: phone for case in cases for label, phone in _sure(case).items()}
+    strays = sorted(counts.keys() - known, key=lambda label: (-counts[label], label))
+    if not known or sum(counts[label] for label in strays) > MOST_STRAY * sum(counts.values()):
+        return {}, ()
+    return known, tuple(strays)
+
+
+def _sure(labels: Collection[str]) -> dict[str, str]:
+    """The ARPAbet among labels of one case, if a phone of two letters shows that it is that alphabet."""
+    known = {label: phone for label in labels if (phone := arpabet(label)) is not None}
+    return known if any(len(phone) > 1 for phone in known.values()) else {}

@@ -125,7 +125,7 @@ def test_what_praat_writes_is_read(tmp_path, command):
     ask(grid, "Insert point", 2, 0.5, "click")
     ask(grid, f"{command}...", str(tmp_path / "praat.TextGrid"))
     tiers = read_textgrid((tmp_path / "praat.TextGrid").read_bytes(), seconds=1.2)
-    assert dict(tiers) == {"words": (Segment('été "今" \\ef', 0.123456789, 1.2),)}
+    assert dict(tiers) == {"words": (Segment('été "今" ɛ', 0.123456789, 1.2),)}
     ask(grid, "Save as binary file...", str(tmp_path / "binary.TextGrid"))
     with pytest.raises(AlignmentError, match="binary format"):
         read_textgrid((tmp_path / "binary.TextGrid").read_bytes())

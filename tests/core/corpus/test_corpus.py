@@ -156,6 +156,16 @@ def test_other_alphabets_keep_their_case(tmp_path):
     assert [labels(u.phones) for u in read_folder(tmp_path).utterances] == [["S", "I", "p"], ["S", "s"]]
 
 
+def test_one_stray_label_is_named_and_changes_no_other(tmp_path):
+    phones = tuple((label, i / 20, i / 20 + 0.04) for i, label in enumerate(["AH0", "AH1", "T", "IY2"] * 4))
+    record(tmp_path / "one.wav", {"phones": phones})
+    record(tmp_path / "two.wav", {"phones": (("NS", 0.1, 0.2),)})
+    corpus = read_folder(tmp_path)
+    assert [labels(u.phones) for u in corpus.utterances] == [["ah", "ah", "t", "iy"] * 4, ["NS"]]
+    (note,) = corpus.notes
+    assert note.endswith("kept as they are: “NS” (first in two)")
+
+
 @pytest.mark.parametrize(
     ("names", "words", "phones", "others"),
     [

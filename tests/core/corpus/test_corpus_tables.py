@@ -1,13 +1,15 @@
 """index.csv and segments.csv, as people and spreadsheets write them."""
 
 import hashlib
+import time
+import zipfile
 from dataclasses import replace
 
 import pytest
 from corpora import PHONES, WORDS, record, zipped
 
 from methods.core.corpus import read_folder, read_zip
-from methods.core.corpus.files import CorpusError
+from methods.core.corpus.files import CorpusError, reading_order
 from methods.core.corpus.items import phone_items
 from methods.core.frames import Segment
 
@@ -32,7 +34,7 @@ def who(folder) -> list[tuple[str, str, str]]:
         "file,speaker,sex,language\nann/1.wav,A,f,en\nbob/1.wav,B,m,EN\n2.wav,C,m,en\n",
         "\ufeffFile;Speaker;Sex;Language\r\nann\\1.wav;A;F;en\r\nbob\\1.wav;B;Male;en\r\nbob\\2.wav;C;man;en\r\n",
         "speaker\tsex\tlanguage\tfile\nA\tfemale\ten\t./ann/1.wav\nB\tm\ten\t/bob/1.WAV\nC\tm\ten\t2.wav\n",
-        'file, speaker ,sex,language,remark\n"ann/1.wav","A",f,en,"a, b"\nbob/1.wav,B,m,en\n2.wav,C,m,en,x,y,z\n',
+        'file, speaker ,sex,language,remark\n"ann/1.wav","A",f,en,"a, b"\nbob/1.wav,B,m,en\n2.wav,C,m,en,,,\n',
     ],
     ids=["plain", "european Windows", "tabs", "quoted, ragged"],
 )
@@ -109,7 +111,10 @@ def test_a_recording_has_one_accent(own):
         ("file,speaker\n1.wav,Zoë\n".encode("latin-1"), "index.csv is not a table in UTF-8"),
         (b"file,speaker\n1.wav,A\n", "line 2: there are 2 files called “1.wav”; write the folder too"),
         (b"file,speaker\nthree.wav,A\n", r"index.csv names no recording that is here \(“three.wav”"),
-        (b'file,speaker\n"2.wav,A\n' + b"x" * 140_000, "index.csv is not a table"),  # a quote that never ends
+        (
+            b'file,speaker\n"2.wav,A\n' + b"x" * 140_000,
+            "index.csv is not a table that can be read",
+        ),  # a quote that never ends
     ],
 )
 def test_a_bad_index_is_a_sentence(own, content, sentence):
@@ -185,3 +190,99 @@ def test_a_column_that_is_lacking_is_named(bare):
     (bare / "segments.csv").write_text("file,label,start,end\none.wav,a,0.1,0.5\n", encoding="utf-8")
     with pytest.raises(CorpusError, match=r"segments\.csv has no column called “tier”.*file, tier, label, start, end"):
         read_folder(bare)
+
+
+# Rows that do not fit
+
+HEADING = "file,tier,label,start,end\n"
+
+
+def refused(folder, text) -> str:
+    (folder / "segments.csv").write_text(text, encoding="utf-8", newline="")
+    with pytest.raises(CorpusError) as caught:
+        read_folder(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"), [("one.wav,phones,s,0,1,0,2", 7), ("one.wav,words,1,000,0.7,0.9", 6)], ids=["decimals", "1,000"]
+)
+def test_too_many_fields_are_refused_by_line(bare, row, fields):
+    sentence = refused(bare, f"{HEADING}one.wav,words,a,0.1,0.2\n{row}\n")
+    assert f"segments.csv, line 3: the row has {fields} fields where the first line names 5 columns" in sentence
+
+
+def test_cleared_columns_of_a_spreadsheet_are_none(bare):
+    (bare / "segments.csv").write_text(f"{HEADING}one.wav,words,a,0.1,0.2,,,\n,,,,,,,\n", encoding="utf-8")
+    assert read_folder(bare).utterances[0].words == (Segment("a", 0.1, 0.2),)
+
+
+@pytest.mark.parametrize("stated", ["sep=;", '"sep=;"', "SEP=;"])
+def test_excels_line_about_the_separator_is_read_and_counted(bare, stated):
+    text = f"{stated}\r\nfile;tier;label;start;end\r\none.wav;words;a, b, c;0,1;0,2\r\n"
+    (bare / "segments.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_folder(bare).utterances[0].words == (Segment("a, b, c", 0.1, 0.2),)
+    assert "segments.csv, line 4: the row has 6 fields" in refused(bare, text + "one.wav;words;a;b;0,1;0,2\r\n")
+
+
+def test_in_tab_files_a_quotation_mark_is_a_letter_unless_it_encloses_a_field(bare):
+    """X-SAMPA's main stress; and what a spreadsheet writes for `say "a", b`."""
+    rows = ['"a:', "k", '"i:', '"say ""a"", b"']
+    body = "".join(f"one.wav\tphones\t{row}\t{i / 10}\t{i / 10 + 0.1}\n" for i, row in enumerate(rows))
+    (bare / "segments.csv").write_text("file\ttier\tlabel\tstart\tend\n" + body, encoding="utf-8")
+    labels = [phone.label for phone in read_folder(bare).utterances[0].phones]
+    assert labels == ['"a:', "k", '"i:', 'say "a", b']
+
+
+def test_between_commas_an_open_quotation_mark_is_refused_by_line(bare):
+    sentence = refused(
+        bare, HEADING + 'one.wav,phones,"a:,0.3,0.5\none.wav,phones,k,0.5,0.6\none.wav,phones,",0.6,0.7\n'
+    )
+    assert "segments.csv, line 4: the field “label” runs over several lines" in sentence
+
+
+def test_a_million_rows_are_refused_before_they_are_read(bare):
+    text = HEADING + "one.wav,words,a,0.1,0.2\n" * 1_000_000
+    began = time.perf_counter()
+    assert "larger than 20 MB" in refused(bare, text)
+    assert "more than 100000 rows" in refused(bare, text[: 20 * 2**20])
+    assert time.perf_counter() - began < 20  # s; a second or two, where the whole took a minute
+
+
+@pytest.mark.parametrize("column", ["file", "tier", "label", "start", "end"])
+def test_a_number_of_5000_digits_is_a_sentence_or_a_label(bare, column):
+    row = {"file": "one.wav", "tier": "words", "label": "a", "start": "0.1", "end": "0.2"} | {column: "1" * 5000}
+    text = HEADING + ",".join(row.values()) + "\n"
+    if column in ("tier", "label"):
+        (bare / "segments.csv").write_text(text, encoding="utf-8")
+        assert read_folder(bare).utterances[0].clip.name == "one"
+    else:
+        assert "segments.csv" in refused(bare, text)
+
+
+def test_file_names_with_numbers_beyond_pythons_are_in_order():
+    big, bigger = "a" + "9" * 5000, "a1" + "0" * 5000
+    assert sorted([bigger, "a10", big, "a2"], key=reading_order) == ["a2", "a10", big, bigger]
+
+
+def test_names_in_the_coding_of_an_old_zip_are_matched_by_their_bytes(tmp_path):
+    record(tmp_path / "sound.wav")
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        # zipfile writes such a name as its bytes in DOS's coding, which are those of the Chinese name in GBK.
+        name = "录音一.wav".encode("gbk").decode("cp437")
+        info = zipfile.ZipInfo("x" * len(name))
+        archive.writestr(info, (tmp_path / "sound.wav").read_bytes())
+        archive.writestr("segments.csv", HEADING + "录音一.wav,words,have,0.1,0.2\n")
+    packed = (tmp_path / "own.zip").read_bytes()
+    (tmp_path / "own.zip").write_bytes(packed.replace(b"x" * len(name), "录音一.wav".encode("gbk")))
+    assert read_zip(tmp_path / "own.zip").utterances[0].words == (Segment("have", 0.1, 0.2),)
+
+
+def test_films_are_named_as_left_out(bare):
+    record(bare / "one.wav", BOTH)
+    (bare / "two.mp4").write_bytes(b"a film")
+    assert (
+        "left out, as only sound files are read (save the sound of films as WAV): two.mp4" in read_folder(bare).notes
+    )
+    packed = read_zip(zipped(bare, bare.parent / f"{bare.name}.zip"))
+    assert any("two.mp4" in note for note in packed.notes)

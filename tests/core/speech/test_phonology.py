@@ -1,5 +1,7 @@
 """Classes of phones, and which labels are ARPAbet at all."""
 
+from collections import Counter
+
 import pytest
 
 from methods.core.speech import phonology
@@ -82,3 +84,21 @@ def test_arpabet(label, phone):
 def test_labels_are_arpabet_all_together_or_not_at_all(labels, plain):
     known = phonology.arpabet_of_all(labels.split())
     assert (known and [known[label] for label in labels.split()]) == (plain and plain.split())
+
+
+@pytest.mark.parametrize(
+    ("labels", "plain", "strays"),
+    [
+        ("AH0 AH1 AH2 T IY1 " * 10 + "NS", "ah ah ah t iy " * 10 + "NS", "NS"),
+        ("ah t iy " * 10 + "AH0 t", "ah t iy " * 10 + "ah t", ""),  # two cases, both of them sure
+        ("AH0 T IY1 " * 10 + "t", "ah t iy " * 10 + "t", "t"),  # “t” alone could be of any alphabet
+        ("AH0 T IY1 " * 10 + "NS {LG} NS", "ah t iy " * 10 + "NS {LG} NS", "NS {LG}"),
+        ("S E p @ " * 10, "S E p @ " * 10, ""),  # SAMPA
+        ("S T AH0 NS", "S T AH0 NS", ""),  # a quarter is no stray
+        ("p t k s m n l " * 10 + "@", "p t k s m n l " * 10 + "@", ""),  # nothing shows which alphabet
+    ],
+)
+def test_strays_do_not_change_the_others(labels, plain, strays):
+    known, found = phonology.arpabet_of_most(Counter(labels.split()))
+    assert [known.get(label, label) for label in labels.split()] == plain.split()
+    assert found == tuple(strays.split())
