@@ -1,6 +1,10 @@
-"""One place that turns what went wrong into one toast."""
+"""One place that turns what went wrong into one toast.
+
+Gradio shows the sentence of a toast as HTML; ours quote links, labels and file names, and are text.
+"""
 
 import functools
+import html
 import inspect
 import logging
 import secrets
@@ -14,10 +18,21 @@ from methods.core.errors import UserError
 log = logging.getLogger("inside_speech_models")
 
 
-def toast(handler: Callable) -> Callable:
+def as_text(sentence: str) -> str:
+    """A sentence as HTML that reads like it. Quotation marks stay: none of it stands within a tag."""
+    return html.escape(sentence, quote=False)
+
+
+def warning(sentence: str) -> None:
+    """A toast that stops nothing."""
+    gr.Warning(as_text(sentence))
+
+
+def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
     """Show a user's error as its sentence, and a bug as an apology with a number that is also in the log.
 
-    Outputs stay as they are, so nothing that the visitor made is lost.
+    Outputs stay as they are, so nothing that the visitor made is lost. `said` makes of a sentence what its reader
+    takes: HTML for the page.
     """
     if inspect.isgeneratorfunction(handler):
 
@@ -26,7 +41,7 @@ def toast(handler: Callable) -> Callable:
             try:
                 yield from handler(*args, **kwargs)
             except UserError as problem:
-                raise _mendable(problem) from problem
+                raise _mendable(said(str(problem))) from problem
             except Exception as bug:
                 raise _apology(bug) from bug
 
@@ -37,7 +52,7 @@ def toast(handler: Callable) -> Callable:
         try:
             return handler(*args, **kwargs)
         except UserError as problem:
-            raise _mendable(problem) from problem
+            raise _mendable(said(str(problem))) from problem
         except gr.Error:
             raise
         except Exception as bug:
@@ -46,8 +61,8 @@ def toast(handler: Callable) -> Callable:
     return call
 
 
-def _mendable(problem: UserError) -> gr.Error:
-    return gr.Error(str(problem), title="This cannot be used as it is", duration=12, print_exception=False)
+def _mendable(sentence: str) -> gr.Error:
+    return gr.Error(sentence, title="This cannot be used as it is", duration=12, print_exception=False)
 
 
 def _apology(bug: Exception) -> gr.Error:

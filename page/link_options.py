@@ -4,6 +4,8 @@ from typing import Any
 
 import gradio as gr
 
+from page.errors import warning
+
 LONGEST_TEXT = 200  # characters of an option that a visitor types
 LONGEST_VALUE = 2000  # characters of any option of a link
 
@@ -11,9 +13,7 @@ LONGEST_VALUE = 2000  # characters of any option of a link
 def warn(wrong: list[str]) -> None:
     """Say which parts of a link are not here."""
     if wrong:
-        gr.Warning(
-            f"This link asks for something that is not here ({', '.join(wrong)}); the default is shown instead."
-        )
+        warning(f"This link asks for something that is not here ({', '.join(wrong)}); the default is shown instead.")
 
 
 def set_options(controls: dict[str, Any], asked: dict[str, str]) -> None:

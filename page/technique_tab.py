@@ -9,6 +9,7 @@ import gradio as gr
 from page.link_options import set_options
 from page.recipe import Recipe, Shell, Tab
 from page.run_events import Parts, connect_files, connect_run, connect_views
+from page.widgets.told import Told
 
 KINDS = ("csv", "npz", "svg", "png")
 
@@ -24,7 +25,7 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
         run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=120)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=120)
         progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
-    status = gr.Markdown("", elem_id=f"status-{name}", elem_classes="status")
+    status = Told(elem_id=f"status-{name}", elem_classes="status")
     outputs = list(recipe.outputs())
     gr.Markdown(explanation, elem_classes="reading")
     files, code = _files(name)

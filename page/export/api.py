@@ -47,7 +47,7 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
 
 def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: gr.JSON) -> None:
     call.click(
-        toast(handler),
+        toast(handler, said=str),  # a program reads the sentence as it is
         inputs,
         answer,
         api_name=name,

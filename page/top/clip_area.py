@@ -22,6 +22,7 @@ from page.examples import EXAMPLES, FIRST
 from page.session import Heard, Session
 from page.top.clip_view import clip_plot
 from page.widgets.sound_plot import SoundPlot
+from page.widgets.told import Told
 
 FIRST_MODEL = "openai/whisper-tiny.en"
 UNITS = ("words", "phones")
@@ -37,12 +38,12 @@ class ClipArea:
 
     session: gr.State
     example: gr.Dropdown
-    why: gr.Markdown
+    why: Told
     own: gr.Audio
     model: gr.Dropdown
     units: gr.Radio
     plot: SoundPlot
-    heard: gr.Markdown
+    heard: Told
     text: gr.Textbox
     align: gr.Button
     textgrid: gr.UploadButton
@@ -91,7 +92,7 @@ def clip_area() -> ClipArea:
             parts |= _choices()
         with gr.Column(scale=2, min_width=320):
             parts["plot"] = SoundPlot(elem_id="clip-plot")
-            parts["heard"] = gr.Markdown("", elem_id="heard")
+            parts["heard"] = Told(elem_id="heard")
             with gr.Accordion("Correct the transcript, or bring a TextGrid", open=False):
                 parts |= _corrections()
     return ClipArea(**parts)
@@ -100,7 +101,7 @@ def clip_area() -> ClipArea:
 def _choices() -> dict[str, Any]:
     titles = [(example.title, key) for key, example in EXAMPLES.items()]
     made = {"example": gr.Dropdown(titles, value=FIRST, label="Example clip", interactive=True, elem_id="example")}
-    made["why"] = gr.Markdown(EXAMPLES[FIRST].why, elem_id="why", elem_classes="quiet")
+    made["why"] = Told(EXAMPLES[FIRST].why, elem_id="why", elem_classes="quiet")
     with gr.Accordion("Or use your own: upload or record (0.1 to 30 s)", open=False):
         made["own"] = gr.Audio(
             sources=["upload", "microphone"], type="filepath", label="Your recording", interactive=True, elem_id="own"

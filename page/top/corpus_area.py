@@ -12,6 +12,7 @@ from methods.core.corpus.articulation import Articulation
 from methods.core.errors import UserError
 from page.errors import toast
 from page.session import Session
+from page.widgets.told import Told
 
 CHOICES = [
     *((f"{name}: {what}", name) for name, what in corpora.CORPORA.items()),
@@ -33,7 +34,7 @@ class CorpusArea:
 
     corpus: gr.State
     file: gr.File
-    told: gr.Markdown
+    told: Told
 
 
 def corpus_area() -> CorpusArea:
@@ -42,7 +43,7 @@ def corpus_area() -> CorpusArea:
     with gr.Accordion(title, open=False):
         gr.Markdown(HOW, elem_classes="quiet")
         file = gr.File(label="Zip of recordings and TextGrids", file_types=[".zip"], type="filepath", elem_id="corpus")
-        told = gr.Markdown("", elem_id="corpus-told", elem_classes="quiet")
+        told = Told(elem_id="corpus-told", elem_classes="quiet")
     return CorpusArea(gr.State(None, time_to_live=3600), file, told)
 
 
