@@ -29,7 +29,8 @@ you upload or make are never part of a link and are deleted within hours. Code: 
 licences of their own, named in `examples_audio/`."""
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>"
+SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script>"
 
 
 def build() -> gr.Blocks:

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from methods.core import models
+from methods.core.alignment.tiers import is_silence
 from methods.core.audio import Clip
-from methods.core.corpus import SILENCES
 from methods.core.frames import FrameGrid, Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
@@ -65,7 +65,7 @@ def _apply(probes: ProbeSet, target: str, states: list[np.ndarray], random: bool
 
 def _labels(grid: FrameGrid, phones: Sequence[Segment]) -> tuple[str, ...]:
     """The phone at each frame's centre; nothing if the clip's phones are not known or not all ARPAbet."""
-    spoken = [phone for phone in phones if phone.label.strip().lower() not in SILENCES]
+    spoken = [phone for phone in phones if not is_silence(phone.label)]
     known = phonology.arpabet_of_all({phone.label for phone in spoken})
     if not known:
         return ()

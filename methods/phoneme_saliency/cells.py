@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from methods.core import frames as perturb
+from methods.core.alignment.tiers import is_silence
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.explain import gradients
@@ -19,7 +20,6 @@ from methods.core.progress import check_time
 
 Pooling = Literal["mean", "sum"]
 Instead = Literal["silence", "mean"]
-SILENCES = {"", "sil", "sp", "spn", "<eps>", "_", "pau", "(pause)"}
 USUAL_STEPS, TWINS_STEPS = 48, 8  # gradients of at most 96 that integrated gradients took on bundled clips
 STEP = {"log-mel": 0.01, "embedding": 0.02}  # s between frames of a level
 
@@ -60,7 +60,7 @@ class Scene:
 
 def phones_of(clip: Clip, segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """The segments that are phones of this clip; UserError for fewer than two."""
-    phones = [s for s in perturb.without_overlap(segments) if s.label.casefold() not in SILENCES]
+    phones = [s for s in perturb.without_overlap(segments) if not is_silence(s.label)]
     phones = [phone for phone in phones if phone.start < clip.seconds]
     if len(phones) < 2:
         raise UserError(

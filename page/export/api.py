@@ -30,7 +30,7 @@ LONGEST_TRANSCRIPT = 2000  # characters
 def endpoints(techniques: dict[str, ModuleType]) -> None:
     """One endpoint per technique, and one for the transcript with its word times."""
     with gr.Row(visible=False):
-        audio = gr.Audio(type="filepath", label="clip")
+        audio = gr.Audio(type="filepath", label="clip", buttons=[])
         zipped = gr.File(type="filepath", label="zip of your own; none: a bundled corpus", file_types=[".zip"])
         name = gr.Textbox("prompts", label="bundled corpus")
         model = gr.Textbox(FIRST_MODEL, label="model")

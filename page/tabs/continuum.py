@@ -22,6 +22,7 @@ from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets.pictures import inline_svg
+from page.widgets.told import Told
 
 MOST_LAYERS, MOST_SEGMENTS = 48, 200
 OWN = "own"
@@ -66,7 +67,7 @@ def continuum_tab(shell: Shell) -> Tab:
             made["files"] = gr.File(
                 label="Steps", file_count="multiple", file_types=["audio"], type="filepath", elem_id="steps"
             )
-            made["told"] = gr.Markdown("", elem_id="steps-told", elem_classes="quiet")
+            made["told"] = Told(elem_id="steps-told", elem_classes="quiet")
         return {name: made[name] for name in made if name not in ("files", "told")}
 
     recipe = Recipe(

@@ -7,6 +7,7 @@ import numpy as np
 
 from methods import ctc_lens
 from methods.core import models
+from methods.core.alignment.tiers import is_silence
 from methods.core.figures import curves as curve_figures
 from methods.core.lenses import ctc_layers
 from methods.core.models.speech_model import SpeechModel
@@ -26,7 +27,6 @@ UNITS = [("phones", "phones"), ("letters", "characters")]
 LENSES = [("raw (the last layer's head)", "raw"), ("tuned (a head per layer)", "tuned")]
 AGAINST = [("the last layer's string", "top"), ("what was said", "reference")]
 BLANKS = [("as they are", "keep"), ("without the blank", "drop")]
-SILENCES = {"", "sil", "sp", "spn", "<sil>"}  # labels of silence in TextGrids
 
 
 def ctc_lens_tab(shell: Shell) -> Tab:
@@ -90,7 +90,7 @@ def _reference(session: Session, model: SpeechModel, unit: str | None) -> str | 
     own = models.ctc_vocabulary(model)
     if unit == "characters" or (own is not None and own.joint == ""):
         return session.text or (EXAMPLES[session.example].transcript if session.example else None)
-    return tuple(s.label for s in session.phones if s.label.casefold() not in SILENCES) or None
+    return tuple(s.label for s in session.phones if not is_silence(s.label)) or None
 
 
 def fitted(result: CtcLens, values: Values) -> Values:

@@ -31,6 +31,7 @@ from page.recipe import Shell
 from page.run_events import BREATH, run_and_stop, watched
 from page.top.clip_area import allowed_model, bounded
 from page.widgets.pictures import inline_svg
+from page.widgets.told import Told
 
 MOST = 120  # examples: a quarter of an hour with the smallest model and one random twin
 OWN = "own"
@@ -86,7 +87,7 @@ def _laid_out() -> _Parts:
     with gr.Row(elem_classes="run-row"):
         run = gr.Button("Run the set", variant="primary", elem_id="run-set", scale=0, min_width=140)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-set", scale=0, min_width=120)
-    told = gr.Markdown("", elem_id="status-set", elem_classes="status")
+    told = Told(elem_id="status-set", elem_classes="status")
     with gr.Row():
         outputs = [gr.HTML(elem_id=f"set-curves-{number}", min_width=280) for number in range(3)]
     outputs.append(gr.HTML(elem_id="table-set"))

@@ -104,7 +104,12 @@ def _choices() -> dict[str, Any]:
     made["why"] = Told(EXAMPLES[FIRST].why, elem_id="why", elem_classes="quiet")
     with gr.Accordion("Or use your own: upload or record (0.1 to 30 s)", open=False):
         made["own"] = gr.Audio(
-            sources=["upload", "microphone"], type="filepath", label="Your recording", interactive=True, elem_id="own"
+            sources=["upload", "microphone"],
+            type="filepath",
+            label="Your recording",
+            interactive=True,
+            elem_id="own",
+            buttons=["download"],  # Gradio's share button would publish the visitor's sound
         )
     choices = model_choices()
     made["model"] = gr.Dropdown(

@@ -115,6 +115,15 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     expect(page).to_have_url(re.compile("technique=value_zeroing"))
 
 
+def test_the_page_says_that_it_is_in_english_to_a_french_browser(context, address):
+    french = context.browser.new_context(locale="fr-FR")
+    page = french.new_page()
+    page.goto(address)
+    page.locator("#heard").get_by_text("The model hears").wait_for(timeout=PATIENCE)
+    assert page.locator("html").get_attribute("lang") == "en"
+    french.close()
+
+
 def test_another_example_runs_the_open_technique_again(visit):
     page = visit("?technique=value_zeroing")
     finished(page, "value_zeroing")
@@ -173,6 +182,7 @@ def test_own_recording_by_upload(visit, tmp_path):
     expect(page.locator("#heard")).to_contain_text("±0.1 s")
     expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("young").first).to_be_visible(timeout=PATIENCE)
     assert "clip=" not in page.url  # a visitor's recording is never part of a link
+    assert page.locator("#own button[aria-label*=hare], #own button[title*=hare]").count() == 0
 
 
 def test_corrupt_upload_is_a_sentence_and_loses_nothing(visit, tmp_path):
