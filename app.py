@@ -2,11 +2,11 @@
 
 import os
 
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+
 import gradio as gr
 
 from page import shell
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
 
 demo = shell.build()
 

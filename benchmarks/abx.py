@@ -20,6 +20,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests"))
+for name in ("SPEECH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+
 import numpy as np
 from reference_abx import abx as slow_abx
 from reference_abx import dtw as slow_dtw
@@ -27,12 +33,6 @@ from reference_abx import dtw as slow_dtw
 from methods.abx import triples
 from methods.core.corpus.items import Items
 from methods.core.statistics import distances
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
-for name in ("SPEECH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
 
 DIM, CATEGORIES = 384, 10
 

@@ -22,6 +22,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT)]
+
 import numpy as np
 import torch
 from captum.attr import DeepLift, FeatureAblation, GradientShap, IntegratedGradients
@@ -35,9 +38,6 @@ from methods.core.explain.targets import Target
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import finish
 from methods.core.statistics.correlation import spearman
-
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT)]
 
 EXAMPLE = ROOT / "examples_audio" / "cc-by-sa-3.0" / "en_f_weasels.wav"
 

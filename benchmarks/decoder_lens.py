@@ -18,6 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT)]
+
 import numpy as np
 import torch
 from transformers.modeling_outputs import BaseModelOutput
@@ -28,9 +31,6 @@ from methods.core import models
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples, load_clip
 from methods.core.lenses import decoder
 from methods.core.models.speech_model import SpeechModel
-
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT)]
 
 EXAMPLE = ROOT / "examples_audio" / "cc-by-sa-3.0" / "en_f_question.wav"
 

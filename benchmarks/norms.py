@@ -23,6 +23,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ["SPEECH_THREADS"] = "1"
+
 import numpy as np
 import torch
 
@@ -31,10 +35,6 @@ from methods.core.audio import SAMPLE_RATE, clip_from_samples, load_clip
 from methods.core.mixing import norms
 from methods.core.models import encoder_states, load_model
 from methods.core.models.sites import Site
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ["SPEECH_THREADS"] = "1"
 
 SECONDS = 5.0
 

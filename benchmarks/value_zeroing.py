@@ -23,6 +23,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+os.environ.setdefault("SPEECH_THREADS", "1")  # the measurement of threads would undo --threads
+
 import numpy as np
 import torch
 from transformers import WhisperFeatureExtractor
@@ -32,11 +36,6 @@ from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples, load_clip
 from methods.core.frames import Segment
 from methods.core.models import load_model
 from reference import Call, cosine_distance, final_norm, record_calls, rerun, value_zeroing_encoder
-
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-os.environ.setdefault("SPEECH_THREADS", "1")  # the measurement of threads would undo --threads
 
 SECONDS = 5.0
 FRAME = 0.02  # s

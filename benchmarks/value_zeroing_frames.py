@@ -21,14 +21,14 @@ import statistics
 import time
 from collections.abc import Callable
 
+os.environ.setdefault("SPEECH_THREADS", "1")  # the measurement of threads would undo --threads
+
 import torch
 from value_zeroing import FRAME, SECONDS, final_norm, first_example, five_seconds, log_mel, recorded, rerun
 
 from methods.core import models
 from methods.core.mixing.zeroing import site_distances
 from methods.core.models import load_model
-
-os.environ.setdefault("SPEECH_THREADS", "1")  # the measurement of threads would undo --threads
 
 FRAMES = round(SECONDS / FRAME)
 

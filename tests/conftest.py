@@ -3,6 +3,10 @@
 import os
 from collections.abc import Iterator
 
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("SPEECH_THREADS", "1")  # the same sums on every machine
+
 import matplotlib
 import numpy as np
 import pytest
@@ -13,10 +17,6 @@ from methods.core.frames import Segment
 from methods.core.models import load_model
 from methods.core.models.speech_model import SpeechModel
 from tiny import tiny_whisper
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("SPEECH_THREADS", "1")  # the same sums on every machine
 
 
 @pytest.fixture(scope="session", autouse=True)

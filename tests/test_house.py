@@ -27,7 +27,10 @@ def violations(sources: Mapping[str, str]) -> list[str]:
     """One line for each broken rule in `sources` (path from the root -> text)."""
     trees = {path: ast.parse(text, path) for path, text in sources.items() if path.endswith(".py")}
     graph = _graph(trees)
-    rules = (_upwards(graph), _unshared(graph), _foreign_parts(graph), _tricks(trees), _twice(trees), _flat(trees))
+    rules = (
+        _upwards(graph), _unshared(graph), _foreign_parts(graph), _tricks(trees), _twice(trees), _flat(trees),
+        _too_late(trees),
+    )  # fmt: skip
     return sorted({line for rule in rules for line in rule})
 
 
@@ -162,6 +165,18 @@ def _flat(trees: Mapping[str, ast.Module]) -> Iterator[str]:
         yield f"methods/core: {len(files)} files at one level, more than {MOST_AT_ONE_LEVEL}: which room is theirs?"
 
 
+def _too_late(trees: Mapping[str, ast.Module]) -> Iterator[str]:
+    """What a module sets for those that it imports (where ours are found, threads, telemetry) stands before them."""
+    for path, tree in trees.items():
+        imported = False
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+                imported |= any(name.split(".")[0] in ("methods", "page", "gradio") for name in names)
+            elif imported and re.match(r"(sys\.path|os\.environ)\b", ast.unparse(node)):
+                yield f"{path}: line {node.lineno}: set too late, after the import that it is meant for"
+
+
 # What a new technique must not forget
 
 
@@ -221,6 +236,8 @@ HOUSE = {
         ("methods/rsa.py", "analyse(**locals())", "line 1: locals() hides"),
         ("page/x.py", "getattr(importlib.import_module(name), 'tab')(shell)", "line 1: a table of names"),
         ("methods/rsa.py", "def plot(result: Any): ...", "line 1: result: Any"),
+        ("benchmarks/x.py", "from methods import rsa\nsys.path.insert(0, root)", "line 2: set too late"),
+        ("app.py", "import gradio\nos.environ.setdefault('A', 'B')", "line 2: set too late"),
         ("methods/rsa.py", "if model.family == 'whisper': ...", "line 1: a model's family"),
         (
             "methods/rsa.py",

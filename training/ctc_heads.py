@@ -20,6 +20,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
 import numpy as np
 import soxr
 import torch
@@ -32,9 +35,6 @@ from methods.core.lenses.ctc import runs
 from methods.core.lenses.ctc_heads import FILE, LABEL, MODEL
 from methods.core.models import encode, load_model
 from methods.core.models.speech_model import SpeechModel
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 SEED = 0
 LONGEST = 10.0  # s; longer prompts are long lists

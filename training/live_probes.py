@@ -15,6 +15,9 @@ import sys
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
 import numpy as np
 from safetensors.numpy import save_file
 
@@ -29,9 +32,6 @@ from methods.core.statistics import linear_probe, scores, splits
 from methods.core.statistics.linear_probe import Probe
 from methods.live_probes.probe_set import CLASSIFIED, FILES, FOLDER, MEASURED, RANDOM_SEED, SILENCE
 from methods.probing.probes import Logistic
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 C = 0.02  # inverse penalty on standardised features; of .005, .02 and .1 the best on held-out recordings
 TARGETS = (*CLASSIFIED, *MEASURED)

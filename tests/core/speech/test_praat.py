@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+
+pytest.importorskip("parselmouth")
+
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
@@ -9,8 +12,6 @@ from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.speech import praat
-
-pytest.importorskip("parselmouth")
 
 FORMANTS = (600.0, 1400.0, 2500.0)  # Hz, an open central vowel
 BANDWIDTH = 80.0  # Hz
