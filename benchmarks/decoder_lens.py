@@ -7,7 +7,7 @@ same cap, and decode greedily; the encoder's pass is in neither. They take turns
 machine slows both alike. Absolute times are this machine's; the ratios are the message.
 
     generate      transformers' own loop on `encoder_outputs`, one call per layer
-    ours          one loop for all layers (`lens.greedy`)
+    ours          one loop for all layers (`decoder.greedy`)
     whole result  decoder_lens.analyse without controls, on a clip it has not seen: encoder passes included
 """
 

@@ -111,7 +111,7 @@ def analyse(
     """
     stacks = mixing.possible_stacks(model, stacks or STACKS)
     passage = mixing.passage(clip, model, segments=segments, transcript=transcript, language=language, stacks=stacks)
-    asked = _Asked(stacks, mixing.possible_layers(passage, stacks, layers), ablation, tuple(random_seeds))
+    asked = _Asked(stacks, mixing.possible_layers(passage, stacks, layers), tuple(random_seeds), ablation)
     count, name = len(random_seeds) + 1, f"{model.id}, trained weights"
     yield Step(0.0, name)
     result = yield from _measured(passage, asked, (0.0, 1 / count), name, None)
@@ -125,13 +125,8 @@ def analyse(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The options that every measurement needs, as far as the model has them."""
-
-    stacks: tuple[Stack, ...]
-    layers: tuple[int, ...] | None  # from 1; None: all
+class _Asked(mixing.Asked):
     ablation: Ablation
-    random_seeds: tuple[int, ...]
 
 
 def _measured(

@@ -1,7 +1,7 @@
 """What every technique's tab shares: run and stop, drawing again, links, downloads, and the Python snippet.
 
 A tab is described by a `Recipe`: its controls, its outputs, and four functions that know the technique. Everything
-else is here once. See `mixing_tab.py` for the shortest complete example.
+else is here once. See `tabs/mixing.py` for the shortest complete example.
 """
 
 import gradio as gr

@@ -23,7 +23,6 @@ def plot(result: AcousticProbing, *, layer: int | None = None, recording: int = 
 
 
 TRUTH = "#9ca3af"  # grey reads on both themes
-LEGIBLE = 6  # channels drawn each in a colour of its own
 
 
 def curves(result: AcousticProbing) -> list[Curve]:

@@ -63,7 +63,7 @@ def token_labels(text: Transcript) -> list[str]:
 
 
 def _occurrence(labels: Sequence[str], place: int) -> int:
-    """Which of its equals this is, as `cue.find_words` counts them: capitals and punctuation do not matter."""
+    """Which of its equals this is, as `words.find_words` counts them: capitals and punctuation do not matter."""
     same = [number for number, label in enumerate(labels) if _plain(label) == _plain(labels[place])]
     return same.index(place) + 1
 

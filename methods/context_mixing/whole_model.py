@@ -5,7 +5,7 @@ that the share that the residual stream keeps can be changed without running a m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -40,8 +40,8 @@ PANELS = {
 
 
 @dataclass(frozen=True, eq=False)
-class WholeModel(MixingResult):
-    """Three scores (attention, norm, value zeroing) of all three attentions, and what they amount to together."""
+class LayerMaps(MixingResult):
+    """Three scores (attention, norm, value zeroing) of all three attentions, layer by layer."""
 
     encoder: np.ndarray  # (3, encoder layers, segments, segments) as in ContextMixing, not renormalised
     decoder: np.ndarray  # (3, layers, tokens, tokens); 0 above the diagonal
@@ -49,9 +49,6 @@ class WholeModel(MixingResult):
     encoder_ratio: np.ndarray  # (encoder layers, segments) length of what attention adds, against that + the residual
     decoder_ratio: np.ndarray  # (layers, tokens) the same; 0 to 1
     cross_ratio: np.ndarray  # (layers, tokens)
-    sound: np.ndarray  # (3, layers, tokens, segments) share that comes from each segment, half of each row kept
-    text: np.ndarray  # (3, layers, tokens, tokens) share that comes from each token; with the sound, each row is 1
-    stack: ClassVar[str] = "whole"
 
     @property
     def layers(self) -> int:
@@ -78,6 +75,15 @@ class WholeModel(MixingResult):
 
     def _maps(self, stack: str, number: int, score: Score, per: Per) -> np.ndarray:
         return gathered(getattr(self, stack)[number], score, per, None if stack == "decoder" else self.frames)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeModel(LayerMaps):
+    """The three scores, and what they amount to together."""
+
+    sound: np.ndarray  # (3, layers, tokens, segments) share that comes from each segment, half of each row kept
+    text: np.ndarray  # (3, layers, tokens, tokens) share that comes from each token; with the sound, each row is 1
+    stack: ClassVar[str] = "whole"
 
     @property
     def writers(self) -> slice:
@@ -125,14 +131,16 @@ class WholeModel(MixingResult):
 def measured_whole(passage: Passage, seeds: tuple[int, ...]) -> WholeModel:
     """All three attentions of one network, without controls."""
     parts = {stack: measured(passage, stack, seeds) for stack in mixing.STACKS}
-    fields = {stack: read_only([getattr(part, score) for score in ORDER]) for stack, part in parts.items()}
-    fields |= {f"{stack}_ratio": part.ratio for stack, part in parts.items()}
-    empty = {"sound": np.zeros(0), "text": np.zeros(0)}
+    maps = {stack: read_only([getattr(part, score) for score in ORDER]) for stack, part in parts.items()}
+    ratios = {f"{stack}_ratio": part.ratio for stack, part in parts.items()}
     origin = mixing.origin("context mixing", passage, {"stack": "whole", "random_seeds": list(seeds)})
-    raw = WholeModel(**fields, **empty, **mixing.labels(passage), provenance=origin)
-    rolled = [raw.rollout(score) for score in ORDER]
-    kept = {"sound": read_only([part.sound for part in rolled]), "text": read_only([part.text for part in rolled])}
-    return replace(raw, **kept)
+    measured_maps = LayerMaps(**maps, **ratios, **mixing.labels(passage), provenance=origin)
+    rolled = [measured_maps.rollout(score) for score in ORDER]
+    return WholeModel(
+        **vars(measured_maps),
+        sound=read_only([part.sound for part in rolled]),
+        text=read_only([part.text for part in rolled]),
+    )
 
 
 def _source_table(result: WholeModel, source: Source) -> pd.DataFrame:

@@ -8,11 +8,12 @@ import numpy as np
 from methods import abx
 from methods.abx import Abx, triples
 from methods.abx import figure as figures
-from methods.core.corpus import Corpus, bundled
+from methods.core.corpus import Corpus
 from methods.core.figures import matrix
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from page import listening
+from page.controls import MOST_LAYERS, STATES, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -21,9 +22,7 @@ from page.widgets import players, sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
-MOST_LAYERS = 48
 MOST_SHOWN = 48  # categories in the table; of more, those with the largest errors
-BOTH = "both"
 ON = [("phones", "phone"), ("words", "word"), ("speakers", "speaker")]
 MODES = [(f"{name}: {what}", name) for name, what in triples.MODES.items()]
 HELD = [("phone before", "previous"), ("phone after", "next"), ("phone", "phone"), ("word", "word"), ("sex", "sex")]
@@ -37,10 +36,8 @@ COMPARE = [
 ]
 REPRESENTATION = {"kl": "posteriors", "identical": "units"}  # all others: states
 POOLING = [("mean of its frames", "mean"), ("its centre frame", "centre"), ("all frames, aligned (slower)", "dtw")]
-STATES = [("less those of silence at the same place (Whisper)", "silence"), ("as they are", "raw")]
 CENTRED = [("centred on their mean", "yes"), ("not centred", "no")]
 APART = [("always another recording", "yes"), ("any recording", "no")]
-WINDOWS = [("the clip alone (quicker, not its usual input)", "clip"), ("its exact 30 s window", "full")]
 UNITS = [(str(count), count) for count in (20, 50, 100)]
 RERUN = (
     "corpus", "on", "modes", "by", "across", "compare", "pooling", "states", "centred", "apart", "window", "units",
@@ -78,7 +75,7 @@ def _controls() -> dict[str, gr.components.Component]:
             ON, value="phone", label="Tell apart", info="or type tier:NAME for a tier of your TextGrids",
             allow_custom_value=True, interactive=True, min_width=200,
         )  # fmt: skip
-        made["corpus"] = _corpus_control()
+        made["corpus"] = corpus_area.corpus_control(both=True)
         made["modes"] = gr.CheckboxGroup(
             MODES, value=["within", "across"], label="Whose are A, B and X?", interactive=True, min_width=320
         )
@@ -90,12 +87,6 @@ def _controls() -> dict[str, gr.components.Component]:
     with gr.Accordion("What is equal, what is compared, and how", open=False):
         _more(made)
     return made
-
-
-def _corpus_control() -> gr.Dropdown:
-    control = corpus_area.corpus_control()
-    control.choices = [*control.choices[:2], ("both of these: four speakers", BOTH), *control.choices[2:]]
-    return control
 
 
 def _more(made: dict[str, gr.components.Component]) -> None:
@@ -125,14 +116,9 @@ def _outputs(heard: dict[str, gr.components.Component]) -> tuple[gr.components.C
     return errors, pairs, heard["table"]
 
 
-def chosen(session: Session, value: str) -> Corpus:
-    """The corpus that the tab's control names."""
-    return bundled("prompts").joined(bundled("voices")) if value == BOTH else corpus_area.chosen(session, value)
-
-
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
     return abx.analyse.in_steps(
-        chosen(session, values["corpus"]),
+        corpus_area.chosen(session, values["corpus"]),
         model,
         on=values["on"],
         by=tuple(name for name in values["by"] or () if name != values["on"]),

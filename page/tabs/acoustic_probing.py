@@ -15,9 +15,9 @@ from methods.core.corpus import Corpus, articulation
 from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from page.controls import MOST_LAYERS, RAW_FIRST, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
-from page.tabs.probing import MOST_LAYERS, STATES, WINDOWS
 from page.technique_tab import technique_tab
 from page.top import corpus_area
 from page.top.corpus_area import corpus_control
@@ -61,7 +61,7 @@ def _controls() -> dict[str, gr.components.Component]:
             0, MOST_CHANNELS - 1, value=0, step=1, label="Articulator's coordinate", interactive=True, visible=False
         )
     with gr.Accordion("Features", open=False), gr.Row(elem_classes="controls"):
-        made["states"] = gr.Radio(STATES, value="raw", label="Hidden states", interactive=True, min_width=280)
+        made["states"] = gr.Radio(RAW_FIRST, value="raw", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
     gr.Markdown(NOTE, elem_classes="quiet")
     return made

@@ -67,15 +67,9 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
 
 def attribution_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it; the list of words follows the clip."""
-    made: dict[str, gr.components.Component] = {}
-
-    def controls() -> dict[str, gr.components.Component]:
-        made.update(_controls())
-        return made
-
     recipe = Recipe(
         module=attribution,
-        controls=controls,
+        controls=_controls,
         outputs=_outputs,
         steps=_steps,
         drawn=drawn,
@@ -86,7 +80,7 @@ def attribution_tab(shell: Shell) -> Tab:
         rerun=("kind", "word", "method", "level", "aggregate", "replacement", "cut", "window", "tests"),
     )
     tab = technique_tab(recipe, shell)
-    shell.follow(_word_list, [made["kind"], made["word"]])
+    shell.follow(_word_list, [tab.controls["kind"], tab.controls["word"]])
     return tab
 
 

@@ -8,10 +8,10 @@ from methods.cca import Cca, canonical, figure
 from methods.core.figures import curves
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from page.controls import MOST_LAYERS, RAW_FIRST, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.tabs.cka import corpus_choice, material
-from page.tabs.probing import MOST_LAYERS, STATES, WINDOWS
 from page.technique_tab import technique_tab
 from page.widgets.pictures import inline_svg
 
@@ -57,7 +57,7 @@ def _controls() -> dict[str, gr.components.Component]:
     with gr.Accordion("Measure, scoring, states", open=False), gr.Row(elem_classes="controls"):
         made["measure"] = gr.Radio(MEASURES, value="pwcca", label="Measure", interactive=True, min_width=240)
         made["scoring"] = gr.Radio(SCORINGS, value="held-out", label="Scored", interactive=True, min_width=300)
-        made["states"] = gr.Radio(STATES, value="silence", label="Hidden states", interactive=True, min_width=280)
+        made["states"] = gr.Radio(RAW_FIRST, value="silence", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
     return made
 

@@ -11,9 +11,9 @@ from methods.core.figures import curves, layer_maps
 from methods.core.models import menu
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from page.controls import RAW_FIRST, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
-from page.tabs.probing import STATES, WINDOWS
 from page.technique_tab import technique_tab
 from page.top import corpus_area
 from page.widgets.pictures import inline_svg
@@ -63,7 +63,7 @@ def _controls() -> dict[str, gr.components.Component]:
         made["tau"] = gr.Dropdown(
             WIDTHS, value="1", label="Width of the Gaussian (root median distances)", interactive=True, min_width=200
         )
-        made["states"] = gr.Radio(STATES, value="silence", label="Hidden states", interactive=True, min_width=280)
+        made["states"] = gr.Radio(RAW_FIRST, value="silence", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
     return made
 

@@ -10,6 +10,7 @@ from methods.context_mixing import ContextMixing, WholeModel, three_scores
 from methods.core.mixing import View
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from page.controls import MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -17,7 +18,6 @@ from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
-MOST_LAYERS = 48  # as in mixing_tab: the server checks calls against it
 STACKS = [(title, stack) for stack, title in context_mixing.TITLES.items()]
 ROLLED = [("each layer by itself", "no"), ("rolled out to this layer", "yes")]
 PER = [("as published", "published"), ("all per frame", "frame"), ("all by whole words", "mass")]

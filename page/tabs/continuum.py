@@ -17,6 +17,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.core.speech.phonology import CONSONANTS, VOWELS
+from page.controls import MOST_LAYERS
 from page.errors import toast
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
@@ -24,7 +25,7 @@ from page.technique_tab import technique_tab
 from page.widgets.pictures import inline_svg
 from page.widgets.told import Told
 
-MOST_LAYERS, MOST_SEGMENTS = 48, 200
+MOST_SEGMENTS = 200
 OWN = "own"
 PLACES = [(str(number), str(number)) for number in range(1, MOST_SEGMENTS + 1)]
 KINDS = [

@@ -13,6 +13,7 @@ from methods.core.lenses import ctc_layers
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.ctc_lens import CtcLens
+from page.controls import MOST_LAYERS
 from page.examples import EXAMPLES
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
@@ -22,7 +23,6 @@ from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.tables import html_table
 
-MOST_LAYERS = 48
 UNITS = [("phones", "phones"), ("letters", "characters")]
 LENSES = [("raw (the last layer's head)", "raw"), ("tuned (a head per layer)", "tuned")]
 AGAINST = [("the last layer's string", "top"), ("what was said", "reference")]

@@ -37,15 +37,9 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
 
 def cue_contribution_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it; the lists of words follow the clip."""
-    made: dict[str, gr.components.Component] = {}
-
-    def controls() -> dict[str, gr.components.Component]:
-        made.update(_controls())
-        return made
-
     recipe = Recipe(
         module=cue_contribution,
-        controls=controls,
+        controls=_controls,
         outputs=_outputs,
         steps=_steps,
         drawn=drawn,
@@ -54,7 +48,7 @@ def cue_contribution_tab(shell: Shell) -> Tab:
         rerun=("pair", "prompt"),
     )
     tab = technique_tab(recipe, shell)
-    shell.follow(_word_lists, [made["cue"], made["target"]])
+    shell.follow(_word_lists, [tab.controls["cue"], tab.controls["target"]])
     sentence_set(shell)
     return tab
 

@@ -8,6 +8,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.discrete_units import SCORES, DiscreteUnits
 from methods.discrete_units import figure as figures
+from page.controls import MOST_LAYERS, STATES, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -16,11 +17,8 @@ from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
-MOST_LAYERS = 48
 UNITS = [(str(count), count) for count in (20, 50, 100)]
 SCORE = [(f"{name} (bits)" if number == 0 else name, number) for number, name in enumerate(SCORES)]
-STATES = [("less those of silence at the same place (Whisper)", "silence"), ("as they are", "raw")]
-WINDOWS = [("the clip alone (quicker, not its usual input)", "clip"), ("its exact 30 s window", "full")]
 RERUN = ("corpus", "units", "states", "window")
 
 

@@ -17,6 +17,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.head_roles import figure as head_figure
 from methods.head_roles.result import HeadRoles
+from page.controls import MOST_HEADS, MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -24,7 +25,6 @@ from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
-MOST_LAYERS, MOST_HEADS = 48, 32
 SCORES = [
     ("CAD", "cad"), ("mean distance, ms", "distance_ms"), ("90 % band, ms", "band_ms"),
     ("globalness, nats", "globalness"), ("verticality, nats", "verticality"), ("diagonality", "diagonality"),

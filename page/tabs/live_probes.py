@@ -8,6 +8,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.live_probes import LiveProbes
 from methods.live_probes.probe_set import CLASSIFIED, MEASURED
+from page.controls import MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -15,7 +16,6 @@ from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
-MOST_LAYERS = 48
 NAMES = {"phone": "phone", "manner": "manner", "voicing": "voicing", "f0": "F0", "intensity": "intensity"}
 SHOWN = 0.05  # a class that reaches this probability in some frame of the layer has a row in the map
 

@@ -9,6 +9,7 @@ from methods.core import mixing, models
 from methods.core.mixing import STACK_TITLES, MixingMap, View, figure
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from page.controls import MOST_HEADS, MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -16,7 +17,6 @@ from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
-MOST_LAYERS, MOST_HEADS = 48, 32  # whisper-large has 32 and 20; the server checks calls against these
 MOST_NAMED = 150  # columns: single frames have no names
 MEAN = "mean over heads"
 SHARES, RAW = "shares of the row", "raw values"

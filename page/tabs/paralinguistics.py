@@ -37,15 +37,9 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
 
 def paralinguistics_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it; the list of intervals follows the clip."""
-    made: dict[str, gr.components.Component] = {}
-
-    def controls() -> dict[str, gr.components.Component]:
-        made.update(_controls())
-        return made
-
     recipe = Recipe(
         module=paralinguistics,
-        controls=controls,
+        controls=_controls,
         outputs=_outputs,
         steps=_steps,
         drawn=drawn,
@@ -56,7 +50,7 @@ def paralinguistics_tab(shell: Shell) -> Tab:
         rerun=("what", "interval", "grid", "window"),
     )
     tab = technique_tab(recipe, shell)
-    shell.follow(_intervals, [made["interval"]])
+    shell.follow(_intervals, [tab.controls["interval"]])
     return tab
 
 

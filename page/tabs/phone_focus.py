@@ -12,6 +12,7 @@ from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.phone_focus import OWN_GROUPS, REACH, PhoneFocus
+from page.controls import MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -19,7 +20,6 @@ from page.top import corpus_area
 from page.widgets import tables
 from page.widgets.pictures import inline_svg
 
-MOST_LAYERS = 48
 GROUPS = [("speaker", "speaker"), ("sex", "sex"), ("language", "language")]
 MATCHED = [("the same kinds of phone from each", "yes"), ("whatever they say", "no")]
 LIMITS = {  # of numbers in one call of the HTTP API: least and most

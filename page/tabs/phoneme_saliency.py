@@ -41,15 +41,9 @@ MOST_STEPS = len(phoneme_saliency.SHARES)
 
 def phoneme_saliency_tab(shell: Shell) -> Tab:
     """Lay out the tab and connect it."""
-    made: dict[str, gr.components.Component] = {}
-
-    def controls() -> dict[str, gr.components.Component]:
-        made.update(_controls())
-        return made
-
     recipe = Recipe(
         module=phoneme_saliency,
-        controls=controls,
+        controls=_controls,
         outputs=_outputs,
         steps=_steps,
         drawn=drawn,
@@ -60,7 +54,7 @@ def phoneme_saliency_tab(shell: Shell) -> Tab:
         rerun=("kind", "target", "method", "pooling", "instead", "window"),
     )
     tab = technique_tab(recipe, shell)
-    shell.follow(_word_list, [made["target"]])
+    shell.follow(_word_list, [tab.controls["target"]])
     return tab
 
 

@@ -10,6 +10,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.probing import Probing, figure
 from methods.probing import result as probing_result
+from page.controls import MOST_LAYERS, RAW_FIRST, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -17,7 +18,6 @@ from page.top import corpus_area
 from page.top.corpus_area import corpus_control
 from page.widgets.pictures import inline_svg
 
-MOST_LAYERS = 48
 TARGETS = [(f"{name}: {what}", name) for name, what in item_labels.TARGETS.items()]
 UNITS = [("mean over each segment", "segments"), ("its centre frame", "centre"), ("every frame", "frames")]
 KINDS = [("ridge (closed form)", "ridge"), ("logistic regression (slower)", "logistic")]
@@ -27,8 +27,6 @@ GROUPS = [
     ("speaker", "speaker"),
 ]
 TRANSFER = [("the bundled other speakers", "voices"), ("the bundled prompts", "prompts"), ("nobody else", "none")]
-STATES = [("as they are", "raw"), ("less those of silence at the same place (Whisper)", "silence")]
-WINDOWS = [("the clip alone (quicker, not its usual input)", "clip"), ("its exact 30 s window", "full")]
 SCORES = [(name, score) for score, name in probing_result.SCORES.items()]
 RERUN = ("corpus", "target", "unit", "probe", "groups", "transfer", "states", "window", "layers")
 
@@ -72,7 +70,7 @@ def _controls() -> dict[str, gr.components.Component]:
         made["probe"] = gr.Radio(KINDS, value="ridge", label="Probe", interactive=True, min_width=240)
         made["groups"] = gr.Radio(GROUPS, value="auto", label="Never on both sides: one", interactive=True)
         made["transfer"] = gr.Dropdown(TRANSFER, value="voices", label="Also test on", interactive=True, min_width=200)
-        made["states"] = gr.Radio(STATES, value="raw", label="Hidden states", interactive=True, min_width=280)
+        made["states"] = gr.Radio(RAW_FIRST, value="raw", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
         made["layers"] = gr.Textbox(
             "", label="Layers", placeholder="all, or e.g. 0, 2, 4", max_length=60, interactive=True, min_width=140

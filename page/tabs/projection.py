@@ -6,13 +6,14 @@ import gradio as gr
 import numpy as np
 
 from methods import projection
-from methods.core.corpus import Corpus, bundled
+from methods.core.corpus import Corpus
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.projection import Projection, embedding
 from methods.projection import figure as figures
 from methods.projection.embedding import QUALITY
 from page import listening
+from page.controls import MOST_LAYERS, STATES, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
@@ -21,8 +22,6 @@ from page.widgets import players, point_cloud
 from page.widgets.pictures import inline_svg
 from page.widgets.point_cloud import PointCloud
 
-MOST_LAYERS = 48
-BOTH = "both"
 METHODS = [(what, name) for name, what in embedding.METHODS.items()]
 UNITS = [("phones", "phones"), ("vowels, with F1 and F2", "vowels"), ("words", "words"), ("frames", "frames")]
 LABELS = [
@@ -30,8 +29,6 @@ LABELS = [
     ("backness", "backness"), ("phone", "phone"), ("word", "word"), ("speaker", "speaker"), ("sex", "sex"),
 ]  # fmt: skip
 SPACES = [("trained", "trained"), ("random weights", "random"), ("MFCC", "MFCC"), ("log-mel", "log-mel")]
-STATES = [("less those of silence at the same place (Whisper)", "silence"), ("as they are", "raw")]
-WINDOWS = [("the clip alone (quicker, not its usual input)", "clip"), ("its exact 30 s window", "full")]
 SCALED = [("brought to unit variance", "yes"), ("as they are", "no")]
 METRICS = [("Euclidean", "euclidean"), ("1 − cosine", "cosine")]
 RERUN = (
@@ -71,19 +68,13 @@ def _controls() -> dict[str, gr.components.Component]:
         made["method"] = gr.Dropdown(METHODS, value="pca", label="Projection", interactive=True, min_width=200)
         made["unit"] = gr.Dropdown(UNITS, value="phones", label="Points are", interactive=True, min_width=160)
         made["label"] = gr.Dropdown(LABELS, value="own", label="Coloured by", interactive=True, min_width=160)
-        made["corpus"] = _corpus_control()
+        made["corpus"] = corpus_area.corpus_control(both=True)
     with gr.Row(elem_classes="controls"):
         made["layer"] = gr.Slider(-1, MOST_LAYERS, value=-1, step=1, label="Layer (−1: the best)", interactive=True)
         made["of"] = gr.Radio(SPACES, value="trained", label="Map of", interactive=True, min_width=320)
     with gr.Accordion("How the map is made", open=False):
         _more(made)
     return made
-
-
-def _corpus_control() -> gr.Dropdown:
-    control = corpus_area.corpus_control()
-    control.choices = [*control.choices[:2], ("both of these: four speakers", BOTH), *control.choices[2:]]
-    return control
 
 
 def _more(made: dict[str, gr.components.Component]) -> None:
@@ -107,14 +98,9 @@ def _outputs(heard: dict[str, gr.components.Component]) -> tuple[gr.components.C
     return heard["map"], near, trust
 
 
-def chosen(session: Session, value: str) -> Corpus:
-    """The corpus that the tab's control names."""
-    return bundled("prompts").joined(bundled("voices")) if value == BOTH else corpus_area.chosen(session, value)
-
-
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
     return projection.analyse.in_steps(
-        chosen(session, values["corpus"]),
+        corpus_area.chosen(session, values["corpus"]),
         model,
         method=values["method"],
         unit=values["unit"],

@@ -14,10 +14,10 @@ from methods.core.progress import Steps
 from methods.rsa import Rsa, figure, similarity
 from methods.rsa import items as rsa_items
 from page import listening
+from page.controls import MOST_LAYERS, RAW_FIRST, WINDOWS
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.tabs.cka import NOBODY
-from page.tabs.probing import MOST_LAYERS, STATES, WINDOWS
 from page.technique_tab import technique_tab
 from page.top import corpus_area
 from page.top.corpus_area import corpus_control
@@ -86,7 +86,7 @@ def _more(made: dict[str, gr.components.Component]) -> None:
         made["most"] = gr.Dropdown(COUNTS, value="150", label="Items, at most", interactive=True, min_width=120)
         made["other"] = gr.Dropdown(others, value=NOBODY, label="Layers against", interactive=True, min_width=220)
     with gr.Row(elem_classes="controls"):
-        made["states"] = gr.Radio(STATES, value="silence", label="Hidden states", interactive=True, min_width=280)
+        made["states"] = gr.Radio(RAW_FIRST, value="silence", label="Hidden states", interactive=True, min_width=280)
         made["centred"] = gr.Radio(CENTRED, value="yes", label="… and", interactive=True, min_width=200)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
     gr.Markdown(TREES, elem_classes="quiet")

@@ -14,6 +14,7 @@ from page.errors import toast
 from page.session import Session
 from page.widgets.told import Told
 
+BOTH = "both"
 CHOICES = [
     *((f"{name}: {what}", name) for name, what in corpora.CORPORA.items()),
     ("the clip above, alone", "clip"),
@@ -91,15 +92,18 @@ def _some(names: Sequence[str], most: int) -> str:
     return ", ".join(name[:60] for name in names[:most]) + ", …" * (len(names) > most)
 
 
-def corpus_control(value: str = "prompts") -> gr.Dropdown:
-    """The choice of recordings in a technique's tab."""
-    return gr.Dropdown(CHOICES, value=value, label="Recordings", interactive=True, min_width=240)
+def corpus_control(value: str = "prompts", *, both: bool = False) -> gr.Dropdown:
+    """The choice of recordings in a technique's tab, `both` bundled corpora at once among them if wanted."""
+    choices = [*CHOICES[:2], ("both of these: four speakers", BOTH), *CHOICES[2:]] if both else CHOICES
+    return gr.Dropdown(choices, value=value, label="Recordings", interactive=True, min_width=240)
 
 
 def chosen(session: Session, value: str) -> Corpus:
     """The corpus that a control's value names."""
     if value == "clip":
         return corpora.of_clip(session.clip, session.words or (), session.phones)
+    if value == BOTH:
+        return corpora.bundled("prompts").joined(corpora.bundled("voices"))
     if value != "own":
         return corpora.bundled(value)
     if session.corpus is None:

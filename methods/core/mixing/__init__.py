@@ -6,7 +6,6 @@ result, and the view that both the page and the figures draw.
 """
 
 from methods.core.mixing.passage import (
-    PASSAGE,
     STACK_TITLES,
     STACKS,
     Asked,
@@ -34,7 +33,6 @@ from methods.core.mixing.result import (
 from methods.core.mixing.view import View, build_view
 
 __all__ = [
-    "PASSAGE",
     "STACKS",
     "STACK_TITLES",
     "Asked",

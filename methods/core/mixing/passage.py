@@ -16,7 +16,6 @@ from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.progress import Step, Steps
 
 T = TypeVar("T")
-PASSAGE = ("segments", "transcript", "language")  # the options of every technique that `passage` takes
 LARGEST = 64 * 2**20  # numbers in one stack's maps: half a gigabyte
 STACK_TITLES: dict[Stack, str] = {
     "encoder": "Encoder self-attention",
