@@ -31,7 +31,7 @@ from methods.core.speech import phonology, praat
 from methods.core.statistics import linear_probe, scores, splits
 from methods.core.statistics.linear_probe import Probe
 from methods.live_probes.probe_set import CLASSIFIED, FILES, FOLDER, MEASURED, RANDOM_SEED, SILENCE
-from methods.probing.probes import Logistic
+from methods.probing.logistic import Logistic
 
 C = 0.02  # inverse penalty on standardised features; of .005, .02 and .1 the best on held-out recordings
 TARGETS = (*CLASSIFIED, *MEASURED)
@@ -123,7 +123,7 @@ def fitted(x: np.ndarray, y: np.ndarray, names: np.ndarray | None) -> Probe:
     if names is None:
         return linear_probe.Fit(linear_probe.moments(x, y[:, None])).probe(100.0)
     codes = np.searchsorted(names, y)
-    found = Logistic(x, codes, C)
+    found = Logistic.trained(x, codes, C)
     weights, intercept = np.zeros((x.shape[1], len(names))), np.full(len(names), -30.0)  # never heard: never said
     present = found.model.classes_
     probe = found.probe
