@@ -125,7 +125,7 @@ def compared(corpus: Corpus, model: SpeechModel, asked: Asked) -> dict[str, np.n
         made["label"] = similarity.labels(items.label.tolist())
     if asked.unit != "phones" and all(asked.phones):
         made["string"] = similarity.strings(asked.phones)
-    if asked.unit == "phones" and set(items.label) <= phonology.PHONES:
+    if asked.unit == "phones" and phonology.nearly_all_known(items.label.tolist()):
         described = {**phonology.CONSONANTS, **phonology.VOWELS}
         made["class"] = similarity.shared([_described(described, label) for label in items.label])
     if asked.trees:
@@ -134,6 +134,8 @@ def compared(corpus: Corpus, model: SpeechModel, asked: Asked) -> dict[str, np.n
 
 
 def _described(described: dict[str, tuple[str, str, str]], label: str) -> tuple[str, ...]:
+    if label not in described:
+        return (f"stray {label}",)  # like itself alone
     kind = "vowel" if label in phonology.VOWELS else "consonant"
     return (kind, *described[label])
 
