@@ -10,7 +10,8 @@ model. *Partial* takes out of the pairs of both sides what a straight line in th
 other speaker, and likeness of sound explains; its square is the share of the remaining variance. A layer and a
 reference that both follow duration in any other way still agree after it, and often significantly. *Residual* takes
 duration (a cubic in its logarithm) and speaker out of each item before items are compared: what duration alone
-relates is then significant in 3 to 6 % of simulations, as it should be. Click a pair in the two matrices to hear both items.
+relates is then significant in 3 to 6 % of simulations, as it should be. Click a pair in the two matrices to hear
+both items.
 
 *What it cannot show.* A correlation of similarities does not say which pairs carry it: look at the matrices. The
 bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the
