@@ -92,5 +92,12 @@ class Abx(Result):
         ]
         rows += [("model", "", layer, "average precision", "", "", value)
                  for layer, value in zip(self.layers, self.precision, strict=True)]  # fmt: skip
+        controls = self.controls or AbxControls()
+        if controls.baseline_precision is not None:
+            rows += [(name, "", "", "average precision", "", "", value)
+                     for name, value in zip(self.baselines, controls.baseline_precision, strict=True)]  # fmt: skip
+        for seed, values in enumerate(() if controls.random_precision is None else controls.random_precision):
+            rows += [(f"random weights {seed}", "", layer, "average precision", "", "", value)
+                     for layer, value in zip(self.layers, values, strict=True)]  # fmt: skip
         columns = ["features", "speakers", "layer", "score", "category", "other_category", "value"]
         return pd.DataFrame(rows, columns=columns)

@@ -84,24 +84,25 @@ class Experiment:
     amount: float = 1.0  # of an edit: the ratio that the last step has reached
 
 
+# Of the prompts that were kept out of the training of our CTC heads (their card names them).
 EXPERIMENTS: dict[str, Experiment] = {
     "l-r": Experiment(
-        "l to r in “glorious ?eader” and “limit ?eached”",
+        "l to r in “?etters of your party” and “been ?emoved”",
         "l", "r",
-        Place("confbridge-begin-glorious-a", "l", 2.41, "glorious ?eader"),
-        Place("simul-call-limit-reached", "r", 1.70, "limit ?eached"),
+        Place("dir-firstlast", "l", 0.05, "?etters of your party"),
+        Place("vm-tempremoved", "r", 2.01, "been ?emoved"),
     ),
     "d-t": Experiment(
-        "d to t in “as ?ialed” and “the ?ime”",
+        "d to t in “no ?irectory” and “is ?oo short”",
         "d", "t",
-        Place("cannot-complete-as-dialed", "d", 2.0, "as ?ialed"),
-        Place("at-tone-time-exactly", "t", 1.6, "the ?ime"),
+        Place("dir-nomatch", "d", 0.39, "no ?irectory"),
+        Place("vm-tooshort", "t", 0.93, "is ?oo short"),
     ),
     "iy-ih": Experiment(
-        "iy to ih in “pl?se” and “l?der”, by raising the first formant",
+        "iy to ih in “pl?se” and “gr?ting”, by raising the first formant",
         "iy", "ih",
-        Place("invalid", "iy", 2.94, "pl?se"),
-        Place("confbridge-begin-glorious-a", "iy", 2.53, "l?der"),
+        Place("conf-getconfno", "iy", 0.15, "pl?se"),
+        Place("vm-tempremoved", "iy", 1.35, "gr?ting"),
         "F1", 1.6,
     ),
 }  # fmt: skip

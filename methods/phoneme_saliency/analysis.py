@@ -164,7 +164,7 @@ def _sizes(phones: int) -> np.ndarray:
 
 def _size(scene: Scene, result: PhonemeSaliency, k: int) -> int:
     """How many frames the first k phones have: what every rival may take."""
-    return sum(len(scene.spans[phone]) for phone in result.order[:k])
+    return len({frame for phone in result.order[:k] for frame in scene.spans[phone]})
 
 
 def _test(scene: Scene, result: PhonemeSaliency) -> Steps[PhonemeSaliency]:

@@ -131,12 +131,15 @@ def _one_hot(labels: np.ndarray) -> np.ndarray:
 
 
 def _classes(labels: np.ndarray) -> np.ndarray | None:
-    """A column per articulatory class: manner, place, voicing of consonants, height, backness, rounding of vowels."""
-    if not set(labels) <= phonology.PHONES or len(set(labels)) < 2:
+    """A column per articulatory class: manner, place, voicing of consonants, height, backness, rounding of vowels.
+
+    A stray label, of no class, is a row of zeros.
+    """
+    if not phonology.nearly_all_known(labels.tolist()) or len(set(labels)) < 2:
         return None
     described = {**phonology.CONSONANTS, **phonology.VOWELS}
     names = sorted({name for description in described.values() for name in description})
-    rows = [[name in described[label] for name in names] for label in labels]
+    rows = [[name in described.get(label, ()) for name in names] for label in labels]
     found = np.array(rows, dtype=np.float32)
     return found[:, np.ptp(found, axis=0) > 0]
 
