@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, technique, value_zeroing
+from methods import TECHNIQUES, attention, technique, value_zeroing, word_confidence
 from methods.core import models
 from page import session as sessions
 from page.examples import FIRST
@@ -94,5 +94,6 @@ def warm_up() -> None:
         session, _ = sessions.heard(sessions.from_example(FIRST), model)
         for first in (value_zeroing, attention):
             first.analyse(session.clip, model, segments=session.segments("words"))
+        word_confidence.analyse(session.clip, model, random_seeds=())  # shades the transcript above every tab
 
     threading.Thread(target=first_view, name="warm-up", daemon=True).start()

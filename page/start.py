@@ -69,6 +69,15 @@ LESSONS = (
         "system.” But the order of importance is hardly more than length: taking away the longest words first does "
         "nearly as well (comprehensiveness 51 against 53 nats; random orders 43).",
     ),
+    (
+        "A model that writes where nobody speaks",
+        "?technique=word_confidence&model=openai/whisper-base&clip=no_speech_noise",
+        "White noise, and Whisper base writes “1,5 cm”, in Norwegian. The sound adds at most 2 nats to a word, and "
+        "against its own average under 1; in “Weasels” each word gets at least 2.9. Whisper tiny.en writes “You” "
+        "against what it hears (−2.2). Both give no-speech over 80 %, and write all the same; hama-ctc hears "
+        "nothing. Little evidence is not always a mistake: in “Which folder?” the “I” is sure, and right, because "
+        "the text before it is enough (+0.5).",
+    ),
 )
 
 

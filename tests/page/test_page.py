@@ -107,6 +107,10 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     print(f"first visit until the transcript is there: {time.perf_counter() - begun:.1f} s")
     expect(page.locator("#heard")).to_contain_text("have eaten our phone system")
     expect(page.locator("#clip-plot .sp-word").first).to_contain_text("weasels")
+    word = page.locator("#said .sure-word").first
+    expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19\s%.*evidence", re.DOTALL))
+    word.hover()
+    assert "probability" in word.evaluate("element => getComputedStyle(element, '::after').content")
     page.get_by_role("tab", name="Feature importance").click()
     begun = time.perf_counter()
     page.get_by_role("tab", name="Value zeroing").click()
@@ -291,6 +295,7 @@ def test_endpoints_are_named_and_answer(address):
     assert {"/words", "/attention", "/value_zeroing", "/attention_norm", "/context_mixing"} <= set(named)
     heard = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/words")
     assert heard["text"] == "Weasles have eaten our phone system."
+    assert [each["word"] for each in heard["confidence"]] == ["Weasles", "have", "eaten", "our", "phone", "system"]
     answer = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/value_zeroing")
     assert set(answer["table"]["attention"]) == {"encoder", "decoder", "cross"}
     with pytest.raises(AppError, match="clip"):

@@ -54,6 +54,7 @@ ASKED = {
     "cue_contribution": {**TEXT, "cue": "ab", "target": "cd", "stacks": ("encoder",), "prompt": False, "draws": 3,
                          "draw_seed": 1, "random_seeds": (1,), "cue_occurrence": 1, "target_occurrence": 1,
                          "silenced": 1},
+    "word_confidence": {**TEXT, "random_seeds": (1,)},
     "continuum": {"experiment": "morph", "first": 2, "second": 3, "count": 3, "a": "iy", "b": "ih",
                   "random_seeds": ()},
 }  # fmt: skip
