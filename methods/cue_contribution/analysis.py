@@ -95,9 +95,6 @@ def _measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[CueContr
 def _measure(passage: Passage, place: CuePlace, asked: Asked) -> CueContribution:
     """The cue's shares, and as yet nothing to compare them with."""
     shares = dict.fromkeys(STACKS) | {stack: _shares(passage, place, stack, asked) for stack in asked.stacks}
-    seconds = {
-        name: consequences.seconds(passage, found) for name, found in (("cue", place.cue), ("target", place.target))
-    }
     return CueContribution(
         **shares,
         **{f"{stack}_null": None for stack in STACKS},
