@@ -65,6 +65,7 @@ def analyse(
     )  # fmt: skip
     phones = phone_cells.phones_of(clip, segments)
     target = _target(clip, model, asked)
+    yield Step(0.01, "what a pass costs")
     scene = phone_cells.scene(target, phones, instead)
     sets = len(_sizes(len(phones))) * (len(RIVALS) + draws + len(random_seeds))
     phone_cells.check_affordable(scene, method, steps, sets, random_seeds, time_limit)
@@ -103,9 +104,13 @@ def _heard(result: PhonemeSaliency, target: Target) -> Steps[PhonemeSaliency]:
     usual, said, losses = replace(target, window="full"), [], []  # fed only the clip's frames, Whisper writes loops
     for step in range(len(result.kept)):
         shown = None if step else result
-        yield Step(0.95, "what the model says without, and with nothing but, the first phones", partial=shown)
-        pair = [sound.samples for sound in result.sounds(step)]
-        said.append(tuple(map(usual.answer, pair)))
+        pair, texts = [sound.samples for sound in result.sounds(step)], []
+        for samples in pair:
+            text = "what the model says without, and with nothing but, the first phones"
+            yield Step(0.95, text, partial=None if texts else shown)
+            texts.append(usual.answer(samples))
+        yield Step(0.95, "how likely it still is")
+        said.append(tuple(texts))
         losses.append([result.base - target.score(samples) for samples in pair])
     return _with(result, answers=tuple(said), sound_losses=read_only(np.array(losses).T))
 
