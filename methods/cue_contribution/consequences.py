@@ -1,7 +1,5 @@
 """Does the answer change without its cue? The target's probability when the cue is silenced, replaced or swapped."""
 
-from typing import Any
-
 import numpy as np
 
 from methods.core import models
@@ -14,7 +12,8 @@ from methods.cue_contribution.spelling import Listener
 from methods.cue_contribution.stretches import random_stretches
 
 MOST_REPLACED = 20  # other runs of text that are replaced, a decoder pass each
-NONE: dict[str, Any] = {
+Found = dict[str, tuple[str, ...] | tuple[int, int] | np.ndarray | None]  # fields of the result
+NONE: Found = {
     "conditions": (),
     "spellings": (),
     **dict.fromkeys(("logprobs", "probabilities", "silenced_null", "replaced_null", "apart")),
@@ -26,7 +25,7 @@ def seconds(passage: Passage, found: range) -> tuple[float, float]:
     return passage.segments[found.start].start, passage.segments[found.stop - 1].end
 
 
-def measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[dict[str, Any]]:
+def measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[Found]:
     """Probabilities of the target's spellings under each condition, for a model that writes text."""
     if passage.transcript is None or not passage.model.trained:
         return NONE
