@@ -65,7 +65,6 @@ def analyse(
     )  # fmt: skip
     phones = phone_cells.phones_of(clip, segments)
     target = _target(clip, model, asked)
-    yield Step(0.01, "what a pass costs")
     scene = phone_cells.scene(target, phones, instead)
     sets = len(_sizes(len(phones))) * (len(RIVALS) + draws + len(random_seeds))
     phone_cells.check_affordable(scene, method, steps, sets, random_seeds, time_limit)
