@@ -13,8 +13,9 @@ from typing import Any
 
 import gradio as gr
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
 
+TOLD = (UserError, OutOfTimeError)  # what is shown as its sentence
 log = logging.getLogger("inside_speech_models")
 
 
@@ -40,7 +41,7 @@ def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
         def stream(*args: Any, **kwargs: Any) -> Any:
             try:
                 yield from handler(*args, **kwargs)
-            except UserError as problem:
+            except TOLD as problem:
                 raise _mendable(said(str(problem))) from problem
             except Exception as bug:
                 raise _apology(bug) from bug
@@ -51,7 +52,7 @@ def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
-        except UserError as problem:
+        except TOLD as problem:
             raise _mendable(said(str(problem))) from problem
         except gr.Error:
             raise

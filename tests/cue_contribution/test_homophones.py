@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import zipfile
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,9 @@ from scipy import stats
 from methods import cue_contribution
 from methods.core.alignment.textgrid import write_textgrid
 from methods.core.audio import Clip, clip_from_samples, to_wav
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
 from methods.core.frames import Segment
-from methods.core.progress import finish
+from methods.core.progress import Step, finish, time_limit
 from methods.core.speech import words
 from methods.cue_contribution import cue, number_probe, sentence_set, sentences
 from methods.cue_contribution.sentences import Example
@@ -214,6 +215,7 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     journal, examples, calls = tmp_path / "run.jsonl", [example(seed) for seed in range(3)], []
 
     def measure(clip, model, **options):
+        yield Step(0.0, "", "drawn for one example alone")
         calls.append(clip.name)
         shares = np.full((3, 2), float(clip.name[-1]))
         shares[0, 0] = np.nan
@@ -221,7 +223,7 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
         only = {"decoder": None, "cross": None, "random": (), "probabilities": None}
         return SimpleNamespace(encoder=shares, encoder_null=null, contribution=lambda _: shares, **only)
 
-    monkeypatch.setattr(sentence_set, "analyse", measure)
+    monkeypatch.setattr(sentence_set.analyse, "in_steps", measure)
 
     def steps(**options):
         return sentence_set.analyse_set_in_steps(examples, tiny_model, journal=journal, **options)
@@ -232,7 +234,7 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     assert len(memory) == len(calls) == 3  # a dictionary is a journal too
     calls.clear()
     first = steps()
-    for _ in range(3):  # the third step comes when two are done
+    for _ in range(5):  # two steps for each example; the fifth comes when two are done
         last = next(first)
     assert len(last.partial.names) == 2
     first.close()
@@ -245,6 +247,17 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     assert len(journal.read_text(encoding="utf-8").splitlines()) == 3
     finish(steps(draws=3))
     assert len(calls) == 6  # other options are another run
+
+
+def test_a_run_out_of_time_is_no_reason_to_leave_a_sentence_out(tiny_model, tmp_path):
+    journal, examples = tmp_path / "run.jsonl", [example(0, target="zz"), example(1)]
+    with pytest.raises(OutOfTimeError, match="stopped after 0 s"), time_limit(0.0):
+        run(examples, tiny_model, journal=journal)
+    assert not journal.exists()
+    inner = sentence_set._measured(examples[1], examples[1].sound(), tiny_model, (), QUICK | {"random_seeds": ()})
+    with pytest.raises(OutOfTimeError), time_limit(0.0):
+        deque(inner)  # step by step: value zeroing finishes work of its own within a step
+    assert run(examples, tiny_model, journal=journal).names == ("e1",)
 
 
 def test_a_damaged_journal_is_a_sentence(tiny_model, tmp_path):
