@@ -13,7 +13,7 @@ from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
 from methods.core.errors import UserError
-from methods.core.frames import Segment
+from methods.core.frames import AlignmentError, Segment
 from methods.core.lenses import ctc
 from methods.core.lenses.ctc import CtcReading
 from methods.core.models.speech_model import SpeechModel, Transcript
@@ -80,6 +80,7 @@ class Heard:
     text: Transcript | None = None  # a decoder's transcript
     reading: CtcReading | None = None  # of a CTC head
     classes: dict[str, dict[str, float]] = field(default_factory=dict)  # head -> class -> probability
+    untimed: str = ""  # why its words have no times, a sentence; empty where they have
 
 
 def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
@@ -92,12 +93,15 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
         reading=ctc.read(session.clip, model) if models.ctc_vocabulary(model) else None,
         classes=models.class_probabilities(session.clip, model),
     )
-    if session.words is None:
-        listener = model if model.writes_text else models.load_model(LISTENER)
+    if session.words is not None:
+        return session, answer
+    listener = model if model.writes_text else models.load_model(LISTENER)
+    timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
+    try:
         words = alignment.words(session.clip, listener)
-        timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
-        session = replace(session, words=words or None, timing=timing)
-    return session, answer
+    except AlignmentError as problem:  # a loop: the text is what the model heard, and is shown all the same
+        return session, replace(answer, untimed=str(problem))
+    return replace(session, words=words or None, timing=timing), answer
 
 
 def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:

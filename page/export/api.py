@@ -20,6 +20,7 @@ from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from methods.core.progress import time_limit
 from methods.core.results import Result
+from methods.core.speech.words import cautions
 from page.errors import toast
 from page.export.api_options import checked
 from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
@@ -63,16 +64,26 @@ def over_corpora(module: ModuleType) -> bool:
 
 
 def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
-    """What the model hears, the log-probability of each token, and the time of each word in seconds."""
+    """What the model hears, the log-probability of each token, and the time of each word in seconds.
+
+    `complete` is false for a text that was cut at the length limit; `notes` say why a text is not to be trusted.
+    """
     clip, model = sound(path), models.load_model(allowed_model(model_id))
     transcript = said(transcript)
     heard = models.transcribe(clip, model, text=transcript or None)
-    spoken = alignment.words(clip, model, transcript=transcript or None)
+    try:
+        spoken, why = alignment.words(clip, model, transcript=transcript or None), ()
+    except alignment.AlignmentError as problem:
+        if transcript:
+            raise
+        spoken, why = (), (str(problem),)  # a loop has a text, and no times
     return {
         "text": heard.text,
         "language": heard.language,
         "tokens": list(heard.token_texts),
         "logprobs": heard.logprobs.tolist(),
+        "complete": heard.complete,
+        "notes": [*cautions(heard), *why],
         "words": [[segment.label, segment.start, segment.end] for segment in spoken],
     }
 

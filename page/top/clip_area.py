@@ -16,6 +16,7 @@ from methods.core.lenses.ctc import CtcReading
 from methods.core.models import menu
 from methods.core.models.speech_model import Transcript
 from methods.core.progress import Steps, in_time
+from methods.core.speech.words import cautions
 from page import session as sessions
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
@@ -205,12 +206,22 @@ def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) 
     """Show the sound at once, then what the model hears."""
     session = present(session)
     yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip(), gr.skip()
-    session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
+    try:
+        session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
+    except Exception as problem:
+        yield session, gr.skip(), deaf(problem), gr.skip(), gr.skip(), gr.skip()
+        raise
     spelled = session.text or (answer.text.text if answer.text else "")
     line = heard_line(session, answer, model_id)
     segments = (session.phones if units == "phones" else session.words) or ()
     times = [[segment.label, round(segment.start, 3), round(segment.end, 3)] for segment in segments]
     yield session, clip_plot(session, plot), line, spelled, times, session.key(model_id, units)
+
+
+def deaf(problem: Exception) -> str:
+    """What stands where the transcript would, when there is none: nobody is listening any more."""
+    why = str(problem) if isinstance(problem, UserError) else "Something went wrong on our side; try again."
+    return f"The model could not listen. {plain(why)}"
 
 
 def present(session: Session | None) -> Session:
@@ -266,7 +277,7 @@ def export(session: Session | None) -> dict[str, str]:
 
 def heard_line(session: Session, heard: Heard, model_id: str) -> str:
     """What the model hears, how sure it is, and where the times of the words come from."""
-    words = f"Word times: {session.timing}." if session.words else "No words were found."
+    words = f"Word times: {session.timing}." if session.words else plain(heard.untimed) or "No words were found."
     words += f" {plain(session.about)}." if session.about else ""
     lines = [*_text_lines(heard.text), *_reading_lines(heard.reading), *_class_lines(heard.classes)]
     return "\n\n".join([*(lines or [f"{plain(model_id)} writes no text; look at what its layers hold."]), words])
@@ -279,7 +290,8 @@ def _text_lines(text: Transcript | None) -> list[str]:
     language = f" ({text.language})" if text.language else ""
     sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
     silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
-    return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", f"{sure}{silence}."]
+    doubts = [f"⚠ Do not trust this text: {'; '.join(cautions(text))}."] if cautions(text) else []
+    return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", *doubts, f"{sure}{silence}."]
 
 
 def _reading_lines(reading: CtcReading | None) -> list[str]:
