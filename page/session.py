@@ -96,12 +96,17 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
     if session.words is not None:
         return session, answer
     listener = model if model.writes_text else models.load_model(LISTENER)
-    timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
+    timing = by_attention(model) if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
     try:
         words = alignment.words(session.clip, listener)
     except AlignmentError as problem:  # a loop: the text is what the model heard, and is shown all the same
         return session, replace(answer, untimed=str(problem))
     return replace(session, words=words or None, timing=timing), answer
+
+
+def by_attention(model: SpeechModel) -> str:
+    """Where the times of a model's own words come from, and what to know of them."""
+    return "; ".join((BY_ATTENTION, *model.notes))
 
 
 def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
@@ -112,7 +117,7 @@ def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
     heard_as = models.transcribe(session.clip, model).language if model.writes_text else "en"
     if heard_as not in (None, "en"):
         words = alignment.words(session.clip, model, transcript=text)
-        return replace(session, text=text, words=words, phones=(), timing=BY_ATTENTION, about="")
+        return replace(session, text=text, words=words, phones=(), timing=by_attention(model), about="")
     aligned = forced.forced_alignment(session.clip, text)
     timing = " ".join((BY_FORCE, *aligned.notes)) if aligned.notes else BY_FORCE
     return replace(session, text=text, words=aligned.words, phones=aligned.phones, timing=timing, about="")

@@ -83,7 +83,7 @@ def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
         "tokens": list(heard.token_texts),
         "logprobs": heard.logprobs.tolist(),
         "complete": heard.complete,
-        "notes": [*cautions(heard), *why],
+        "notes": [*cautions(heard), *why, *model.notes],
         "words": [[segment.label, segment.start, segment.end] for segment in spoken],
     }
 

@@ -248,7 +248,7 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
 def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
-    if session.timing.endswith(sessions.BY_ATTENTION):
+    if sessions.BY_ATTENTION in session.timing:
         return replace(session, words=None, corpus=None)
     return session
 
@@ -277,7 +277,9 @@ def export(session: Session | None) -> dict[str, str]:
 
 def heard_line(session: Session, heard: Heard, model_id: str) -> str:
     """What the model hears, how sure it is, and where the times of the words come from."""
-    words = f"Word times: {session.timing}." if session.words else plain(heard.untimed) or "No words were found."
+    words = (
+        f"Word times: {plain(session.timing)}." if session.words else plain(heard.untimed) or "No words were found."
+    )
     words += f" {plain(session.about)}." if session.about else ""
     lines = [*_text_lines(heard.text), *_reading_lines(heard.reading), *_class_lines(heard.classes)]
     return "\n\n".join([*(lines or [f"{plain(model_id)} writes no text; look at what its layers hold."]), words])
