@@ -1,6 +1,5 @@
 """The top of the page: choose a clip and a model, see and hear the clip, and mend what the model heard."""
 
-import base64
 import math
 import os
 from collections.abc import Generator
@@ -8,28 +7,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from methods.core import models
+from methods.core.audio.decoding import TooLongError
 from methods.core.errors import UserError
-from methods.core.lenses.ctc import CtcReading
 from methods.core.models import menu
-from methods.core.models.speech_model import Transcript
 from methods.core.progress import Steps, in_time
-from methods.core.speech.words import cautions
 from page import session as sessions
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
-from page.session import Heard, Session
+from page.session import Session, present
+from page.top import corrections as mending
 from page.top.clip_view import clip_plot
+from page.top.corrections import Corrections, corrections
+from page.top.heard_text import deaf, heard_line
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
 
 FIRST_MODEL = "openai/whisper-tiny.en"
 UNITS = ("words", "phones")
 LONGEST_RUN = 300  # s of one run on the public Space
-ALIGNING = """**Align** makes the decoder read your text and finds its words and phones by forced alignment (English,
-about ±20 ms); in other languages word times come from the model's cross-attention (about ±0.1 s)."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -45,13 +42,7 @@ class ClipArea:
     units: gr.Radio
     plot: SoundPlot
     heard: Told
-    text: gr.Textbox
-    align: gr.Button
-    textgrid: gr.UploadButton
-    times: gr.Dataframe
-    apply: gr.Button
-    export: gr.Button
-    file: gr.JSON  # a TextGrid on its way to the browser
+    mend: Corrections
     key: gr.Textbox  # changes when results made for this view would be others
 
 
@@ -95,7 +86,7 @@ def clip_area() -> ClipArea:
             parts["plot"] = SoundPlot(elem_id="clip-plot")
             parts["heard"] = Told(elem_id="heard")
             with gr.Accordion("Correct the transcript, or bring a TextGrid", open=False):
-                parts |= _corrections()
+                parts["mend"] = corrections()
     return ClipArea(**parts)
 
 
@@ -126,57 +117,32 @@ def _choices() -> dict[str, Any]:
     return made
 
 
-def _corrections() -> dict[str, Any]:
-    made = {"text": gr.Textbox(label="What is said in the clip", lines=2, interactive=True, elem_id="text")}
-    with gr.Row():
-        made["align"] = gr.Button("Align", size="sm", elem_id="align", min_width=80)
-        made["textgrid"] = gr.UploadButton(
-            "Upload a TextGrid",
-            size="sm",
-            file_types=[".TextGrid", ".textgrid", ".txt"],
-            type="binary",
-            elem_id="textgrid",
-        )
-    gr.Markdown(ALIGNING, elem_classes="quiet")
-    made["times"] = gr.Dataframe(
-        headers=["label", "start (s)", "end (s)"],
-        datatype=["str", "number", "number"],
-        type="array",
-        column_count=(3, "fixed"),
-        label="Boundaries of the words or phones",
-        interactive=True,
-        max_height=240,
-        elem_id="times",
-    )
-    with gr.Row():
-        made["apply"] = gr.Button("Use these times", size="sm", elem_id="apply", min_width=80)
-        made["export"] = gr.Button("Download TextGrid", size="sm", elem_id="export", min_width=80)
-    made["file"] = gr.JSON(visible=False)
-    return made
-
-
 def connect(area: ClipArea) -> None:
     """What happens when the clip, its text, the model or the units change."""
-    recorded = gr.on(
-        [area.own.upload, area.own.stop_recording],
-        toast(open_own),
-        [area.own],
-        [area.session, area.example, area.why],
-        **QUIET,
-    )
+    # Uploaded, recorded, or cut with the player's scissors: Gradio has no event for the last one alone.
+    recorded = area.own.input(toast(open_own), [area.own], [area.session, area.example, area.why], **QUIET)
     chosen = area.example.input(toast(open_example), [area.example], [area.session, area.why], **QUIET)
     remodelled = area.model.input(toast(same_clip), [area.session], [area.session], **QUIET)
     recut = area.units.input(lambda session: session, [area.session], [area.session], **QUIET)
-    corrected = area.align.click(toast(align), [area.session, area.text, area.model], [area.session], **QUIET)
-    given = area.textgrid.upload(toast(use_textgrid), [area.session, area.textgrid], [area.session], **QUIET)
-    edited = area.apply.click(toast(edit), [area.session, area.units, area.times], [area.session], **QUIET)
-    exported = area.export.click(toast(export), [area.session], [area.file], **QUIET)
-    exported.success(None, [area.file], None, js="(file) => window.ism.save(file)")
-    for event in (recorded, chosen, remodelled, recut, corrected, given, edited):
+    for event in (recorded, chosen, remodelled, recut, *_connect_corrections(area)):
         listen_after(event, area)
     for name in ("example", "model", "units"):
         component, shared = getattr(area, name), "clip" if name == "example" else name
         component.change(None, [component], None, js=f"(value) => window.ism.share({{{shared}: value}})")
+
+
+def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
+    mend, session = area.mend, area.session
+    asked = [session, mend.text, area.model, mend.readings]
+    exported = mend.export.click(toast(mending.export), [session], [mend.file], **QUIET)
+    exported.success(None, [mend.file], None, js="(file) => window.ism.save(file)")
+    menus = [mend.word_tier, mend.phone_tier]
+    return [
+        mend.align.click(toast(align), asked, [session], **QUIET),
+        mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
+        gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
+        mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
+    ]
 
 
 def listen_after(event: Any, area: ClipArea) -> None:
@@ -193,7 +159,7 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard = event.success(
         toast(hear),
         [area.session, area.model, area.units],
-        [area.session, area.plot, area.heard, area.text, area.times, area.key],
+        [area.session, area.plot, area.heard, area.key, *area.mend.filled],
         concurrency_id="compute",
         concurrency_limit=1,
         show_progress_on=[area.heard],
@@ -205,30 +171,18 @@ def listen_after(event: Any, area: ClipArea) -> None:
 def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) -> Generator:
     """Show the sound at once, then what the model hears."""
     session = present(session)
-    yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip(), gr.skip()
+    rest = (gr.skip(),) * (1 + mending.FILLED)
+    yield session, clip_plot(session, plot), "*The model is listening …*", *rest
     try:
         session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
     except Exception as problem:
-        yield session, gr.skip(), deaf(problem), gr.skip(), gr.skip(), gr.skip()
+        yield session, gr.skip(), deaf(problem), *rest
         raise
     spelled = session.text or (answer.text.text if answer.text else "")
+    english = answer.text is None or answer.text.language in (None, "en")
+    filled = mending.filling(session, spelled, english, units)
     line = heard_line(session, answer, model_id)
-    segments = (session.phones if units == "phones" else session.words) or ()
-    times = [[segment.label, round(segment.start, 3), round(segment.end, 3)] for segment in segments]
-    yield session, clip_plot(session, plot), line, spelled, times, session.key(model_id, units)
-
-
-def deaf(problem: Exception) -> str:
-    """What stands where the transcript would, when there is none: nobody is listening any more."""
-    why = str(problem) if isinstance(problem, UserError) else "Something went wrong on our side; try again."
-    return f"The model could not listen. {plain(why)}"
-
-
-def present(session: Session | None) -> Session:
-    """The session, or a sentence about how to begin one."""
-    if session is None:
-        raise UserError("There is no clip yet; choose an example, upload a file or record yourself.")
-    return session
+    yield session, clip_plot(session, plot), line, session.key(model_id, units), *filled
 
 
 def open_example(key: str) -> tuple[Session, str]:
@@ -240,7 +194,10 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
     """The visitor's own recording; the example menu is emptied, so that no link names a clip that is not shown."""
     if not path:
         raise UserError("No sound arrived; record again, or upload a file.")
-    session = sessions.from_file(path)
+    try:
+        session = sessions.from_file(path)
+    except TooLongError as problem:
+        raise UserError(f"{problem} The scissors under the player cut it here.") from problem
     notes = "; ".join(session.clip.notes)
     return session, gr.Dropdown(value=None), f"Your own recording{f' ({notes})' if notes else ''}."
 
@@ -253,64 +210,7 @@ def same_clip(session: Session | None) -> Session:
     return session
 
 
-def align(session: Session | None, text: str, model_id: str) -> Session:
-    """Words and phones of a transcript that the visitor typed."""
-    return sessions.with_transcript(present(session), text, models.load_model(allowed_model(model_id)))
-
-
-def use_textgrid(session: Session | None, content: bytes) -> Session:
-    """Words and phones of the visitor's own TextGrid."""
-    return sessions.with_textgrid(present(session), content)
-
-
-def edit(session: Session | None, units: str, rows: list[list[Any]]) -> Session:
-    """Labels and times as the visitor edited them."""
-    return sessions.with_times(present(session), units, rows)
-
-
-def export(session: Session | None) -> dict[str, str]:
-    """Words and phones as a TextGrid file."""
-    session = present(session)
-    content = base64.b64encode(sessions.textgrid(session).encode("utf-8")).decode("ascii")
-    return {"name": f"{session.clip.name}.TextGrid", "mime": "text/plain", "data": content}
-
-
-def heard_line(session: Session, heard: Heard, model_id: str) -> str:
-    """What the model hears, how sure it is, and where the times of the words come from."""
-    words = (
-        f"Word times: {plain(session.timing)}." if session.words else plain(heard.untimed) or "No words were found."
-    )
-    words += f" {plain(session.about)}." if session.about else ""
-    lines = [*_text_lines(heard.text), *_reading_lines(heard.reading), *_class_lines(heard.classes)]
-    return "\n\n".join([*(lines or [f"{plain(model_id)} writes no text; look at what its layers hold."]), words])
-
-
-def _text_lines(text: Transcript | None) -> list[str]:
-    if text is None:
-        return []
-    verb = "The model reads your text" if text.given else "The model hears"
-    language = f" ({text.language})" if text.language else ""
-    sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
-    silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
-    doubts = [f"⚠ Do not trust this text: {'; '.join(cautions(text))}."] if cautions(text) else []
-    return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", *doubts, f"{sure}{silence}."]
-
-
-def _reading_lines(reading: CtcReading | None) -> list[str]:
-    if reading is None:
-        return []
-    blank = (reading.log_probabilities.argmax(-1) == reading.vocabulary.blank).mean()
-    return [
-        f"The model hears: **{plain(reading.text) or 'nothing'}**",
-        f"CTC head; {blank:.0%} of the frames are blank.",
-    ]
-
-
-def _class_lines(classes: dict[str, dict[str, float]]) -> list[str]:
-    best = {head: max(scores.items(), key=lambda item: item[1]) for head, scores in classes.items()}
-    return [f"The model decides: {plain(head)} = **{plain(name)}** ({p:.0%})" for head, (name, p) in best.items()]
-
-
-def plain(text: str) -> str:
-    """Transcripts and names may hold anything; Markdown must show it as it is."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()<>#+-!|$&~" else letter for letter in text)
+def align(session: Session | None, text: str, model_id: str, readings: str = "") -> Session:
+    """Words and phones of a transcript that the visitor typed, its numbers read as the visitor says."""
+    session, aloud = present(session), mending.read_aloud(readings, text)
+    return sessions.with_transcript(session, text, models.load_model(allowed_model(model_id)), aloud)

@@ -25,6 +25,7 @@ _SIZE = rf"(?P<size>{'|'.join(sorted(MAGNITUDES, key=len, reverse=True))})?(?![^
 
 def in_words(token: str) -> str:
     """A written word with its numbers in words: “$43,000” is “ forty three thousand dollars ”; the rest stays."""
+    token = re.sub(rf"\d{{{LONGEST + 1},}}", lambda found: f" {_digits(found[0])} ", token)
     for pattern, said in _FORMS:
         token = pattern.sub(lambda found, said=said: f" {said(found)} ", token)
     return token
