@@ -21,6 +21,7 @@ from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
 from page.top.heard_text import deaf, heard_line
+from page.widgets.recorder import Recorder
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
 
@@ -37,7 +38,7 @@ class ClipArea:
     session: gr.State
     example: gr.Dropdown
     why: Told
-    own: gr.Audio
+    own: Recorder
     model: gr.Dropdown
     units: gr.Radio
     plot: SoundPlot
@@ -95,14 +96,7 @@ def _choices() -> dict[str, Any]:
     made = {"example": gr.Dropdown(titles, value=FIRST, label="Example clip", interactive=True, elem_id="example")}
     made["why"] = Told(EXAMPLES[FIRST].why, elem_id="why", elem_classes="quiet")
     with gr.Accordion("Or use your own: upload or record (0.1 to 30 s)", open=False):
-        made["own"] = gr.Audio(
-            sources=["upload", "microphone"],
-            type="filepath",
-            label="Your recording",
-            interactive=True,
-            elem_id="own",
-            buttons=["download"],  # Gradio's share button would publish the visitor's sound
-        )
+        made["own"] = Recorder(label="Your recording", interactive=True, elem_id="own")
     choices = model_choices()
     made["model"] = gr.Dropdown(
         choices,
@@ -119,8 +113,13 @@ def _choices() -> dict[str, Any]:
 
 def connect(area: ClipArea) -> None:
     """What happens when the clip, its text, the model or the units change."""
-    # Uploaded, recorded, or cut with the player's scissors: Gradio has no event for the last one alone.
-    recorded = area.own.input(toast(open_own), [area.own], [area.session, area.example, area.why], **QUIET)
+    recorded = gr.on(
+        [area.own.upload, area.own.stop_recording, area.own.edit],  # the last one: cut with the player's scissors
+        toast(open_own),
+        [area.own],
+        [area.session, area.example, area.why],
+        **QUIET,
+    )
     chosen = area.example.input(toast(open_example), [area.example], [area.session, area.why], **QUIET)
     remodelled = area.model.input(toast(same_clip), [area.session], [area.session], **QUIET)
     recut = area.units.input(lambda session: session, [area.session], [area.session], **QUIET)
@@ -162,6 +161,7 @@ def listen_after(event: Any, area: ClipArea) -> None:
         [area.session, area.plot, area.heard, area.key, *area.mend.filled],
         concurrency_id="compute",
         concurrency_limit=1,
+        trigger_mode="always_last",  # a clip that comes while the last one is listened to would never be heard
         show_progress_on=[area.heard],
         api_visibility="private",
     )

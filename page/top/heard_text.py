@@ -26,7 +26,7 @@ def _text_lines(text: Transcript | None) -> list[str]:
     language = f" ({text.language})" if text.language else ""
     sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
     silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
-    doubts = [f"⚠ Do not trust this text: {'; '.join(cautions(text))}."] if cautions(text) else []
+    doubts = [f"⚠ This may not be what is said: {'; '.join(cautions(text))}."] if cautions(text) else []
     return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", *doubts, f"{sure}{silence}."]
 
 

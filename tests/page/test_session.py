@@ -192,3 +192,16 @@ def test_a_clip_that_is_too_long_is_told_of_the_scissors(tmp_path):
         file.writeframes(frames.tobytes())
     with pytest.raises(UserError, match=r"too long, 34.00 s.*The scissors under the player cut it here\."):
         clip_area.open_own(str(path))
+
+
+def test_the_scissors_event_opens_what_is_left_and_nothing_can_be_shared():
+    """Gradio's browser side sends “edit” when a sound was trimmed; to it the recorder is an Audio like any other."""
+    with gr.Blocks() as page:
+        area = clip_area.clip_area()
+        clip_area.connect(area)
+    opened = [fn for fn in page.fns.values() if getattr(fn.fn, "__wrapped__", None) is clip_area.open_own]
+    assert {(area.own._id, event) for event in ("upload", "stop_recording", "edit")} == set(opened[0].targets)
+    config = area.own.get_config()
+    assert config["name"] == "recorder" and config["buttons"] == ["download"] and area.own.get_block_name() == "audio"
+    plain = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your recording", elem_id="own")
+    assert config.keys() == plain.get_config().keys()
