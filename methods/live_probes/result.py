@@ -1,12 +1,11 @@
 """What live probes gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from methods.core.results import Result
+from methods.core.results import Provenance, Result
 from methods.core.speech import phonology
 from methods.live_probes.probe_set import CLASSIFIED, MEASURED, SILENCE
 
@@ -33,7 +32,7 @@ class LiveProbes(Result):
     # of the kind; () if no phone is known
     alphabet: str  # what the clip's own phones are written in; empty if there are none, or it cannot be told
     unmapped: tuple[str, ...]  # those of the clip's own labels that have no counterpart in ARPAbet
-    card: dict[str, Any]  # scores from the training of the probes
+    card: Provenance  # scores from the training of the probes
 
     def classes(self, target: str) -> tuple[str, ...]:
         """The classes of a classifying target."""
