@@ -29,6 +29,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "av": SOUND_HOME,
     "soxr": SOUND_HOME,
     "pocketsphinx": ("methods/core/alignment/*.py", "methods/core/speech/pronunciation.py"),
+    "inflect": ("methods/core/speech/numbers.py",),
     "parselmouth": ("methods/core/speech/praat.py",),  # GPL: behind one module that names its licence
     "captum": ("methods/core/explain/gradients.py",),  # imported late: it brings pyplot along
     "torch": ("methods/*.py",),  # the page handles arrays and results, never tensors

@@ -8,7 +8,7 @@ import numpy as np
 from methods.core.corpus import Corpus, features
 from methods.core.corpus.articulation import Articulation
 from methods.core.corpus.features import Features
-from methods.core.corpus.items import phone_items
+from methods.core.corpus.items import phone_items, phone_reading
 from methods.core.errors import UserError
 from methods.core.progress import Step, Steps, within
 from methods.core.speech import phonology, praat
@@ -75,13 +75,17 @@ def check(corpus: Corpus | Articulation, target: str) -> None:
         )
     if isinstance(corpus, Articulation) or target == "f0":
         return
-    phones = {phone.label for utterance in corpus.utterances for phone in utterance.phones}
     vowels = target in FORMANTS
-    if not (phones & set(phonology.VOWELS) if vowels else phones):
+    phones = phonology.VOWELS.keys() & set(phone_reading(corpus).phones.values()) if vowels else _labels(corpus)
+    if not phones:
         raise UserError(
-            f"“{corpus.name}” has no {'vowels in ARPAbet' if vowels else 'phones'}, which tell where its {target} is "
+            f"“{corpus.name}” has no {'vowels of English' if vowels else 'phones'}, which tell where its {target} is "
             "to be measured; give TextGrids with a tier of phones, or choose F0."
         )
+
+
+def _labels(corpus: Corpus) -> set[str]:
+    return {phone.label for utterance in corpus.utterances for phone in utterance.phones}
 
 
 def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Steps[Targets]:
@@ -131,7 +135,7 @@ def _tracks(moved: Articulation, states: Features) -> list[np.ndarray]:
 
 def _acoustic(corpus: Corpus, target: str, states: Features) -> Steps[np.ndarray]:
     """(frames,) with NaN where the target is not defined."""
-    parts, count = [], len(states.grids)
+    parts, count, known = [], len(states.grids), phone_reading(corpus)
     for utterance, grid in zip(corpus.utterances, states.grids, strict=True):
         yield Step(len(parts) / count, f"measuring {TARGETS[target]}, {len(parts) + 1} of {count} recordings")
         times = grid.times
@@ -140,7 +144,7 @@ def _acoustic(corpus: Corpus, target: str, states: Features) -> Steps[np.ndarray
         elif target == "intensity":
             value = np.where(_covered(times, utterance.phones), praat.intensity(utterance.clip, times), np.nan)
         else:
-            vowels = [phone for phone in utterance.phones if phone.label in phonology.VOWELS]
+            vowels = [phone for phone in utterance.phones if known.of(phone.label) in phonology.VOWELS]
             found = praat.formants(utterance.clip, times)[:, FORMANTS.index(target)]
             value = np.where(_covered(times, vowels), found, np.nan)
         parts.append(value)

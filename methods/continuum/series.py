@@ -19,6 +19,7 @@ from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.speech import praat
+from methods.core.speech.phone_alphabets import in_arpabet
 
 WINDOW, HOP = 512, 128  # samples: 32 and 8 ms
 FLOOR = 1e-5  # of magnitude; below it a logarithm would speak of rounding
@@ -209,7 +210,9 @@ def asked_for(clip: Clip | Corpus, request: Request) -> tuple[tuple[Series, ...]
     numbers = (request.first, request.second)
     places = [_segment(request.segments, number) for number in numbers]
     named = zip((request.a, request.b), places, strict=True)
-    a, b = (name or _plain(place.label) for name, place in named)
+    known = in_arpabet(segment.label for segment in request.segments)
+    phones = known.phones if len(known.phones) > len(known.unmapped) else {}  # they may be words
+    a, b = (name or phones.get(place.label) or _plain(place.label) for name, place in named)
     contexts = tuple(f"place {n}, “{place.label}”" for n, place in zip(numbers, places, strict=True))
     if kind == "morph":
         if numbers[0] == numbers[1]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from methods.core.corpus import FOLDER, Corpus, features
 from methods.core.corpus.features import Features
-from methods.core.corpus.items import Items, balanced, phone_items, word_items
+from methods.core.corpus.items import Items, balanced, phone_items, phone_reading, word_items
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
@@ -125,9 +125,10 @@ def compared(corpus: Corpus, model: SpeechModel, asked: Asked) -> dict[str, np.n
         made["label"] = similarity.labels(items.label.tolist())
     if asked.unit != "phones" and all(asked.phones):
         made["string"] = similarity.strings(asked.phones)
-    if asked.unit == "phones" and phonology.nearly_all_known(items.label.tolist()):
+    known = phone_reading(corpus)
+    if asked.unit == "phones" and phonology.nearly_all_known([known.of(x) or x for x in items.label.tolist()]):
         described = {**phonology.CONSONANTS, **phonology.VOWELS}
-        made["class"] = similarity.shared([_described(described, label) for label in items.label])
+        made["class"] = similarity.shared([_described(described, known.of(label) or label) for label in items.label])
     if asked.trees:
         made["tree"] = tree_kernel.similarities(asked.trees)
     return {name: made[name] for name in REFERENCES if name in made and _varies(made[name])}

@@ -19,8 +19,10 @@ from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
+from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import time_limit
 from methods.core.results import Json, Result
+from methods.core.speech.words import cautions
 from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
@@ -69,22 +71,38 @@ def words(path: str, model_id: str, transcript: str) -> dict[str, Json]:
 
     `words` are [word, start, end]. `confidence` has one entry for each word: its times, log-probability (nats) and
     evidence (nats, against silence and against the clip's own average), and for each of its pieces the log-probability
-    and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own.
+    and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own. `complete` is
+    false for a text that was cut at the length limit; `notes` say why a text is not to be trusted.
     """
     clip, model, transcript = sound(path), models.load_model(allowed_model(model_id)), said(transcript) or None
     sure = word_confidence.analyse(clip, model, transcript=transcript, random_seeds=())
-    spoken = [[word.label, _time(word.start), _time(word.end)] for word in sure.words]
+    spoken, complete, notes = [[word.label, _time(word.start), _time(word.end)] for word in sure.words], True, ()
     if model.writes_text:
-        spoken = [[each.label, each.start, each.end] for each in alignment.words(clip, model, transcript=transcript)]
+        heard = models.transcribe(clip, model, text=transcript)
+        spoken, why = _spoken(clip, model, transcript)
+        complete, notes = heard.complete, (*cautions(heard), *why)
     return {
         "text": sure.text,
         "language": sure.provenance["options"]["language"],
         "tokens": list(sure.pieces[:-1] if model.writes_text else sure.pieces),
         "logprobs": sure.logprobs.tolist(),
+        "complete": complete,
+        "notes": [*notes, *model.notes],
         "words": spoken,
         "no_speech": sure.no_speech,
         "confidence": [_confidence(sure, number) for number in range(len(sure.words))],
     }
+
+
+def _spoken(clip: Clip, model: SpeechModel, transcript: str | None) -> tuple[list[list], tuple[str, ...]]:
+    """Words with their times; a loop of the model's own has a text and no times, and a sentence about that."""
+    try:
+        words = alignment.words(clip, model, transcript=transcript)
+    except alignment.AlignmentError as problem:
+        if transcript:
+            raise
+        return [], (str(problem),)
+    return [[each.label, each.start, each.end] for each in words], ()
 
 
 def _confidence(sure: WordConfidence, number: int) -> dict[str, Json]:

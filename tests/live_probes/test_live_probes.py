@@ -23,6 +23,7 @@ from methods.core.models import load_model
 from methods.core.models.weights import WeightsError
 from methods.core.progress import finish
 from methods.core.speech import acoustics, phonology, praat
+from methods.core.speech.phone_alphabets import in_arpabet
 from methods.live_probes import analysis, probe_set
 from methods.live_probes.probe_set import FILES, ProbeSet, probes_for
 from page.tabs import live_probes as live_probes_tab
@@ -190,11 +191,12 @@ def test_labels_are_the_clips_own_phones(result):
     assert list(result.labels) == expected
 
 
-@pytest.mark.parametrize("labels", [(), ("ʃ", "iː"), ("S", "s", "i:"), ("s", "ʃ"), ("sil", "sp")])
-def test_phones_of_another_alphabet_are_no_truth(clip, tiny_model, labels):
+@pytest.mark.parametrize("labels", [(), ("ʁ", "y"), ("S", "Z", "N"), ("sil", "sp")])
+def test_phones_without_a_counterpart_are_no_truth(clip, tiny_model, labels):
     grid = models.frame_grid(clip, tiny_model)
     phones = tuple(Segment(label, 0.1 * i, 0.1 * i + 0.1) for i, label in enumerate(labels))
-    assert analysis._labels(grid, phones) == ()
+    read = in_arpabet(label for label in labels if label not in ("sil", "sp"))
+    assert analysis._labels(grid, phones, read) == ()
 
 
 def test_right_is_the_share_of_labelled_frames(result):
@@ -327,3 +329,25 @@ def test_they_read_a_prompt():
     assert np.corrcoef(result.f0[1, voiced], result.measured_f0[voiced])[0, 1] > 0.9
     said = np.array(result.phones)[result.random_phone[1:].argmax(-1)]
     assert (said == np.array(result.labels)).mean() < result.right("phone")[1:].min()
+
+
+@pytest.mark.usefixtures("_made_to_order")
+@pytest.mark.parametrize(
+    ("labels", "alphabet"), [(("t", "iː", "sp", "æ", "ʔ"), "IPA"), (("t", "i:", "sp", "{", "?"), "X-SAMPA")]
+)
+def test_a_visitors_phones_are_read_label_by_label(clip, tiny_model, result, labels, alphabet):
+    """The same phones in another alphabet give the same shares; what has no counterpart is named and not counted."""
+    times = ((0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 1.0), (1.0, 1.2))
+    phones = [Segment(label, *time) for label, time in zip(labels, times, strict=True)]
+    known = live_probes.analyse(clip, tiny_model, phones=phones[:4])
+    assert (known.alphabet, known.unmapped, known.labels) == (alphabet, (), result.labels)
+    read = live_probes.analyse(clip, tiny_model, phones=phones)
+    assert read.unmapped == (labels[-1],)
+    assert read.counted("phone")[0] == result.counted("phone")[0] - 10  # 0.2 s of frames of 20 ms
+    status = live_probes_tab.status_line(read, {"target": "phone", "layer": 1})
+    assert f"read from {alphabet}" in status and "not counted: " + labels[-1] in status
+    lost = live_probes.analyse(clip, tiny_model, phones=phones[4:])
+    assert lost.labels == () and lost.right("phone") is None
+    assert "none of the clip's phones has a counterpart" in live_probes_tab.status_line(
+        lost, {"target": "phone", "layer": 1}
+    )

@@ -19,7 +19,7 @@ from methods.core.audio import Clip, to_wav
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from page.errors import toast
-from page.top.clip_area import plain
+from page.top.heard_text import plain
 from page.widgets.told import Told, without_tags
 
 ROOT = Path(__file__).parents[2]

@@ -38,6 +38,10 @@ class ClipError(UserError):
     """The sound cannot be used as it is. The message says what was found, why, and what to do."""
 
 
+class TooLongError(ClipError):
+    """The sound is longer than a model's window: a part of it can be used."""
+
+
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """A file's sound."""
@@ -192,7 +196,7 @@ def check_duration(name: str, seconds: float | None, *, or_more: bool = False) -
         )
     if seconds > MAX_SECONDS:
         shown = math.ceil(seconds * 100) / 100  # rounded up, lest 30.001 s read as 30.00 s
-        raise ClipError(
+        raise TooLongError(
             f"“{name}” is too long, {shown:.2f} s{' or more' * or_more}, where Whisper hears {MAX_SECONDS:g} s at "
             "a time: please cut out the part you want to study."
         )

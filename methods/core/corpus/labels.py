@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from methods.core.corpus import Corpus
-from methods.core.corpus.items import Items, phone_items, tier_items, word_items
+from methods.core.corpus.items import Items, phone_items, phone_reading, tier_items, word_items
 from methods.core.errors import UserError
 from methods.core.speech import phonology
 from methods.core.statistics import splits
@@ -156,11 +156,12 @@ def _phonological(corpus: Corpus, target: str) -> Items:
     items = items.only(items.end - items.start <= TOO_LONG)
     if target == "phone":
         return items
-    label = [phonology.feature(phone, target) for phone in items.label]
-    if label and not phonology.PHONES & set(items.label.tolist()):
+    known = phone_reading(corpus)
+    label = [phonology.feature(known.of(str(phone)), target) for phone in items.label]
+    if label and not known.phones:
         raise UserError(
-            f"The phones of “{corpus.name}” are not ARPAbet, so their {target} is not known; label them in a tier "
-            f"of their own and choose {TIER}NAME, or probe “phone”."
+            f"The phones of “{corpus.name}” have no counterpart in ARPAbet, so their {target} is not known; label "
+            f"them in a tier of their own and choose {TIER}NAME, or probe “phone”."
         )
     return items.labelled(np.array(label, dtype=str))
 

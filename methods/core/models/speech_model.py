@@ -63,6 +63,7 @@ class SpeechModel:
     tokenizer: Any | None  # a tokeniser (Whisper), the Vocabulary of a CTC head, or None
     weights_sha256: str
     decoding: Decoding | None = None
+    notes: tuple[str, ...] = ()  # what to know of its answers, each a clause: "no alignment heads are published …"
     seed: int | None = None  # of the random initialisation; None for trained weights
     lock: Any = field(default_factory=threading.RLock, repr=False)  # hooks sit on the network: one pass at a time
 
