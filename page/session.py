@@ -25,6 +25,7 @@ BY_ATTENTION = "the model's cross-attention (about ±0.1 s: trust the order, not
 LISTENER = "openai/whisper-tiny.en"
 MOST_SEGMENTS = 1500  # the models have no more frames
 BY_TEXTGRID = "your TextGrid"
+EDITED = "edited by you"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class Session:
     timing: str = BY_ATTENTION  # where the times of the words come from
     about: str = ""  # which tiers of a TextGrid were taken, and what was changed in them
     corpus: Corpus | Articulation | None = None  # the visitor's own recordings, while a technique runs
+    doubt: str = ""  # why there may be nothing to look at: a model found no speech
 
     def key(self, model_id: str, units: str) -> str:
         """Changes whenever a result made for this view would be another one."""
@@ -94,10 +96,16 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
     )
     if session.words is None:
         listener = model if model.writes_text else models.load_model(LISTENER)
+        session = replace(session, doubt=_doubt(session.clip, listener))
         words = alignment.words(session.clip, listener)
         timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
         session = replace(session, words=words or None, timing=timing)
     return session, answer
+
+
+def _doubt(clip: Clip, listener: SpeechModel) -> str:
+    silent = models.no_speech(clip, listener)
+    return f"{listener.id} finds that nobody speaks here (probability {silent:.0%})" if silent else ""
 
 
 def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
@@ -162,7 +170,7 @@ def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
             f"The times must lie within the clip, 0 to {session.clip.seconds:.2f} s, and at least one row needs a "
             "label; correct the rows and try again."
         )
-    return replace(session, **{units: _countable(segments)}, timing="edited by you")
+    return replace(session, **{units: _countable(segments)}, timing=EDITED)
 
 
 def _countable(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

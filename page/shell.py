@@ -10,6 +10,7 @@ import gradio as gr
 from methods import TECHNIQUES, attention, technique, value_zeroing
 from methods.core import models
 from page import session as sessions
+from page.errors import Page
 from page.examples import FIRST
 from page.export import api, links
 from page.recipe import Now, Shell
@@ -35,7 +36,7 @@ HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script
 
 def build() -> gr.Blocks:
     """The whole page."""
-    with gr.Blocks(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
+    with Page(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
         own = corpus_area.corpus_area()

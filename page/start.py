@@ -52,7 +52,8 @@ LESSONS = (
         "A recogniser forgets the voice",
         "?technique=acoustic_probing&target=f0&model=hama-ctc",
         "F0 can be read off the first blocks of hama-ctc with r = .96; its last block, which only has to name phones, "
-        "keeps .55. With random weights nothing is forgotten: .96 in every block.",
+        "keeps .55. Random weights keep .90 to .92 in every block, and log-mel energies alone give .94: what the "
+        "first block adds to the sound is small, and what the last one lacks was forgotten in training.",
     ),
     (
         "Layers that look alike because they know the time",
