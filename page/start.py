@@ -68,7 +68,7 @@ LESSONS = (
         "Take each word out of the recording: every answer loses most without its own word (the diagonal), and with "
         "random weights nothing changes. Then listen: without “weasels” the model writes “Have eaten our phone "
         "system.” But the order of importance is hardly more than length: taking away the longest words first does "
-        "nearly as well (comprehensiveness 51 against 53 nats; random orders 43).",
+        "nearly as well (comprehensiveness 51 against 53 nats; random orders 42).",
     ),
 )
 

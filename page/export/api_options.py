@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from methods.core.errors import UserError
 from methods.core.options import NAMES, described, is_number, short
+from methods.core.results import Json
 from page.tabs import TABS
 from page.top.clip_area import allowed_model
 
@@ -38,7 +39,7 @@ SHARED: dict[str, tuple[float, float]] = {
 }
 
 
-def checked(module: ModuleType, options: Any) -> dict[str, Any]:
+def checked(module: ModuleType, options: Any) -> dict[str, Json]:
     """The options, if the technique's `analyse` takes them and they are of their kind and size."""
     technique = module.__name__.rsplit(".", 1)[-1]
     taken = taken_by(module)
@@ -55,7 +56,7 @@ def taken_by(module: ModuleType) -> dict[str, inspect.Parameter]:
     return {name: each for name, each in parameters if name not in GIVEN}
 
 
-def _named(options: Any, taken: dict[str, Any]) -> dict[str, Any]:
+def _named(options: Any, taken: dict[str, inspect.Parameter]) -> dict[str, Json]:
     if not isinstance(options, dict | None):
         raise UserError(f"The options are no JSON object of names and values; there are: {', '.join(taken)}.")
     for name in options or {}:

@@ -161,9 +161,8 @@ def test_of_a_label_and_a_transcript_on_plots_and_in_tables(visit):
     expect(page.locator("#plot-head_roles")).to_contain_text(labels[0], timeout=PATIENCE)
     page.locator("#text textarea").fill(f"we {PICTURE.format('said')} {DRAWN.format('said')}")
     page.locator("#align").click()
-    expect(page.locator("#heard, [data-testid=toast-text]").get_by_text("elsewhere.example/said").first).to_be_visible(
-        timeout=PATIENCE
-    )
+    said = page.locator("#heard, [data-testid=toast-text]").filter(has_text="elsewhere.example/said")
+    expect(said.first).to_be_visible(timeout=PATIENCE)
 
 
 @pytest.mark.browser
@@ -172,7 +171,7 @@ def test_of_a_models_name_and_its_own_labels(visit, monkeypatch):
     page = visit()
     classes = {PICTURE.format("head"): {PICTURE.format("class"): 0.9, DRAWN.format("class"): 0.1}}
     monkeypatch.setattr(models, "class_probabilities", lambda clip, model: classes)
-    page.locator("#example").click()
+    page.locator("#example input").click()
     page.get_by_role("option", name="Message saved").click()
     expect(page.locator("#heard")).to_contain_text(f"The model decides: {PICTURE.format('head')}", timeout=PATIENCE)
     expect(page.locator("#heard")).to_contain_text(PICTURE.format("class"))

@@ -128,9 +128,9 @@ def a_word_is_heard_where_it_is_said() -> Said:
     tokens = result.effects()[:, -len(result.words) :]
     assert (tokens.argmax(0) == np.arange(len(result.words))).all()  # the diagonal
     return [
-        ("(comprehensiveness 51", verdict.own.comprehensiveness),
-        ("against 53", result.longest().comprehensiveness),
-        ("random orders 43", np.mean([trial.comprehensiveness for trial in verdict.random])),
+        ("(comprehensiveness 51", result.longest().comprehensiveness),
+        ("against 53", verdict.own.comprehensiveness),
+        ("random orders 42", np.mean([trial.comprehensiveness for trial in verdict.random])),
     ]
 
 
