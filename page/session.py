@@ -26,6 +26,7 @@ BY_ATTENTION = "the model's cross-attention (about ±0.1 s: trust the order, not
 LISTENER = "openai/whisper-tiny.en"
 MOST_SEGMENTS = 1500  # the models have no more frames
 BY_TEXTGRID = "your TextGrid"
+EDITED = "edited by you"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Session:
     phone_tier: str = ""
     readings: tuple[tuple[str, str], ...] = ()  # how words of the text are read aloud, where the visitor says so
     corpus: Corpus | Articulation | None = None  # the visitor's own recordings, while a technique runs
+    doubt: str = ""  # why there may be nothing to look at: a model found no speech
 
     def key(self, model_id: str, units: str) -> str:
         """Changes whenever a result made for this view would be another one."""
@@ -108,6 +110,7 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
     if session.words is not None:
         return session, answer
     listener = model if model.writes_text else models.load_model(LISTENER)
+    session = replace(session, doubt=_doubt(session.clip, listener))
     timing = by_attention(model) if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
     try:
         words = alignment.words(session.clip, listener)
@@ -119,6 +122,11 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
 def by_attention(model: SpeechModel) -> str:
     """Where the times of a model's own words come from, and what to know of them."""
     return "; ".join((BY_ATTENTION, *model.notes))
+
+
+def _doubt(clip: Clip, listener: SpeechModel) -> str:
+    silent = models.no_speech(clip, listener)
+    return f"{listener.id} finds that nobody speaks here (probability {silent:.0%})" if silent else ""
 
 
 def with_transcript(
@@ -202,7 +210,7 @@ def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
             f"The times must lie within the clip, 0 to {session.clip.seconds:.2f} s, and at least one row needs a "
             "label; correct the rows and try again."
         )
-    return replace(session, **{units: _countable(segments)}, timing="edited by you")
+    return replace(session, **{units: _countable(segments)}, timing=EDITED)
 
 
 def _countable(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

@@ -2,9 +2,9 @@
 
 `client.predict(handle_file("clip.wav"), "openai/whisper-tiny.en", "", api_name="/value_zeroing")` answers with
 `table` (columns of numbers) and `provenance`; the third argument is a transcript, or nothing, and a fourth may give
-options of the technique's `analyse`. Techniques over many clips take a bundled corpus's name, a model, options, and,
-if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en", {"target": "manner"},
-api_name="/probing")`.
+options, which `client.view_api()` lists by name, kind and range. Techniques over many clips take a bundled corpus's
+name, a model, options, and, if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en",
+{"target": "manner"}, api_name="/probing")`.
 """
 
 import inspect
@@ -26,6 +26,7 @@ from methods.core.speech.words import cautions
 from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
+from page.export.api_schema import Options
 from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
 
 LONGEST_TRANSCRIPT = 2000  # characters
@@ -39,10 +40,10 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
         name = gr.Textbox("prompts", label="bundled corpus")
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")
-        options = gr.JSON({}, label="options of the technique's analyse")
         answer, call = gr.JSON(label="answer"), gr.Button()
         _named(call, "words", words, [audio, model, text], answer)
         for technique, module in techniques.items():
+            options = Options(module)
             if over_corpora(module):
                 _named(call, technique, corpus_endpoint(module), [name, model, options, zipped], answer)
             else:

@@ -163,6 +163,20 @@ def test_a_link_opens_the_same_view(visit, address):
     )
 
 
+def test_the_first_stop_of_the_tab_key_leads_to_the_result(visit):
+    page = visit("?technique=attention&layer=2")
+    map_of(page, "attention")
+    skip = page.locator("#skip")
+    assert skip.bounding_box()["x"] < -100  # not seen until it is wanted
+    page.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    assert skip.bounding_box()["x"] >= 0 and skip.bounding_box()["height"] >= 40
+    page.keyboard.press("Enter")
+    expect(page.locator("#status-attention")).to_be_focused()
+    assert 0 <= page.locator("#status-attention").bounding_box()["y"] < 450
+    assert "technique=attention" in page.url and "#" not in page.url
+
+
 def test_a_link_with_unknown_values_says_so_and_works(visit):
     page = visit("?technique=nonsense&layer=x&clip=../../etc/passwd")
     expect(page.locator(".toast-body")).to_contain_text("This link asks for something that is not here")
@@ -186,6 +200,8 @@ def test_own_recording_by_upload(visit, tmp_path):
     expect(page.locator("#heard")).to_contain_text("±0.1 s")
     expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("young").first).to_be_visible(timeout=PATIENCE)
     assert "clip=" not in page.url  # a visitor's recording is never part of a link
+    page.locator("#link-value_zeroing").click()
+    expect(page.locator("#copied-value_zeroing")).to_contain_text("No link can hold your recording")
     assert page.locator("#own button[aria-label*=hare], #own button[title*=hare]").count() == 0
 
 
@@ -251,7 +267,7 @@ def run_snippet(code):
     """What the page prints, run here; its files are not wanted."""
     kept = "\n".join(line for line in code.splitlines() if ".to_csv(" not in line and ".savefig(" not in line)
     names = {}
-    exec(kept.replace("examples_audio/", f"{ROOT}/examples_audio/"), names)
+    exec(kept, names)
     return names["result"]
 
 

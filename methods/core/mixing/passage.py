@@ -77,7 +77,7 @@ def passage(
     wants_text = model.writes_text and any(stack != "encoder" for stack in stacks)
     text = models.transcribe(clip, model, text=transcript, language=language) if wants_text else None
     segments = words(clip, model, transcript=transcript, language=language) if segments is None else segments
-    segments = results.enough_segments(segments)
+    segments = results.enough_segments(segments, models.no_speech(clip, model) if len(segments) < 2 else None)
     return Passage(clip, model, segments, tuple(models.frame_grid(clip, model).spans(segments)), text)
 
 
