@@ -36,6 +36,8 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "phoneme_saliency": ("Feature importance", "Phoneme saliency"),
     "asr_explanation": ("Feature importance", "Sufficient sound"),
     "phone_focus": ("Feature importance", "Phone focus"),
+    "causal_tracing": ("Interventions", "Causal tracing"),
+    "head_ablation": ("Interventions", "Heads switched off"),
 }
 
 

@@ -28,18 +28,29 @@ def snippet(result: Result, technique: str, session: Session, shown: dict[str, A
         return _over_corpus(result, technique, session, shown)
     file = _file(session, origin["clip_sha256"])
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
+    arguments = ["clip", "model", *_arguments(technique, options)]
+    arguments += ["recording=recording"] if options.get("recording_name") else []
     return f"""from methods import {technique}
 from methods.core.alignment import Segment
 from methods.core.audio import load_clip
 from methods.core.models import load_model
 
-clip = load_clip({file!r})
+clip = load_clip({file!r}){_recording(options)}
 model = load_model({origin["model"]!r})
 {_segments(options)}
-result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique, options)])})
+result = {technique}.analyse({", ".join(arguments)})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
 """
+
+
+def _recording(options: dict[str, Any]) -> str:
+    """The line for a second recording, of equal length, where one was taken."""
+    name = options.get("recording_name")
+    if not name:
+        return ""
+    files = {Path(example.file).stem: f"examples_audio/{example.file}" for example in EXAMPLES.values()}
+    return f"\nrecording = load_clip({files.get(name, 'THE_OTHER_RECORDING.wav')!r})"
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: dict[str, Any]) -> str:
