@@ -36,6 +36,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "phoneme_saliency": ("Feature importance", "Phoneme saliency"),
     "asr_explanation": ("Feature importance", "Sufficient sound"),
     "phone_focus": ("Feature importance", "Phone focus"),
+    "word_confidence": ("Interventions", "Word confidence"),
     "causal_tracing": ("Interventions", "Causal tracing"),
     "head_ablation": ("Interventions", "Heads switched off"),
 }

@@ -55,7 +55,8 @@ def analyse(
     controls = DecoderLensControls(_scores(decoder.readable(model, silent, norm), model, text))
     yield Step(2 / count, "the clip's frames shuffled and averaged", partial=replace(result, controls=controls))
     moved = _scores(decoder.readable(model, shuffled(raw, silent, own), norm), model, text)
-    controls = replace(controls, shuffled_logprobs=moved, mean_logprobs=_scores(averaged(states, own), model, text))
+    mean = _scores(decoder.averaged(states, own), model, text)
+    controls = replace(controls, shuffled_logprobs=moved, mean_logprobs=mean)
     found = []
     for number, seed in enumerate(random_seeds):
         done = (number + 3) / count
@@ -97,12 +98,6 @@ def shuffled(raw: torch.Tensor, silent: torch.Tensor, own: int, seed: int = SHUF
     order = torch.from_numpy(np.random.default_rng(seed).permutation(own))
     rest = raw[:, :own] - silent[:, :own]
     return torch.cat([silent[:, :own] + rest[:, order], raw[:, own:]], 1)
-
-
-def averaged(states: torch.Tensor, own: int) -> torch.Tensor:
-    """(layers, positions, dim) what the decoder reads, with the mean of the first `own` frames in each of them."""
-    mean = states[:, :own].mean(1, keepdim=True)
-    return torch.cat([mean.expand(-1, own, -1), states[:, own:]], 1)
 
 
 def _scores(states: torch.Tensor, model: SpeechModel, text: Transcript) -> np.ndarray:

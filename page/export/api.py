@@ -8,18 +8,21 @@ api_name="/probing")`.
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import gradio as gr
 
+from methods import word_confidence
 from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from methods.core.progress import time_limit
 from methods.core.results import Result
+from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
 from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
@@ -63,18 +66,52 @@ def over_corpora(module: ModuleType) -> bool:
 
 
 def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
-    """What the model hears, the log-probability of each token, and the time of each word in seconds."""
-    clip, model = sound(path), models.load_model(allowed_model(model_id))
-    transcript = said(transcript)
-    heard = models.transcribe(clip, model, text=transcript or None)
-    spoken = alignment.words(clip, model, transcript=transcript or None)
+    """What the model hears, how sure it is of each token and word, what the sound adds, and when words are said (s).
+
+    `words` are [word, start, end]. `confidence` has one entry for each word: its times, log-probability (nats) and
+    evidence (nats, against silence and against the clip's own average), and for each of its pieces the log-probability
+    and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own.
+    """
+    clip, model, transcript = sound(path), models.load_model(allowed_model(model_id)), said(transcript) or None
+    sure = word_confidence.analyse(clip, model, transcript=transcript, random_seeds=())
+    spoken = [[word.label, _time(word.start), _time(word.end)] for word in sure.words]
+    if model.writes_text:
+        spoken = [[each.label, each.start, each.end] for each in alignment.words(clip, model, transcript=transcript)]
     return {
-        "text": heard.text,
-        "language": heard.language,
-        "tokens": list(heard.token_texts),
-        "logprobs": heard.logprobs.tolist(),
-        "words": [[segment.label, segment.start, segment.end] for segment in spoken],
+        "text": sure.text,
+        "language": sure.provenance["options"]["language"],
+        "tokens": list(sure.pieces[:-1] if model.writes_text else sure.pieces),
+        "logprobs": sure.logprobs.tolist(),
+        "words": spoken,
+        "no_speech": sure.no_speech,
+        "confidence": [_confidence(sure, number) for number in range(len(sure.words))],
     }
+
+
+def _confidence(sure: WordConfidence, number: int) -> dict[str, Any]:
+    word = sure.words[number]
+    return {
+        "word": word.label,
+        "start": _time(word.start),
+        "end": _time(word.end),
+        "logprob": float(sure.word_logprobs()[number]),
+        "evidence": {name: float(sure.word_evidence(name)[number]) for name in BASELINES},
+        "pieces": [_piece(sure, place) for place in range(word.first, word.stop)],
+    }
+
+
+def _piece(sure: WordConfidence, place: int) -> dict[str, Any]:
+    others = zip(sure.alternatives[place], sure.alternative_logprobs[place].tolist(), strict=True)
+    return {
+        "piece": sure.pieces[place],
+        "logprob": float(sure.logprobs[place]),
+        "entropy_bits": float(sure.entropy[place]),
+        "alternatives": [[name, logprob] for name, logprob in others],
+    }
+
+
+def _time(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
 
 
 def sound(path: str | None) -> Clip:

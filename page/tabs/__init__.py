@@ -31,6 +31,7 @@ from page.tabs import (
     rsa,
     spectrogram_occlusion,
     two_lenses,
+    word_confidence,
     word_evidence,
 )
 from page.tabs.mixing import mixing_tab
@@ -72,6 +73,7 @@ TABS: dict[str, Entry] = {
     "phoneme_saliency": Entry(phoneme_saliency.phoneme_saliency_tab),
     "asr_explanation": Entry(asr_explanation.asr_explanation_tab, asr_explanation.LIMITS),
     "phone_focus": Entry(phone_focus.phone_focus_tab, phone_focus.LIMITS),
+    "word_confidence": Entry(word_confidence.word_confidence_tab),
     "causal_tracing": Entry(causal_tracing.causal_tracing_tab, causal_tracing.LIMITS),
     "head_ablation": Entry(head_ablation.head_ablation_tab, head_ablation.LIMITS),
 }

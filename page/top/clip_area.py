@@ -21,6 +21,7 @@ from page.errors import toast
 from page.examples import EXAMPLES, FIRST
 from page.session import Heard, Session
 from page.top.clip_view import clip_plot
+from page.top.transcript import heard_html, sure_html
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
 
@@ -43,6 +44,7 @@ class ClipArea:
     model: gr.Dropdown
     units: gr.Radio
     plot: SoundPlot
+    said: gr.HTML  # the transcript, its words shaded by how sure the model is
     heard: Told
     text: gr.Textbox
     align: gr.Button
@@ -92,7 +94,9 @@ def clip_area() -> ClipArea:
             parts |= _choices()
         with gr.Column(scale=2, min_width=320):
             parts["plot"] = SoundPlot(elem_id="clip-plot")
-            parts["heard"] = Told(elem_id="heard")
+            with gr.Column(elem_id="heard"):
+                parts["said"] = gr.HTML(elem_id="said", elem_classes="sure-box", padding=False)
+                parts["heard"] = Told(elem_id="heard-line")
             with gr.Accordion("Correct the transcript, or bring a TextGrid", open=False):
                 parts |= _corrections()
     return ClipArea(**parts)
@@ -192,25 +196,35 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard = event.success(
         toast(hear),
         [area.session, area.model, area.units],
-        [area.session, area.plot, area.heard, area.text, area.times, area.key],
+        [area.session, area.plot, area.heard, area.text, area.times, area.key, area.said],
         concurrency_id="compute",
         concurrency_limit=1,
         show_progress_on=[area.heard],
         api_visibility="private",
     )
     heard.success(None, [area.key], None, js="(key) => window.ism.listened(key)")
+    heard.success(
+        toast(how_sure), [area.session, area.model], [area.said],
+        concurrency_id="compute", concurrency_limit=1, **QUIET,
+    )  # fmt: skip
 
 
 def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) -> Generator:
     """Show the sound at once, then what the model hears."""
     session = present(session)
-    yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip(), gr.skip()
+    yield session, clip_plot(session, plot), "*The model is listening …*", gr.skip(), gr.skip(), gr.skip(), ""
     session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
     spelled = session.text or (answer.text.text if answer.text else "")
     line = heard_line(session, answer, model_id)
     segments = (session.phones if units == "phones" else session.words) or ()
     times = [[segment.label, round(segment.start, 3), round(segment.end, 3)] for segment in segments]
-    yield session, clip_plot(session, plot), line, spelled, times, session.key(model_id, units)
+    yield session, clip_plot(session, plot), line, spelled, times, session.key(model_id, units), heard_html(answer)
+
+
+def how_sure(session: Session | None, model_id: str) -> Any:
+    """The transcript again, its words shaded; it stays as it is where there is nothing to shade."""
+    shaded = sure_html(present(session), models.load_model(allowed_model(model_id)))
+    return gr.skip() if shaded is None else shaded
 
 
 def present(session: Session | None) -> Session:
@@ -275,21 +289,16 @@ def heard_line(session: Session, heard: Heard, model_id: str) -> str:
 def _text_lines(text: Transcript | None) -> list[str]:
     if text is None:
         return []
-    verb = "The model reads your text" if text.given else "The model hears"
-    language = f" ({text.language})" if text.language else ""
     sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
     silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
-    return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", f"{sure}{silence}."]
+    return [f"{sure}{silence}."]
 
 
 def _reading_lines(reading: CtcReading | None) -> list[str]:
     if reading is None:
         return []
     blank = (reading.log_probabilities.argmax(-1) == reading.vocabulary.blank).mean()
-    return [
-        f"The model hears: **{plain(reading.text) or 'nothing'}**",
-        f"CTC head; {blank:.0%} of the frames are blank.",
-    ]
+    return [f"CTC head; {blank:.0%} of the frames are blank."]
 
 
 def _class_lines(classes: dict[str, dict[str, float]]) -> list[str]:

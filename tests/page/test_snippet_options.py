@@ -55,6 +55,7 @@ ASKED = {
     "cue_contribution": {**TEXT, "cue": "ab", "target": "cd", "stacks": ("encoder",), "prompt": False, "draws": 3,
                          "draw_seed": 1, "random_seeds": (1,), "cue_occurrence": 1, "target_occurrence": 1,
                          "silenced": 1},
+    "word_confidence": {**TEXT, "random_seeds": (1,)},
     "causal_tracing": {**TEXT, "target": "word", "word": "ab", "occurrence": 1, "corruption": "splice", "snr": 3.0,
                        "changed": "b", "changed_occurrence": 1, "spliced": "c", "side": "decoder",
                        "site": "cross-attention", "direction": "disturb", "columns": "windows", "width": 0.2,

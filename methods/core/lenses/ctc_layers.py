@@ -154,7 +154,16 @@ def _letters(head: Head, text: str) -> tuple[str, ...]:
 def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> float:
     """ln P(the frames spell exactly `labels`), summed over all CTC paths; -inf where the frames are too few.
 
-    (frames, symbols) natural log-probabilities; the forward algorithm of Graves et al., ICML 2006, in logarithms.
+    (frames, symbols) natural log-probabilities.
+    """
+    return float(np.logaddexp.reduce(path_scores(log_probabilities, labels, blank)[-1, -2:]))
+
+
+def path_scores(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> np.ndarray:
+    """(frames, 2 labels + 1) natural log of all that leads to each place of a string at each frame, emission included.
+
+    Places: the blank before the first label, the label, the blank after it, and so on; -inf where no path goes. The
+    forward algorithm of Graves et al., ICML 2006, in logarithms.
     """
     scores = np.asarray(log_probabilities, float)
     states = np.full(2 * len(labels) + 1, blank)
@@ -162,10 +171,10 @@ def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], 
     # A label may follow the one before without a blank between, unless both are the same.
     jump = np.zeros(len(states), bool)
     jump[3::2] = states[3::2] != states[1:-2:2]
-    total = np.full(len(states), -np.inf)
-    total[:2] = scores[0, states[:2]]
-    for frame in scores[1:]:
-        before = np.concatenate(([-np.inf], total[:-1]))
-        over = np.where(jump, np.concatenate(([-np.inf, -np.inf], total[:-2]))[: len(total)], -np.inf)
-        total = np.logaddexp(np.logaddexp(total, before), over) + frame[states]
-    return float(np.logaddexp.reduce(total[-2:]))
+    total = np.full((len(scores), len(states)), -np.inf)
+    total[0, :2] = scores[0, states[:2]]
+    for before, now, frame in zip(total, total[1:], scores[1:], strict=False):
+        one = np.concatenate(([-np.inf], before[:-1]))
+        two = np.where(jump, np.concatenate(([-np.inf, -np.inf], before[:-2]))[: len(before)], -np.inf)
+        now[:] = np.logaddexp(np.logaddexp(before, one), two) + frame[states]
+    return total
