@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.stages import Window
 from methods.core.options import FOR_95, analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import provenance, read_only
+from methods.core.results import Provenance, provenance, read_only
 from methods.core.speech.words import text_words
 
 Columns = Literal["words", "phones", "windows"]
@@ -268,7 +268,7 @@ def _bytes(result: CausalTracing) -> int:
 
 def _origin(
     clip: Clip, model: SpeechModel, text: Transcript, asked: _Asked, cuts: _Cuts, recording: Clip | None
-) -> dict[str, Any]:
+) -> Provenance:
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(asked).items()}
     listed = {
         name: [[s.label, s.start, s.end] for s in cut] for name, cut in zip(("segments", "phones"), cuts, strict=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from methods.core.frames import Segment
 from methods.core.interventions.wanted import Wanted
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.progress import Step, Steps
-from methods.core.results import read_only
+from methods.core.results import Provenance, read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ class Work:
     crossed: bool
     seed: int
     least_gap: float  # nats
-    origin: dict[str, Any]
+    origin: Provenance
 
     @cached_property
     def corrupted(self) -> np.ndarray:

@@ -16,7 +16,7 @@ from methods.core.models.sites import Stack
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import FOR_95, analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import provenance, read_only
+from methods.core.results import Provenance, provenance, read_only
 from methods.core.statistics import correlation
 from methods.head_ablation.heads import Head, Switchable, all_heads, by_name, named, switchable
 from methods.head_ablation.result import AblationControls, HeadAblation
@@ -227,7 +227,7 @@ def _orders(result: HeadAblation, network: Switchable, asked: _Asked, clock: _Cl
     return result
 
 
-def _origin(network: Switchable, asked: _Asked) -> dict[str, Any]:
+def _origin(network: Switchable, asked: _Asked) -> Provenance:
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(asked).items()}
     text = getattr(network, "text", None)
     said = {"transcript": asked.transcript if text is None else text.text, "transcript_given": bool(asked.transcript)}

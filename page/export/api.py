@@ -11,7 +11,6 @@ import inspect
 import math
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import gradio as gr
 
@@ -21,7 +20,7 @@ from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from methods.core.progress import time_limit
-from methods.core.results import Result
+from methods.core.results import Json, Result
 from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
@@ -65,7 +64,7 @@ def over_corpora(module: ModuleType) -> bool:
     return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"
 
 
-def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
+def words(path: str, model_id: str, transcript: str) -> dict[str, Json]:
     """What the model hears, how sure it is of each token and word, what the sound adds, and when words are said (s).
 
     `words` are [word, start, end]. `confidence` has one entry for each word: its times, log-probability (nats) and
@@ -88,7 +87,7 @@ def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
     }
 
 
-def _confidence(sure: WordConfidence, number: int) -> dict[str, Any]:
+def _confidence(sure: WordConfidence, number: int) -> dict[str, Json]:
     word = sure.words[number]
     return {
         "word": word.label,
@@ -100,7 +99,7 @@ def _confidence(sure: WordConfidence, number: int) -> dict[str, Any]:
     }
 
 
-def _piece(sure: WordConfidence, place: int) -> dict[str, Any]:
+def _piece(sure: WordConfidence, place: int) -> dict[str, Json]:
     others = zip(sure.alternatives[place], sure.alternative_logprobs[place].tolist(), strict=True)
     return {
         "piece": sure.pieces[place],
@@ -131,7 +130,7 @@ def said(transcript: str | None) -> str:
 def clip_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over one clip: its table by columns, and where the numbers come from."""
 
-    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Any]:
+    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Json]:
         clip, model = sound(path), models.load_model(allowed_model(model_id))
         known, transcript = checked(module, options), said(transcript)
         if transcript and "transcript" in inspect.signature(module.analyse).parameters:
@@ -146,7 +145,7 @@ def clip_endpoint(module: ModuleType) -> Callable:
 def corpus_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over many clips, bundled ones or a zip of one's own."""
 
-    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Any]:
+    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Json]:
         corpus = corpora.read_zip(path) if path else corpora.bundled(name)
         model = models.load_model(allowed_model(model_id))
         with time_limit(longest_run()):
@@ -156,7 +155,7 @@ def corpus_endpoint(module: ModuleType) -> Callable:
     return endpoint
 
 
-def _answer(result: Result) -> dict[str, Any]:
+def _answer(result: Result) -> dict[str, Json]:
     table = result.table()
     return {
         "table": table.astype(object).where(table.notna(), None).to_dict("list"),

@@ -18,7 +18,7 @@ from methods.core.progress import Steps
 from methods.core.speech.words import plain_word, text_words
 from page.controls import MOST_LAYERS
 from page.examples import EXAMPLES
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import players, sound_plot, tables
@@ -144,7 +144,7 @@ def _steps(session: Session, model: SpeechModel, units: str, values: Values) -> 
     )
 
 
-def _asked(session: Session, model: SpeechModel, answer: str) -> dict[str, Any]:
+def _asked(session: Session, model: SpeechModel, answer: str) -> Values:
     """The options that say whose probability is asked for."""
     if answer in (LONGEST, WHOLE) or not model.writes_text:
         return {"target": "transcript" if answer == WHOLE else "word"}
@@ -202,7 +202,7 @@ def fitted(result: CausalTracing, values: Values) -> Values:
     return dict(values, row=row, column=min(int(values["column"]), len(result.places) - 1))
 
 
-def ranges(result: CausalTracing, values: Values) -> dict[str, Any]:
+def ranges(result: CausalTracing, values: Values) -> Updates:
     """The words and places of this clip by name."""
     answers = [*ANSWERS, *((f"{number}. {word}", str(number)) for number, word in enumerate(result.words, 1))]
     said = [label for label, _, _ in result.provenance["options"]["segments"]]

@@ -11,7 +11,7 @@ from methods import head_ablation
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.head_ablation import TITLES, HeadAblation
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import players, sound_plot, tables
@@ -112,7 +112,7 @@ def _opened(values: Values, result: HeadAblation) -> str | None:
     return _named(values) if there and layer != CLOSED else result.opened
 
 
-def ranges(result: HeadAblation, values: Values) -> dict[str, Any]:
+def ranges(result: HeadAblation, values: Values) -> Updates:
     """The tokens of this text, and the heads of this model, by name."""
     tokens = [TOKENS[0], *((f"{number + 1}. {token}", number) for number, token in enumerate(result.tokens))]
     names = [f"{stack} {layer + 1}.{head + 1}" for stack, losses in result.losses.items()
