@@ -8,9 +8,9 @@ other direction puts spoilt states into the clean run: the first asks what is en
 *How to read it.* 1: this place in this layer alone brings the whole word back; 0: nothing; below 0: it makes things
 worse. In low layers a word is at its own frames; where a row fades while a higher one shines elsewhere, the news has
 moved. *Together* and the *sum* differ where places only help jointly. Is it real? As much sound at random places
-must do less than the place you look at, other noise must give the same map, and a network with random weights (in the
-trained one's nats) nothing. *All but the places* is what the pauses hold, and the silence that Whisper reads behind a
-clip. Click a cell to read what the model then writes.
+(mostly elsewhere) must do less than the place you look at, other noise must give the same map, and a network with
+random weights (in the trained one's nats) nothing. *All but the places* is what the pauses hold, and the silence that
+Whisper reads behind a clip. Click a cell to read what the model then writes.
 
 *What it cannot show.* A patched run mixes two sounds, which no model was trained on. Longer places hold more and bring
 back more. What is brought back is brought back for this word, in this clip, against this way of spoiling it: try

@@ -108,13 +108,12 @@ def _joint(result: CausalTracing, work: Work, two: Trace, clock: _Clock) -> Step
 
 
 def _null(result: CausalTracing, work: Work, two: Trace, clock: _Clock) -> Steps[CausalTracing]:
-    """As much sound at random places: lengths are those of the places, in turn."""
+    """As much sound at random places: as long as the places, in turn, and mostly elsewhere than each."""
     draw, own = np.random.default_rng(work.seed), work.where.own
     spans: list[tuple[int, int]] = []
     found: list[np.ndarray] = []
     for number in range(work.null_draws):
-        length = len(work.rows[number % len(work.rows)])
-        start = int(draw.integers(0, own - length + 1))
+        start, length = _elsewhere(work.rows[number % len(work.rows)], own, draw)
         values = np.zeros(len(result.layers))
         for row in _from_the_top(result):
             yield clock.step(f"a random place, {number + 1} of {work.null_draws}", result if row == 0 else None)
@@ -124,6 +123,15 @@ def _null(result: CausalTracing, work: Work, two: Trace, clock: _Clock) -> Steps
         if (number + 1) % 5 == 0 or number + 1 == work.null_draws:
             result = _with(result, null=read_only(found), null_spans=read_only(spans, np.int64))
     return result
+
+
+def _elsewhere(rows: torch.Tensor, own: int, draw: np.random.Generator) -> tuple[int, int]:
+    """First frame and length of a stretch that shares at most half of its frames with this place, if there is one."""
+    length, here = len(rows), int(rows[0])
+    starts = np.arange(own - length + 1)
+    shared = np.maximum(length - np.abs(starts - here), 0)
+    free = starts[2 * shared <= length]
+    return int(draw.choice(free if free.size else starts)), length
 
 
 def _with(result: CausalTracing, **found: np.ndarray) -> CausalTracing:

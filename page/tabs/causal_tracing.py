@@ -237,7 +237,7 @@ def drawn(result: CausalTracing, values: Values) -> tuple[Values, str, str, str,
 
 def maps(result: CausalTracing, summary: str) -> Values:
     """Layers by places at the places' own times, trained and with random weights, on one scale."""
-    names = [f"layer {number}" if number else "layer 0 (block 1 reads)" for number in result.layers.tolist()]
+    names = [str(number) if number else "0 (input)" for number in result.layers.tolist()]
     limit = limit_of(result)
     common = {"unit": "of the gap", "vmin": -limit, "vmax": limit, "scale": "rdbu", "decimals": 2,
               "row_name": "layer", "column_name": "place"}  # fmt: skip

@@ -89,6 +89,8 @@ def test_random_places_are_as_long_as_the_places_and_lie_in_the_clip(traced, cli
     spans, own = traced.controls.null_spans, models.frame_grid(clip, tiny_model).frames
     assert sorted(set(np.diff(spans).ravel())) == [30, 35]
     assert spans.min() >= 0 and spans.max() <= own
+    for (start, stop), (first, last) in zip(spans, [(0, 30), (30, 65)] * 3, strict=True):
+        assert 2 * max(0, min(stop, last) - max(start, first)) <= stop - start  # mostly elsewhere than their own place
     low, high = traced.band()
     np.testing.assert_allclose(low, np.percentile(traced.controls.null, 2.5, axis=0))
     assert (low <= high).all() and traced.beaten().shape == traced.recovered.shape
