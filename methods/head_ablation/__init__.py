@@ -13,7 +13,8 @@ its neighbours) is set against the loss, with what shuffled heads give.
 
 *What it cannot show.* Heads stand in for each other: one that costs nothing alone may be needed when its double is
 off, and one that costs much may only hold a value that the layers above expect. Zero is something no layer was
-trained on. A loss is that of this text in this clip. With random weights there is nothing to lose.
+trained on. A loss is that of this text in this clip. With random weights a loss is no news that is
+missed, only what any change does to an answer that was never learnt.
 
 *Source.* Michel, Levy & Neubig, NeurIPS 2019 (arXiv 1905.10650); Voita et al., ACL 2019 (10.18653/v1/P19-1580); for
 speech Shams et al., BlackboxNLP 2024 (2024.blackboxnlp-1.16) and Calm-Whisper, Interspeech 2025 (arXiv 2505.12969).

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import head_ablation
+from methods.core import models
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.head_ablation import TITLES, HeadAblation
@@ -77,12 +78,9 @@ def _outputs() -> list[gr.components.Component]:
     gr.Markdown("#### Is this real? The ranking against random orders, the pattern of a head, the other filling")
     with gr.Row():
         curves = [gr.HTML(elem_id=f"{name}-head_ablation") for name in ("orders", "cad", "fillings")]
-    return [plot, said, *curves, SoundPlot(elem_id="random-head_ablation"), _roles()]
-
-
-def _roles() -> gr.HTML:
-    link = "<a href='?technique=head_roles'>what each head looks at (Head roles)</a>"
-    return gr.HTML(f"<p>Beside this: {link}.</p>", elem_id="roles-head_ablation")
+    random = SoundPlot(elem_id="random-head_ablation")
+    gr.Markdown("Beside this: [what each head looks at](?technique=head_roles).")
+    return [plot, said, *curves, random]
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
@@ -92,7 +90,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         transcript=session.text,
         fill=values["fill"],
         off=tuple(values["off"]),
-        opened=_named(values) if _has(model, values) else None,
+        opened=_named(values) if _has(session, model, values) else None,
     )
 
 
@@ -100,9 +98,15 @@ def _named(values: Values) -> str:
     return f"{STACKS[int(values['of'])]} {int(values['row']) + 1}.{int(values['column']) + 1}"
 
 
-def _has(model: SpeechModel, values: Values) -> bool:
-    """Whether a head is opened that this model may have: one of a decoder needs one."""
-    return int(values["row"]) != CLOSED and (model.writes_text or int(values["of"]) == 0)
+def _has(session: Session, model: SpeechModel, values: Values) -> bool:
+    """Whether a head is opened that this model has: a link may name one of a larger model, or of a decoder."""
+    sites = models.encoder_states(session.clip, model).sites  # decoders of this app's models are as wide
+    layers = len(sites) if int(values["of"]) == 0 else _decoder_layers(model)
+    return int(values["row"]) in range(layers) and int(values["column"]) < len(sites[0].query)
+
+
+def _decoder_layers(model: SpeechModel) -> int:
+    return model.network.config.decoder_layers if model.writes_text else 0
 
 
 def _opened(values: Values, result: HeadAblation) -> str | None:
@@ -126,7 +130,7 @@ def drawn(result: HeadAblation, values: Values) -> tuple:
     token = token if token < len(result.tokens) else WHOLE
     stack, layer, head = result.worst()
     summary = f"The head that costs most: {stack} {layer + 1}.{head + 1}, {result.total(stack)[layer, head]:.1f} nats."
-    return maps(result, token, summary), said(result), *_curves(result), _random(result), _link(result)
+    return maps(result, token, summary), said(result), *_curves(result), _random(result)
 
 
 def _shown(result: HeadAblation, token: int) -> dict[str, np.ndarray]:
@@ -221,10 +225,6 @@ def _random(result: HeadAblation) -> Values:
     return _grids(
         result, shown, _limit(_shown(result, WHOLE)), title, f"With random weights at most {largest:.2f} nats."
     )
-
-
-def _link(result: HeadAblation) -> str:
-    return "<p>Beside this: <a href='?technique=head_roles'>what each head looks at (Head roles)</a>.</p>"
 
 
 def status_line(result: HeadAblation, _values: Values) -> str:
