@@ -172,8 +172,11 @@ def _random(result: CausalTracing, work: Work, two: Trace, clock: _Clock) -> Ste
     found, gaps = [], []
     for seed in work.random_seeds:
         yield Step(clock.done / clock.all, f"random weights, seed {seed}", result)
-        twin = models.random_twin(work.model, seed)
-        other = trace(twin, work.wanted, encoded(twin, (work.clean, work.corrupted), work.where), work.where)
+        twin, runs = models.random_twin(work.model, seed), []
+        for sound in (work.clean, work.corrupted):
+            yield Step(clock.done / clock.all, f"random weights, seed {seed}")
+            runs += encoded(twin, [sound], work.where)
+        other = trace(twin, work.wanted, runs, work.where)
         ends = other.ends()
         values = yield from _whole_map(other, result, work, clock, f"random weights, seed {seed}")
         sign = -1.0 if work.where.direction == "disturb" else 1.0

@@ -185,6 +185,7 @@ def _with_diagonality(result: HeadAblation, network: Switchable, seed: int) -> H
 
 def _other(result: HeadAblation, network: Switchable, asked: _Asked, clock: _Clock) -> Steps[HeadAblation]:
     """The same with the other filling: is it the head's news that is missed, or any value of its usual size?"""
+    yield Step(clock.done / clock.all, f"at {OTHER[asked.fill]}", result)
     other = replace(network, fill=OTHER[asked.fill])
     found = yield from _totals(other, clock, f"at {OTHER[asked.fill]}", result)
     return _with(result, other=_kept(found))
@@ -203,7 +204,10 @@ def _twins(result: HeadAblation, network: Switchable, asked: _Asked, clock: _Clo
     """The same architecture with random weights on the same text."""
     found: list[dict[Stack, np.ndarray]] = []
     for seed in asked.random_seeds:
+        yield Step(clock.done / clock.all, f"random weights, seed {seed}", result)
         twin = network.twin(seed)
+        yield Step(clock.done / clock.all, f"random weights, seed {seed}")
+        _ = twin.base
         found.append((yield from _totals(twin, clock, f"random weights, seed {seed}", result)))
         result = _with(result, twins={stack: read_only([each[stack] for each in found]) for stack in network.sizes})
     return result

@@ -66,7 +66,8 @@ def order_curves(ax: Axes, result: HeadAblation, ink: str = draw.INK) -> None:
         for name, curve, style in zip(ORDERS, curves, ("-", "--"), strict=False):
             ax.plot(controls.taken, curve, style, color=draw.TRAINED, marker="o", ms=3, label=name)
         ax.set_xscale("symlog", linthresh=1)
-        ax.set_xticks(controls.taken, [str(count) for count in controls.taken])
+        apart = [count for count in controls.taken[:-1] if 1.5 * count <= controls.taken[-1]]  # or labels overlap
+        ax.set_xticks([*apart, controls.taken[-1]], [str(count) for count in (*apart, controls.taken[-1])])
         ax.minorticks_off()
     ax.set(xlabel="heads that are off", ylabel="nats lost")
     draw.plain_axes(ax, ink)
