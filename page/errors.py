@@ -13,7 +13,12 @@ from typing import Any
 
 import gradio as gr
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
+
+TOLD = (UserError, OutOfTimeError)  # what is shown as its sentence
+MISFIT = """What was sent is not what is asked for: a file must be one that was uploaded (in Python by
+gradio_client's handle_file("clip.wav")), not a number, a path or another server's address, and there must be as many
+arguments as view_api() lists.""".replace("\n", " ")
 
 log = logging.getLogger("inside_speech_models")
 
@@ -40,7 +45,7 @@ def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
         def stream(*args: Any, **kwargs: Any) -> Any:
             try:
                 yield from handler(*args, **kwargs)
-            except UserError as problem:
+            except TOLD as problem:
                 raise _mendable(said(str(problem))) from problem
             except Exception as bug:
                 raise _apology(bug) from bug
@@ -51,7 +56,7 @@ def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
-        except UserError as problem:
+        except TOLD as problem:
             raise _mendable(said(str(problem))) from problem
         except gr.Error:
             raise
@@ -59,6 +64,24 @@ def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
             raise _apology(bug) from bug
 
     return call
+
+
+class Page(gr.Blocks):
+    """Blocks that answer input of another kind with a sentence; Gradio's own answer to a program is empty.
+
+    What a browser sends always fits: this is for programs that give a number, or the path of a file that was not
+    uploaded, where a file is asked for, or too few arguments.
+    """
+
+    async def preprocess_data(self, *args: Any, **kwargs: Any) -> Any:
+        """The inputs as the handlers take them."""
+        try:
+            return await super().preprocess_data(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as problem:
+            log.info("input refused", exc_info=problem)
+            raise _mendable(MISFIT) from problem
 
 
 def _mendable(sentence: str) -> gr.Error:

@@ -72,7 +72,8 @@ class Parts:
         """The result, a value for each output, the status line, and the Python that makes the same."""
         values = self.recipe.fitted(result, values)
         lines = snippet(result, self.name, session, self.recipe.plot_options(result, values))
-        status = self.recipe.status(result, values)
+        doubt = [session.doubt] if session.doubt and "clip" in result.provenance else []
+        status = " · ".join((self.recipe.status(result, values), *doubt))
         status = status if result.complete else f"{status} · {UNFINISHED}"
         return (result, *self.recipe.drawn(result, values), status, lines)
 

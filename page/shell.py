@@ -7,11 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, technique, value_zeroing
+from methods import TECHNIQUES, attention, technique, value_zeroing, word_confidence
 from methods.core import models
 from page import session as sessions
+from page.errors import Page
 from page.examples import FIRST
 from page.export import api, links
+from page.licences import licences
 from page.recipe import Now, Shell
 from page.session import Session
 from page.start import start_page
@@ -25,8 +27,7 @@ INTRODUCTION = """# Inside Speech Models
 What does a speech model hear, and how does it come to its words? Choose a clip, look inside, and check every picture
 against the same network with random weights."""
 FOOTER = """Made after the tutorial *Interpretability Techniques for Speech Models* (Interspeech 2025). Recordings that
-you upload or make are never part of a link and are deleted within hours. Code: Apache-2.0; the example clips have
-licences of their own, named in `examples_audio/`."""
+you upload or make are never part of a link and are deleted within hours."""
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
@@ -35,7 +36,7 @@ HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script
 
 def build() -> gr.Blocks:
     """The whole page."""
-    with gr.Blocks(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
+    with Page(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
         own = corpus_area.corpus_area()
@@ -47,6 +48,7 @@ def build() -> gr.Blocks:
             inner = _technique_tabs(shell, link)
         start.select(None, None, None, js="() => window.ism.leave()")
         gr.Markdown(FOOTER, elem_classes="footer")
+        licences()
         clip_area.connect(area)
         corpus_area.connect(own)
         links.connect(page, area, groups, inner, link)
@@ -94,5 +96,6 @@ def warm_up() -> None:
         session, _ = sessions.heard(sessions.from_example(FIRST), model)
         for first in (value_zeroing, attention):
             first.analyse(session.clip, model, segments=session.segments("words"))
+        word_confidence.analyse(session.clip, model, random_seeds=())  # shades the transcript above every tab
 
     threading.Thread(target=first_view, name="warm-up", daemon=True).start()

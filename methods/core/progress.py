@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
 
 T = TypeVar("T")
 _limit: ContextVar[tuple[float, float]] = ContextVar("limit", default=(math.inf, math.inf))  # end (s), seconds
@@ -40,7 +40,7 @@ def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Generator[None, None, None]:
-    """All that is finished inside may take so long (s) together."""
+    """All that is finished inside may take so long (s) together; else it ends in an `OutOfTimeError`."""
     token = _limit.set((time.monotonic() + seconds, seconds))
     try:
         yield
@@ -62,7 +62,7 @@ def in_time(steps: Steps[T], seconds: float) -> Steps[T]:
 
 def _in_time(step: Step, end: float, seconds: float) -> None:
     if time.monotonic() > end:
-        raise UserError(
+        raise OutOfTimeError(
             f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
             "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
         )

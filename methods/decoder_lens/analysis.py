@@ -46,6 +46,7 @@ def analyse(
     final = models.transcribe(clip, model, language=language)
     text = final if transcript is None else models.transcribe(clip, model, text=transcript, language=final.language)
     asked = _Asked(tuple(segments or ()), transcript, reference, norm, tuple(random_seeds))
+    yield Step(0.0, f"{model.id}, every layer")
     raw = decoder.streams(clip, model)
     states = decoder.readable(model, raw, norm)
     result = _measure(clip, model, final, text, states, asked)
@@ -61,6 +62,7 @@ def analyse(
         done = (number + 3) / count
         yield Step(done, f"random encoder, seed {seed}", partial=replace(result, controls=controls))
         twin = models.random_twin(model, seed)
+        yield Step(done, f"random encoder, seed {seed}, every layer")
         found.append(_scores(decoder.readable(twin, decoder.streams(clip, twin), norm), model, text))
         controls = replace(controls, random_logprobs=read_only(found))
     return replace(result, controls=controls)

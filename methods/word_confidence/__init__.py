@@ -6,12 +6,12 @@ hearing adds, in nats: the logarithm of the piece's probability, less the same a
 reads the states of digital silence, or the clip's own states averaged over all of its frames.
 
 *How to read it.* Evidence of 5 nats makes a piece 150 times as likely as without the sound: the model listens. Around
-0 the text before would have been enough: it guesses. Below 0 it writes against what it hears. The two baselines
-differ, and both are shown: silence takes away voice and words, the average only their order in time. Entropy (bits) is
-how wide the choice was: 1 bit is a toss between two pieces, 5 bits among 32. Compare with the same network with random
-weights, whose evidence is about 0. Models with a CTC head write no text piece by piece: there a symbol's probability
-is what the head gives it at its frames, weighted over all paths that spell the text (forward-backward); its rivals are
-the other labels at those same frames, the blank (“nothing new”) among them.
+0 the text before would have been enough: a guess, right or wrong. Below 0 it writes against what it hears. The two
+baselines differ, and both are shown: silence takes away voice and words, the average only their order in time. Entropy
+(bits) is how wide the choice was: 1 bit is a toss between two pieces, 5 bits among 32. Compare with the same network
+with random weights, whose evidence is about 0. Models with a CTC head write no text piece by piece: there a symbol's
+probability is what the head gives it at its frames, weighted over all paths that spell the text (forward-backward);
+its rivals are the other labels at those same frames, the blank (“nothing new”) among them.
 
 *What it cannot show.* Probability is the model's own opinion, and models are often too sure. Evidence tells that the
 sound spoke for a word, not that the word is right. Probabilities are those before the decoding rules: Whisper forbids

@@ -2,9 +2,9 @@
 
 `client.predict(handle_file("clip.wav"), "openai/whisper-tiny.en", "", api_name="/value_zeroing")` answers with
 `table` (columns of numbers) and `provenance`; the third argument is a transcript, or nothing, and a fourth may give
-options of the technique's `analyse`. Techniques over many clips take a bundled corpus's name, a model, options, and,
-if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en", {"target": "manner"},
-api_name="/probing")`.
+options, which `client.view_api()` lists by name, kind and range. Techniques over many clips take a bundled corpus's
+name, a model, options, and, if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en",
+{"target": "manner"}, api_name="/probing")`.
 """
 
 import inspect
@@ -19,11 +19,14 @@ from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
+from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import time_limit
 from methods.core.results import Json, Result
+from methods.core.speech.words import cautions
 from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
+from page.export.api_schema import Options
 from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
 
 LONGEST_TRANSCRIPT = 2000  # characters
@@ -37,10 +40,10 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
         name = gr.Textbox("prompts", label="bundled corpus")
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")
-        options = gr.JSON({}, label="options of the technique's analyse")
         answer, call = gr.JSON(label="answer"), gr.Button()
         _named(call, "words", words, [audio, model, text], answer)
         for technique, module in techniques.items():
+            options = Options(module)
             if over_corpora(module):
                 _named(call, technique, corpus_endpoint(module), [name, model, options, zipped], answer)
             else:
@@ -69,22 +72,38 @@ def words(path: str, model_id: str, transcript: str) -> dict[str, Json]:
 
     `words` are [word, start, end]. `confidence` has one entry for each word: its times, log-probability (nats) and
     evidence (nats, against silence and against the clip's own average), and for each of its pieces the log-probability
-    and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own.
+    and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own. `complete` is
+    false for a text that was cut at the length limit; `notes` say why a text is not to be trusted.
     """
     clip, model, transcript = sound(path), models.load_model(allowed_model(model_id)), said(transcript) or None
     sure = word_confidence.analyse(clip, model, transcript=transcript, random_seeds=())
-    spoken = [[word.label, _time(word.start), _time(word.end)] for word in sure.words]
+    spoken, complete, notes = [[word.label, _time(word.start), _time(word.end)] for word in sure.words], True, ()
     if model.writes_text:
-        spoken = [[each.label, each.start, each.end] for each in alignment.words(clip, model, transcript=transcript)]
+        heard = models.transcribe(clip, model, text=transcript)
+        spoken, why = _spoken(clip, model, transcript)
+        complete, notes = heard.complete, (*cautions(heard), *why)
     return {
         "text": sure.text,
         "language": sure.provenance["options"]["language"],
         "tokens": list(sure.pieces[:-1] if model.writes_text else sure.pieces),
         "logprobs": sure.logprobs.tolist(),
+        "complete": complete,
+        "notes": [*notes, *model.notes],
         "words": spoken,
         "no_speech": sure.no_speech,
         "confidence": [_confidence(sure, number) for number in range(len(sure.words))],
     }
+
+
+def _spoken(clip: Clip, model: SpeechModel, transcript: str | None) -> tuple[list[list], tuple[str, ...]]:
+    """Words with their times; a loop of the model's own has a text and no times, and a sentence about that."""
+    try:
+        words = alignment.words(clip, model, transcript=transcript)
+    except alignment.AlignmentError as problem:
+        if transcript:
+            raise
+        return [], (str(problem),)
+    return [[each.label, each.start, each.end] for each in words], ()
 
 
 def _confidence(sure: WordConfidence, number: int) -> dict[str, Json]:

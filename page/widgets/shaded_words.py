@@ -86,13 +86,13 @@ def shown(result: WordConfidence, piece: str) -> str:
     text = piece.strip() or " "
     if text.startswith("(") and text.endswith(")") and len(text) > 1:
         return text  # a name of what is no text
-    if not any(map(str.isalnum, text)):
-        return f"“{text}”"
-    return text if result.by_paths or piece.startswith(" ") else f"…{text}"
+    goes_on = not result.by_paths and not piece.startswith(" ") and text[0].isalnum()
+    name = f"…{text}" if goes_on else text
+    return name if any(map(str.isalpha, text)) else f"“{name}”"  # a number beside a number could not be told apart
 
 
 def percent(p: float) -> str:
     """A probability in the shortest form that does not claim certainty."""
     if p < 0.001 or p > 0.999:
-        return "<0.1 %" if p < 0.5 else ">99.9 %"
-    return f"{100 * p:.1f} %" if p < 0.01 or p > 0.99 else f"{100 * p:.0f} %"
+        return "<0.1\u00a0%" if p < 0.5 else ">99.9\u00a0%"
+    return f"{100 * p:.1f}\u00a0%" if p < 0.01 or p > 0.99 else f"{100 * p:.0f}\u00a0%"

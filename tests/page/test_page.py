@@ -107,6 +107,10 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     print(f"first visit until the transcript is there: {time.perf_counter() - begun:.1f} s")
     expect(page.locator("#heard")).to_contain_text("have eaten our phone system")
     expect(page.locator("#clip-plot .sp-word").first).to_contain_text("weasels")
+    word = page.locator("#said .sure-word").first
+    expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19\s%.*evidence", re.DOTALL))
+    word.hover()
+    assert "probability" in word.evaluate("element => getComputedStyle(element, '::after').content")
     page.get_by_role("tab", name="Feature importance").click()
     begun = time.perf_counter()
     page.get_by_role("tab", name="Value zeroing").click()
@@ -159,6 +163,20 @@ def test_a_link_opens_the_same_view(visit, address):
     )
 
 
+def test_the_first_stop_of_the_tab_key_leads_to_the_result(visit):
+    page = visit("?technique=attention&layer=2")
+    map_of(page, "attention")
+    skip = page.locator("#skip")
+    assert skip.bounding_box()["x"] < -100  # not seen until it is wanted
+    page.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    assert skip.bounding_box()["x"] >= 0 and skip.bounding_box()["height"] >= 40
+    page.keyboard.press("Enter")
+    expect(page.locator("#status-attention")).to_be_focused()
+    assert 0 <= page.locator("#status-attention").bounding_box()["y"] < 450
+    assert "technique=attention" in page.url and "#" not in page.url
+
+
 def test_a_link_with_unknown_values_says_so_and_works(visit):
     page = visit("?technique=nonsense&layer=x&clip=../../etc/passwd")
     expect(page.locator(".toast-body")).to_contain_text("This link asks for something that is not here")
@@ -182,6 +200,8 @@ def test_own_recording_by_upload(visit, tmp_path):
     expect(page.locator("#heard")).to_contain_text("±0.1 s")
     expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("young").first).to_be_visible(timeout=PATIENCE)
     assert "clip=" not in page.url  # a visitor's recording is never part of a link
+    page.locator("#link-value_zeroing").click()
+    expect(page.locator("#copied-value_zeroing")).to_contain_text("No link can hold your recording")
     assert page.locator("#own button[aria-label*=hare], #own button[title*=hare]").count() == 0
 
 
@@ -247,7 +267,7 @@ def run_snippet(code):
     """What the page prints, run here; its files are not wanted."""
     kept = "\n".join(line for line in code.splitlines() if ".to_csv(" not in line and ".savefig(" not in line)
     names = {}
-    exec(kept.replace("examples_audio/", f"{ROOT}/examples_audio/"), names)
+    exec(kept, names)
     return names["result"]
 
 
@@ -291,6 +311,7 @@ def test_endpoints_are_named_and_answer(address):
     assert {"/words", "/attention", "/value_zeroing", "/attention_norm", "/context_mixing"} <= set(named)
     heard = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/words")
     assert heard["text"] == "Weasles have eaten our phone system."
+    assert [each["word"] for each in heard["confidence"]] == ["Weasles", "have", "eaten", "our", "phone", "system"]
     answer = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/value_zeroing")
     assert set(answer["table"]["attention"]) == {"encoder", "decoder", "cross"}
     with pytest.raises(AppError, match="clip"):

@@ -17,6 +17,7 @@ from methods.core.errors import UserError
 from methods.core.models import load_model, random_twin
 from methods.word_confidence import by_ctc, occupancy
 from methods.word_confidence.ctc_paths import weighted
+from page.export import api
 from page.session import Session
 from page.tabs import word_confidence as tab
 from page.top import transcript
@@ -186,6 +187,19 @@ def test_hama_listens():
         load_clip(WEASELS), hama, transcript=result.text.replace("w", "m", 1), random_seeds=()
     )
     assert np.exp(claimed.logprobs[0]) < 0.1 and "w" in claimed.alternatives[0][:2]
+
+
+@pytest.mark.weights
+def test_the_endpoint_tells_all_of_it(clip):
+    answer = json.loads(json.dumps(api.words(WEASELS, "hama-ctc", ""), allow_nan=False))
+    result = word_confidence.analyse(load_clip(WEASELS), load_model("hama-ctc"), random_seeds=())
+    assert answer["text"] == result.text and answer["logprobs"] == result.logprobs.tolist()
+    assert answer["words"] == [[word.label, word.start, word.end] for word in result.words]
+    first = answer["confidence"][0]
+    assert first["logprob"] == pytest.approx(sum(piece["logprob"] for piece in first["pieces"]))
+    assert first["evidence"]["mean"] == pytest.approx(result.word_evidence("mean")[0])
+    assert [piece["piece"] for piece in first["pieces"]] == first["word"].split()
+    assert first["pieces"][0]["alternatives"][0][0] == result.alternatives[0][0]
 
 
 def test_nothing_heard_is_a_sentence(clip, letters, monkeypatch):
