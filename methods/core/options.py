@@ -26,7 +26,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, 
 import numpy as np
 
 from methods.core.errors import UserError
-from methods.core.progress import Steps, finish
+from methods.core.progress import Steps, Work, finish
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +50,7 @@ EVERYWHERE: Sense = {
 class Analysis(Protocol[P, R_co]):
     """What `@analysis` makes: a function that gives the result, and the same with progress."""
 
-    in_steps: Callable[P, Steps[R_co]]
+    in_steps: Callable[P, Work[R_co]]
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R_co: ...
 
@@ -59,18 +59,22 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
     """Declare an analysis once, as a generator of `Step`s that returns its result.
 
     It becomes the plain function `analyse(...) -> result`, which keeps its signature, annotations and help;
-    `analyse.in_steps(...)` is the work with progress, whose partial results say that they are not complete. Both check
-    the options before any work.
+    `analyse.in_steps(...)` is the work with progress, whose partial results say that they are not complete, and which
+    knows what was asked for. Both check the options before any work.
     """
 
     def declared(work: Callable[P, Steps[T]]) -> Analysis[P, T]:
         taken = inspect.signature(work)
 
-        @functools.wraps(work)
-        def in_steps(*args: P.args, **options: P.kwargs) -> Steps[T]:
-            taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
+        def checked(*args: P.args, **options: P.kwargs) -> Steps[T]:
             check_options(work, options, sense)
             return (yield from incomplete(work(*args, **options)))
+
+        @functools.wraps(work)
+        def in_steps(*args: P.args, **options: P.kwargs) -> Work[T]:
+            asked = taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
+            asked.apply_defaults()
+            return Work(f"{work.__module__}.{work.__qualname__}", asked.arguments, checked(*args, **options))
 
         @functools.wraps(work)
         def analyse(*args: P.args, **options: P.kwargs) -> T:
