@@ -81,10 +81,15 @@ def in_time(steps: Steps[T], seconds: float) -> Steps[T]:
 
 def _in_time(step: Step, end: float, seconds: float) -> None:
     if time.monotonic() > end:
-        raise UserError(
-            f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
-            "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
-        )
+        raise too_long(step, seconds)
+
+
+def too_long(step: Step, seconds: float) -> UserError:
+    """What is said of work that has had its time (s) and is not done."""
+    return UserError(
+        f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
+        "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
+    )
 
 
 def within(

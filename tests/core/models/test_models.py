@@ -8,7 +8,6 @@ import torch
 from snapshot import save_whisper
 
 from methods.core.audio import load_clip
-from methods.core.cache import BoundedCache
 from methods.core.errors import UserError
 from methods.core.models import encode, load_model, loading, passes, random_twin, transcribe, weights
 from tiny import tiny_whisper
