@@ -17,6 +17,7 @@ from methods.core.frames import Segment
 from methods.core.lenses import ctc
 from methods.core.lenses.ctc import CtcReading
 from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.progress import Step, Steps, Work
 from page.examples import EXAMPLES
 
 BY_HAND = "aligned beforehand with the known transcript (forced alignment, about ±20 ms)"
@@ -82,22 +83,47 @@ class Heard:
     classes: dict[str, dict[str, float]] = field(default_factory=dict)  # head -> class -> probability
 
 
-def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
+@dataclass(frozen=True, eq=False)
+class Listened:
+    """What was found out about a clip: the same for all who brought it with the same text."""
+
+    heard: Heard
+    words: tuple[Segment, ...] | None  # None: they were known, or none were found
+    timing: str | None = None  # where the times of these words come from; None: as before
+
+    def given_to(self, session: Session) -> Session:
+        """The session with its words."""
+        return session if self.timing is None else replace(session, words=self.words, timing=self.timing)
+
+
+def listener_for(session: Session, model: SpeechModel) -> str | None:
+    """The model that must find the words where this one writes no text; None if none is needed."""
+    return None if session.words is not None or model.writes_text else LISTENER
+
+
+def hearing(session: Session, model: SpeechModel, listener: SpeechModel | None = None) -> Work[Listened]:
     """What the model hears, and word times where there are none yet.
 
     A model that writes no text cannot say where words are: Whisper tiny.en then listens for it, and the page says so.
     """
+    known = session.words is not None
+    asked = {"clip": session.clip, "model": model, "text": session.text, "known": known, "listener": listener}
+    return Work("listening", asked, _hearing(session, model, listener or model))
+
+
+def _hearing(session: Session, model: SpeechModel, listener: SpeechModel) -> Steps[Listened]:
+    yield Step(0.0, "listening")
     answer = Heard(
         text=models.transcribe(session.clip, model, text=session.text) if model.writes_text else None,
         reading=ctc.read(session.clip, model) if models.ctc_vocabulary(model) else None,
         classes=models.class_probabilities(session.clip, model),
     )
-    if session.words is None:
-        listener = model if model.writes_text else models.load_model(LISTENER)
-        words = alignment.words(session.clip, listener)
-        timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
-        session = replace(session, words=words or None, timing=timing)
-    return session, answer
+    if session.words is not None:
+        return Listened(answer, None)
+    yield Step(0.5, "finding the words")
+    words = alignment.words(session.clip, listener)
+    timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
+    return Listened(answer, words or None, timing)
 
 
 def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:

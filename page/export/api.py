@@ -17,12 +17,16 @@ import gradio as gr
 from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
+from methods.core.corpus import Corpus
 from methods.core.errors import UserError
-from methods.core.progress import time_limit
+from methods.core.frames import Segment
+from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.progress import Step, Steps, Work
 from methods.core.results import Result
 from page.errors import toast
 from page.export.api_options import checked
-from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
+from page.runs.machine import MACHINE, Visitor
+from page.top.clip_area import FIRST_MODEL
 
 LONGEST_TRANSCRIPT = 2000  # characters
 
@@ -52,8 +56,8 @@ def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: 
         answer,
         api_name=name,
         api_description=handler.__doc__,
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_id="runs",
+        concurrency_limit=None,  # `Turns` says who computes
     )
 
 
@@ -62,12 +66,13 @@ def over_corpora(module: ModuleType) -> bool:
     return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"
 
 
-def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
+async def words(path: str, model_id: str, transcript: str, request: gr.Request) -> dict[str, Any]:
     """What the model hears, the log-probability of each token, and the time of each word in seconds."""
-    clip, model = sound(path), models.load_model(allowed_model(model_id))
-    transcript = said(transcript)
-    heard = models.transcribe(clip, model, text=transcript or None)
-    spoken = alignment.words(clip, model, transcript=transcript or None)
+    visitor = Visitor(str(request.session_hash))
+    clip, transcript = await MACHINE.drawings.looked_up(sound, path), said(transcript)
+    model = await visitor.model(model_id)
+    asked = {"clip": clip, "model": model, "transcript": transcript}
+    heard, spoken = await visitor.answer(lambda: Work("words", asked, _words(clip, model, transcript or None)))
     return {
         "text": heard.text,
         "language": heard.language,
@@ -75,6 +80,13 @@ def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
         "logprobs": heard.logprobs.tolist(),
         "words": [[segment.label, segment.start, segment.end] for segment in spoken],
     }
+
+
+def _words(clip: Clip, model: SpeechModel, text: str | None) -> Steps[tuple[Transcript, tuple[Segment, ...]]]:
+    yield Step(0.0, "listening")
+    heard = models.transcribe(clip, model, text=text)
+    yield Step(0.5, "finding the words")
+    return heard, alignment.words(clip, model, transcript=text)
 
 
 def sound(path: str | None) -> Clip:
@@ -94,13 +106,16 @@ def said(transcript: str | None) -> str:
 def clip_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over one clip: its table by columns, and where the numbers come from."""
 
-    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Any]:
-        clip, model = sound(path), models.load_model(allowed_model(model_id))
+    async def endpoint(
+        path: str, model_id: str, transcript: str, options: dict | None, request: gr.Request
+    ) -> dict[str, Any]:
+        visitor = Visitor(str(request.session_hash))
+        clip = await MACHINE.drawings.looked_up(sound, path)
         known, transcript = checked(module, options), said(transcript)
         if transcript and "transcript" in inspect.signature(module.analyse).parameters:
             known["transcript"] = transcript
-        with time_limit(longest_run()):
-            return _answer(module.analyse(clip, model, **known))
+        model = await visitor.model(model_id)
+        return await _answered(visitor, lambda: module.analyse.in_steps(clip, model, **known))
 
     endpoint.__doc__ = _question(module)
     return endpoint
@@ -109,14 +124,25 @@ def clip_endpoint(module: ModuleType) -> Callable:
 def corpus_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over many clips, bundled ones or a zip of one's own."""
 
-    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Any]:
-        corpus = corpora.read_zip(path) if path else corpora.bundled(name)
-        model = models.load_model(allowed_model(model_id))
-        with time_limit(longest_run()):
-            return _answer(module.analyse(corpus, model, **checked(module, options)))
+    async def endpoint(
+        name: str, model_id: str, options: dict | None, path: str | None, request: gr.Request
+    ) -> dict[str, Any]:
+        visitor, known = Visitor(str(request.session_hash)), checked(module, options)
+        corpus = await MACHINE.drawings.looked_up(_recordings, name, path)
+        model = await visitor.model(model_id)
+        return await _answered(visitor, lambda: module.analyse.in_steps(corpus, model, **known))
 
     endpoint.__doc__ = _question(module)
     return endpoint
+
+
+def _recordings(name: str, path: str | None) -> Corpus:
+    return corpora.read_zip(path) if path else corpora.bundled(name)
+
+
+async def _answered(visitor: Visitor, ask: Callable[[], Work]) -> dict[str, Any]:
+    result = await visitor.answer(ask)
+    return {} if result is None else await MACHINE.drawings.looked_up(_answer, result)
 
 
 def _answer(result: Result) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class Experience:
             left = whole - job.spent
         return None if math.isnan(left) else max(left, 0.0)
 
+    def expected(self, name: str) -> float | None:
+        """Seconds of computing of a whole run of this kind; None before there was one."""
+        return self._known[name][1] if name in self._known else None
+
     def place(self, job: Job, order: Sequence[Job]) -> Place:
         """Its place in this order. Turns alternate, so another job costs at most as long as this one takes itself."""
         number = order.index(job) + 1 if job in order else 1

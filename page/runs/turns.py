@@ -10,10 +10,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 from methods.core.progress import Step, too_long
 from page.runs.experience import Experience, Place
 from page.runs.jobs import Job, News, Watch, finished
+from page.runs.question import Alone
 from page.runs.store import Store
 
 MEMORY = 120.0  # s; of what a visitor has had, half is forgotten after so long
@@ -78,6 +80,16 @@ class Turns:
     def is_ready(self, key: Hashable) -> bool:
         """Whether the answer is there already."""
         return self.store.find(key) is not None
+
+    def shown(self, key: Hashable) -> Any:
+        """The latest that there is to see of a job under way, or None."""
+        with self._changed:
+            return self._jobs[key].news.shown if key in self._jobs else None
+
+    def version(self, key: Hashable) -> int:
+        """Which partial result that is."""
+        with self._changed:
+            return self._jobs[key].news.version if key in self._jobs else 0
 
     @property
     def waiting(self) -> int:
@@ -144,7 +156,8 @@ class Turns:
             del self._jobs[job.key]
         if news.ended and news.error is None:
             self.store.drop(("stopped", job.key))
-            self.store.put(job.key, news.shown)
+            if not isinstance(job.key, Alone):  # nobody else can ask for that
+                self.store.put(job.key, news.shown)
             self.experience.learn(job)
         elif news.ended:
             self._keep_partial(job)
