@@ -9,7 +9,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 import gradio as gr
 
-from page import shell
+from page import shell, upkeep
 
 demo = shell.build()
 
@@ -22,6 +22,7 @@ LAUNCH = {
     "ssr_mode": False,  # the same code path here and on a Space
     "max_file_size": "20mb",
     "run_history": False,  # would keep every visitor's runs, voices included, in their browser
+    "app_kwargs": upkeep.ROUTES,
     "footer_links": ["api", "gradio", "settings"],
     "max_threads": 500,  # events at a time; a visitor who waits is one of them, and takes no thread
 }
@@ -29,4 +30,4 @@ QUEUE = {"default_concurrency_limit": 4, "max_size": 2000}  # a class that click
 
 if __name__ == "__main__":
     shell.warm_up()
-    demo.queue(**QUEUE).launch(**LAUNCH)
+    upkeep.serve(demo, QUEUE, LAUNCH)

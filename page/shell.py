@@ -11,6 +11,7 @@ import gradio as gr
 
 from methods import TECHNIQUES, attention, technique, value_zeroing
 from page import session as sessions
+from page import upkeep
 from page.examples import FIRST
 from page.export import api, links
 from page.recipe import Now, Shell
@@ -37,7 +38,8 @@ HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script
 
 def build() -> gr.Blocks:
     """The whole page."""
-    with gr.Blocks(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
+    kept = (upkeep.NEVER, upkeep.HOURS_KEPT * 3600)
+    with gr.Blocks(title="Inside Speech Models", delete_cache=kept, analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
         own = corpus_area.corpus_area()

@@ -16,11 +16,11 @@ from page import shell
 from page.runs import jobs
 from page.runs.machine import MACHINE
 
-LINK = "?technique=value_zeroing&clip=en_f_weasels&layer=1"
-KINDS = ("attention", "value_zeroing", "two_lenses")
+LINK = "?technique=attention&clip=en_f_weasels&layer=1"
+KINDS = ("attention", "value_zeroing")
 END = re.compile("No luck|went wrong|cannot|needs|reads")
 SOON = 2.0  # s within which Stop frees the machine
-SLOW = 0.03  # s that are put into every step where a test needs time
+SLOW = 0.1  # s that are put into every step where a test needs time
 
 
 @pytest.fixture(scope="module")
@@ -93,19 +93,19 @@ def test_twelve_visitors_of_one_link_share_one_computation(address, slow):
     assert again.done and len(set(slow)) == 1  # it was there
 
 
-def test_twelve_who_ask_for_different_things_all_get_an_end(address, monkeypatch):
+def test_six_who_ask_for_different_things_all_get_an_end(address, monkeypatch):
     """Delays and errors injected: every run ends in a result or a sentence, which each watcher is told once."""
     advance = jobs.Job.advance
 
     def moody(job):
-        if job.number % 5 == 0 and job.spent:
+        if job.number % 3 == 0 and job.spent:
             problem = UserError("No luck today.") if job.number % 2 else RuntimeError("a bug")
             return job.stopped(problem)
         time.sleep(0.01 * (job.number % 3))
         return advance(job)
 
     monkeypatch.setattr(jobs.Job, "advance", moody)
-    clips = ("en_f_weasels", "en_f_statement", "en_f_question", "en_m_illdisposed")
+    clips = ("en_f_weasels", "en_f_statement", "en_f_question")
     links = [
         f"?technique={what}&clip={clip}" for clip in clips for what in ("attention", "value_zeroing", "two_lenses")
     ]
@@ -200,7 +200,7 @@ def test_later_pictures_are_drawn_with_what_the_sliders_say_now(address, slow):
         event = await ready(visitor)
         layer = next(n for n in event["inputs"] if visitor.page.components[n]["props"].get("label") == "Layer")
         redraw = next(e for e in visitor.page.events.values() if [layer, "input"] in [list(t) for t in e["targets"]])
-        status = event["outputs"].index(visitor.page.named("status-value_zeroing"))
+        status = event["outputs"].index(visitor.page.named("status-attention"))
         lines = []
         run = asyncio.create_task(collect(visitor, event, status, lines))
         while not lines:
