@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -51,7 +52,7 @@ def holding(minutes):
         gr.State(None)
     state = {str(n): SimpleNamespace(is_closed=age >= 0) for n, age in enumerate(minutes)}
     used = {str(n): NOW - datetime.timedelta(minutes=abs(age)) for n, age in enumerate(minutes)}
-    lock = __import__("threading").Lock()
+    lock = threading.Lock()
     page.app = SimpleNamespace(state_holder=SimpleNamespace(session_data=state, time_last_used=used, lock=lock))
     page._queue.pending_event_ids_session = {"0": {"event"}}
     return page
@@ -76,14 +77,8 @@ def served(tmp_path_factory):
     """The app as `python app.py` starts it; where it listens, the process, and where its files are."""
     place = tmp_path_factory.mktemp("gradio")
     env = os.environ | {"GRADIO_TEMP_DIR": str(place), "HF_HUB_OFFLINE": "1", "SPEECH_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-u", "app.py"],
-        cwd=ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen([sys.executable, "-u", "app.py"], cwd=ROOT, env=env, **told)
     line = process.stdout.readline()
     yield line.split()[-1], process, place
     process.kill()

@@ -17,7 +17,7 @@ from page.runs import jobs
 from page.runs.machine import MACHINE
 
 LINK = "?technique=attention&clip=en_f_weasels&layer=1"
-KINDS = ("attention", "value_zeroing")
+KINDS = ("attention", "attention_norm")
 END = re.compile("No luck|went wrong|cannot|needs|reads")
 SOON = 2.0  # s within which Stop frees the machine
 SLOW = 0.1  # s that are put into every step where a test needs time
