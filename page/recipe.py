@@ -82,4 +82,9 @@ class Recipe:
     @property
     def over_corpora(self) -> bool:
         """Whether it goes through many recordings: such a run is begun by a visitor, never by the page."""
-        return next(iter(inspect.signature(self.module.analyse).parameters)) == "corpus"
+        return over_corpora(self.module)
+
+
+def over_corpora(module: ModuleType) -> bool:
+    """Whether a technique is about many clips."""
+    return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"

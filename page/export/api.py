@@ -25,6 +25,7 @@ from methods.core.progress import Step, Steps, Work
 from methods.core.results import Result
 from page.errors import toast
 from page.export.api_options import checked
+from page.recipe import over_corpora
 from page.runs.machine import MACHINE, Visitor
 from page.top.clip_area import FIRST_MODEL
 
@@ -59,11 +60,6 @@ def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: 
         concurrency_id="runs",
         concurrency_limit=None,  # `Turns` says who computes
     )
-
-
-def over_corpora(module: ModuleType) -> bool:
-    """Whether a technique is about many clips."""
-    return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"
 
 
 async def words(path: str, model_id: str, transcript: str, request: gr.Request) -> dict[str, Any]:
