@@ -10,7 +10,6 @@ api_name="/probing")`.
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import gradio as gr
 
@@ -22,7 +21,7 @@ from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.progress import Step, Steps, Work
-from methods.core.results import Result
+from methods.core.results import Json, Result
 from page.errors import toast
 from page.export.api_options import checked
 from page.recipe import over_corpora
@@ -62,7 +61,7 @@ def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: 
     )
 
 
-async def words(path: str, model_id: str, transcript: str, request: gr.Request) -> dict[str, Any]:
+async def words(path: str, model_id: str, transcript: str, request: gr.Request) -> dict:
     """What the model hears, the log-probability of each token, and the time of each word in seconds."""
     visitor = Visitor(str(request.session_hash))
     clip, transcript = await MACHINE.drawings.looked_up(sound, path), said(transcript)
@@ -104,7 +103,7 @@ def clip_endpoint(module: ModuleType) -> Callable:
 
     async def endpoint(
         path: str, model_id: str, transcript: str, options: dict | None, request: gr.Request
-    ) -> dict[str, Any]:
+    ) -> dict:  # Gradio reads these annotations, and cannot read `Json`
         visitor = Visitor(str(request.session_hash))
         clip = await MACHINE.drawings.looked_up(sound, path)
         known, transcript = checked(module, options), said(transcript)
@@ -122,7 +121,7 @@ def corpus_endpoint(module: ModuleType) -> Callable:
 
     async def endpoint(
         name: str, model_id: str, options: dict | None, path: str | None, request: gr.Request
-    ) -> dict[str, Any]:
+    ) -> dict:  # Gradio reads these annotations, and cannot read `Json`
         visitor, known = Visitor(str(request.session_hash)), checked(module, options)
         corpus = await MACHINE.drawings.looked_up(_recordings, name, path)
         model = await visitor.model(model_id)
@@ -136,12 +135,12 @@ def _recordings(name: str, path: str | None) -> Corpus:
     return corpora.read_zip(path) if path else corpora.bundled(name)
 
 
-async def _answered(visitor: Visitor, ask: Callable[[], Work]) -> dict[str, Any]:
+async def _answered(visitor: Visitor, ask: Callable[[], Work]) -> dict[str, Json]:
     result = await visitor.answer(ask)
     return {} if result is None else await MACHINE.drawings.looked_up(_answer, result)
 
 
-def _answer(result: Result) -> dict[str, Any]:
+def _answer(result: Result) -> dict[str, Json]:
     table = result.table()
     return {
         "table": table.astype(object).where(table.notna(), None).to_dict("list"),

@@ -1,10 +1,9 @@
 """The clip itself: waveform, spectrogram, words and phones over time, and the sound that every plot plays."""
 
-from typing import Any
-
 from gradio import processing_utils
 
 from methods.core.audio import Clip, envelope, log_spectrogram, to_wav
+from methods.core.results import Json
 from page.runs.machine import MACHINE
 from page.runs.question import named
 from page.session import Session
@@ -15,7 +14,7 @@ COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
 HIGHEST_HZ = 8000
 
 
-async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Any]:
+async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
     """The value of the plot above the tabs; drawn once for all who see the same, each with a sound of his own."""
     clip, said = session.clip, summary(session)
     seen = ("clip", clip.sha256, said, named(session.words), named(session.phones))
