@@ -8,6 +8,10 @@ Speech Models".
 from importlib import import_module
 from types import ModuleType
 
+from methods.core import __version__
+
+__all__ = ["TECHNIQUES", "__version__", "technique"]
+
 # The table of contents, kept by hand: module -> (group of tabs, title of its tab).
 TECHNIQUES: dict[str, tuple[str, str]] = {
     "projection": ("Representation understanding", "Projection"),
@@ -36,6 +40,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "phoneme_saliency": ("Feature importance", "Phoneme saliency"),
     "asr_explanation": ("Feature importance", "Sufficient sound"),
     "phone_focus": ("Feature importance", "Phone focus"),
+    "word_confidence": ("Interventions", "Word confidence"),
 }
 
 

@@ -57,7 +57,7 @@ class Attention(MixingMap):
     def intensity(self, stack: Stack = "encoder") -> np.ndarray:
         """(layers, heads, rows, columns) mass per frame (or token) of the column: free of the column's length."""
         mass = mixing.required(self, stack)
-        return mass if stack == "decoder" else mass / self.frames
+        return mass if stack == "decoder" else mass / self.own_frames
 
     def maps(self, stack: Stack, head: int | None = None, per: Per = "frame") -> np.ndarray:
         """(layers, rows, columns) one head, counted from 1, or the mean over heads."""

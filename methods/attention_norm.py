@@ -79,7 +79,7 @@ class AttentionNorm(MixingMap):
     def maps(self, stack: Stack, head: int | None = None, per: Per = "frame", variant: Variant = "norm") -> np.ndarray:
         """(layers, rows, columns) all heads together, or one head, counted from 1 (without the residual)."""
         values = self._head(stack, head, variant) if head is not None else self._together(stack, variant)
-        return values if per == "mass" or stack == "decoder" else values / self.frames
+        return values if per == "mass" or stack == "decoder" else values / self.own_frames
 
     def _together(self, stack: Stack, variant: Variant) -> np.ndarray:
         values = mixing.required(self, stack)

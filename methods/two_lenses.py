@@ -120,13 +120,14 @@ def analyse(
         )
     final = models.transcribe(clip, model, language=language) if model.writes_text else None
     asked = _Asked(clip, model, head, final, tuple(segments or ()), language, tuple(random_seeds))
-    heard = _heard(asked, model)
+    heard = yield from _heard(asked, model, Step(0.0, f"{model.id}, every layer"))
     meant = {kind: layers[-1] for kind, layers in heard.said.items()}
     result, twins = _compared(asked, model, heard, meant), []
     for number, seed in enumerate(random_seeds, start=1):
-        yield Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}", partial=result)
+        step = Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}")
+        yield replace(step, partial=result)
         twin = models.random_twin(model, seed)
-        twins.append(_compared(asked, twin, _heard(asked, twin), meant))
+        twins.append(_compared(asked, twin, (yield from _heard(asked, twin, step)), meant))
     return replace(result, random=tuple(twins))
 
 
@@ -151,12 +152,14 @@ class _Heard:
     said: dict[Lens, list[tuple[str, ...]]]  # all of it
 
 
-def _heard(asked: _Asked, encoder: SpeechModel) -> _Heard:
-    """Both lenses on one encoder."""
+def _heard(asked: _Asked, encoder: SpeechModel, step: Step) -> Steps[_Heard]:
+    """Both lenses on one encoder, a step before each."""
     found = _Heard({}, {})
+    yield step
     if asked.head is not None:
         found.read["symbols"] = _symbols(asked.clip, encoder, asked.head)
         found.said["symbols"] = [_labels(symbols) for symbols in found.read["symbols"]]
+    yield step
     if asked.final is not None:
         found.read["words"], found.said["words"] = _words(asked.clip, asked.model, encoder, asked.final)
     return found

@@ -43,7 +43,7 @@ from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
 from methods.core.options import analysis
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 from methods.core.results import Provenance, Result, provenance, read_only
 from methods.core.statistics import correlation
 
@@ -192,8 +192,10 @@ def analyse(
     rounds = len(modes) + len(random_seeds) + 5  # the orders take about as long as five replacements
     result = yield from _effects(panel, words, origin, len(modes) / rounds)
     for number, random_seed in enumerate(random_seeds):
-        yield Step((len(modes) + number) / rounds, f"random weights, seed {random_seed}", partial=result)
-        result = _with_twin(result, panel.twin(random_seed))
+        begin, end = ((len(modes) + number + part) / rounds for part in (0, 1))
+        name = f"random weights, seed {random_seed}"
+        yield Step(begin, name, partial=result)
+        result = yield from within(_with_twin(result, panel.twin(random_seed)), begin, end, None, name)
     return (yield from _try_orders(result, panel, random_orders, 1 - 5 / rounds))
 
 
@@ -268,9 +270,14 @@ def _result(
     )
 
 
-def _with_twin(result: WordEvidence, twin: Panel) -> WordEvidence:
-    known, base = result.controls or WordControls(), [twin.scores(result.samples)]
-    without = [[twin.scores(result.sound(number).samples) for number in range(len(result.words))]]
+def _with_twin(result: WordEvidence, twin: Panel) -> Steps[WordEvidence]:
+    known, base, effects = result.controls or WordControls(), [], []
+    yield Step(0.0, "the unchanged clip")
+    base.append(twin.scores(result.samples))
+    for number, word in enumerate(result.words):
+        yield Step((1 + number) / (1 + len(result.words)), f"without “{word}”")
+        effects.append(twin.scores(result.sound(number).samples))
+    without = [effects]
     if known.random_base is not None:
         base, without = [*known.random_base, *base], [*known.random_without, *without]
     controls = replace(known, random_base=read_only(base), random_without=read_only(without))
@@ -304,8 +311,9 @@ def _try_orders(result: WordEvidence, panel: Panel, draws: int, done: float) -> 
     trials: list[Trial] = []
     for number, order in enumerate(orders):
         name = ORDERS[number] if number < len(ORDERS) else f"random order {number - len(ORDERS) + 1} of {draws}"
-        yield Step(done + (1 - done) * number / len(orders), f"words taken away: {name}", partial=result)
-        trials.append(faithfulness.trial(game.value, order, game.sizes))
+        steps = faithfulness.trial_in_steps(game.value, order, game.sizes, name=f"words taken away: {name}")
+        begin, end = (done + (1 - done) * (number + part) / len(orders) for part in (0, 1))
+        trials.append((yield from within(steps, begin, end, result)))
         curves = {name: read_only([getattr(t, name) for t in trials]) for name in ("share", "deletion", "insertion")}
         orders = read_only([t.order for t in trials], np.int64)
         controls = replace(result.controls or WordControls(), orders=orders, taken=trials[0].taken, **curves)

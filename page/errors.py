@@ -14,7 +14,12 @@ from typing import Any
 
 import gradio as gr
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
+
+TOLD = (UserError, OutOfTimeError)  # what is shown as its sentence
+MISFIT = """What was sent is not what is asked for: a file must be one that was uploaded (in Python by
+gradio_client's handle_file("clip.wav")), not a number, a path or another server's address, and there must be as many
+arguments as view_api() lists.""".replace("\n", " ")
 
 log = logging.getLogger("inside_speech_models")
 
@@ -78,12 +83,30 @@ def _toast_at_once(handler: Callable, said: Callable[[str], str]) -> Callable:
 def _told(said: Callable[[str], str]) -> Generator[None, None, None]:
     try:
         yield
-    except UserError as problem:
+    except TOLD as problem:
         raise _mendable(said(str(problem))) from problem
     except gr.Error:
         raise
     except Exception as bug:
         raise _apology(bug) from bug
+
+
+class Page(gr.Blocks):
+    """Blocks that answer input of another kind with a sentence; Gradio's own answer to a program is empty.
+
+    What a browser sends always fits: this is for programs that give a number, or the path of a file that was not
+    uploaded, where a file is asked for, or too few arguments.
+    """
+
+    async def preprocess_data(self, *args: Any, **kwargs: Any) -> Any:
+        """The inputs as the handlers take them."""
+        try:
+            return await super().preprocess_data(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as problem:
+            log.info("input refused", exc_info=problem)
+            raise _mendable(MISFIT) from problem
 
 
 def _mendable(sentence: str) -> gr.Error:

@@ -12,9 +12,8 @@ from page.errors import toast
 from page.recipe import Own, Shell, Tab
 from page.run_events import result_of
 from page.runs.machine import Held
-from page.session import Session
+from page.session import Session, present
 from page.top import corpus_area
-from page.top.clip_area import present
 
 
 def connect(tab: Tab, shell: Shell, plots: Sequence[Any], hear: Callable, also: Sequence[str], heard: gr.HTML) -> None:

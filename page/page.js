@@ -6,3 +6,19 @@
     new MutationObserver(english).observe(root, {attributes: true, attributeFilter: ['lang']});
     english();
 })();
+
+// The first stop of the Tab key leads past clip, model and controls to the result on screen, which is looked up when the
+// link is followed. Gradio brings this script in before or after the page is read.
+(() => {
+    const link = Object.assign(document.createElement('a'), {id: 'skip', href: '#groups', textContent: 'Skip to the result'});
+    link.addEventListener('click', (event) => {
+        event.preventDefault();
+        const status = document.getElementById(`status-${window.ism.shared.technique}`);
+        const place = status || document.getElementById('groups');
+        place.setAttribute('tabindex', '-1');
+        place.focus();
+        place.scrollIntoView({block: 'start'});
+    });
+    const lay = () => document.body.prepend(link);
+    if (document.body) lay(); else document.addEventListener('DOMContentLoaded', lay);
+})();

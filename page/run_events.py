@@ -18,8 +18,7 @@ from page.recipe import Own, Recipe, Shell, Values
 from page.runs.machine import MACHINE, Held, Visitor
 from page.runs.question import named as part_of_key
 from page.runs.watching import Seen
-from page.session import Session
-from page.top.clip_area import present
+from page.session import Session, present
 from page.top.corpus_area import with_corpus
 from page.values import checked
 
@@ -91,7 +90,8 @@ class Parts:
         drawn, status = await MACHINE.drawings.shared(seen, lambda: self._picture(result, values))
         options = self.recipe.plot_options(result, values)
         lines = await MACHINE.drawings.looked_up(snippet, result, self.name, session, options)
-        return (held, *drawn, status, lines)
+        doubt = [session.doubt] if session.doubt and "clip" in result.provenance else []
+        return (held, *drawn, " · ".join((status, *doubt)), lines)
 
     def _picture(self, result: Result, values: Values) -> tuple[Sequence[Any], str]:
         status = self.recipe.status(result, values)

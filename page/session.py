@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +14,11 @@ from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
 from methods.core.errors import UserError
-from methods.core.frames import Segment
+from methods.core.frames import AlignmentError, Segment
 from methods.core.lenses import ctc
 from methods.core.lenses.ctc import CtcReading
 from methods.core.models.speech_model import SpeechModel, Transcript
-from methods.core.progress import Step, Steps, Work
+from methods.core.progress import Step, Steps, Work, finish
 from page.examples import EXAMPLES
 
 BY_HAND = "aligned beforehand with the known transcript (forced alignment, about ±20 ms)"
@@ -26,6 +27,7 @@ BY_ATTENTION = "the model's cross-attention (about ±0.1 s: trust the order, not
 LISTENER = "openai/whisper-tiny.en"
 MOST_SEGMENTS = 1500  # the models have no more frames
 BY_TEXTGRID = "your TextGrid"
+EDITED = "edited by you"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,12 @@ class Session:
     phones: tuple[Segment, ...] = ()
     timing: str = BY_ATTENTION  # where the times of the words come from
     about: str = ""  # which tiers of a TextGrid were taken, and what was changed in them
+    tiers: textgrids.Tiers | None = None  # of the visitor's own TextGrid, to choose others from
+    word_tier: str = ""  # the one that was taken; empty: none
+    phone_tier: str = ""
+    readings: tuple[tuple[str, str], ...] = ()  # how words of the text are read aloud, where the visitor says so
     corpus: Corpus | Articulation | None = None  # the visitor's own recordings, while a technique runs
+    doubt: str = ""  # why there may be nothing to look at: a model found no speech
 
     def key(self, model_id: str, units: str) -> str:
         """Changes whenever a result made for this view would be another one."""
@@ -57,6 +64,13 @@ class Session:
                 )
             return self.phones
         return self.words or ()
+
+
+def present(session: Session | None) -> Session:
+    """The session, or a sentence about how to begin one."""
+    if session is None:
+        raise UserError("There is no clip yet; choose an example, upload a file or record yourself.")
+    return session
 
 
 def from_example(key: str) -> Session:
@@ -81,6 +95,7 @@ class Heard:
     text: Transcript | None = None  # a decoder's transcript
     reading: CtcReading | None = None  # of a CTC head
     classes: dict[str, dict[str, float]] = field(default_factory=dict)  # head -> class -> probability
+    untimed: str = ""  # why its words have no times, a sentence; empty where they have
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +103,26 @@ class Listened:
     """What was found out about a clip: the same for all who brought it with the same text."""
 
     heard: Heard
-    words: tuple[Segment, ...] | None  # None: they were known, or none were found
+    words: tuple[Segment, ...] | None = None  # None: they were known, or none were found
     timing: str | None = None  # where the times of these words come from; None: as before
+    doubt: str | None = None  # why there may be nothing to look at; None: as before
 
     def given_to(self, session: Session) -> Session:
         """The session with its words."""
+        session = session if self.doubt is None else replace(session, doubt=self.doubt)
         return session if self.timing is None else replace(session, words=self.words, timing=self.timing)
 
 
 def listener_for(session: Session, model: SpeechModel) -> str | None:
     """The model that must find the words where this one writes no text; None if none is needed."""
     return None if session.words is not None or model.writes_text else LISTENER
+
+
+def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
+    """What the model hears, and word times where there are none yet, at once."""
+    listener = listener_for(session, model)
+    found = finish(hearing(session, model, None if listener is None else models.load_model(listener)))
+    return found.given_to(session), found.heard
 
 
 def hearing(session: Session, model: SpeechModel, listener: SpeechModel | None = None) -> Work[Listened]:
@@ -119,25 +143,42 @@ def _hearing(session: Session, model: SpeechModel, listener: SpeechModel) -> Ste
         classes=models.class_probabilities(session.clip, model),
     )
     if session.words is not None:
-        return Listened(answer, None)
+        return Listened(answer)
     yield Step(0.5, "finding the words")
-    words = alignment.words(session.clip, listener)
-    timing = BY_ATTENTION if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
-    return Listened(answer, words or None, timing)
+    doubt = _doubt(session.clip, listener)
+    timing = by_attention(model) if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
+    try:
+        words = alignment.words(session.clip, listener)
+    except AlignmentError as problem:  # a loop: the text is what the model heard, and is shown all the same
+        return Listened(replace(answer, untimed=str(problem)), doubt=doubt)
+    return Listened(answer, words or None, timing, doubt)
 
 
-def with_transcript(session: Session, text: str, model: SpeechModel) -> Session:
-    """The same clip with a transcript that the visitor knows to be right."""
+def by_attention(model: SpeechModel) -> str:
+    """Where the times of a model's own words come from, and what to know of them."""
+    return "; ".join((BY_ATTENTION, *model.notes))
+
+
+def _doubt(clip: Clip, listener: SpeechModel) -> str:
+    silent = models.no_speech(clip, listener)
+    return f"{listener.id} finds that nobody speaks here (probability {silent:.0%})" if silent else ""
+
+
+def with_transcript(
+    session: Session, text: str, model: SpeechModel, readings: Mapping[str, str] | None = None
+) -> Session:
+    """The same clip with a transcript that the visitor knows to be right, and how its numbers are read aloud."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if not text:
         raise UserError("The transcript is empty; type what is said in the clip, then press “Align”.")
+    session = replace(session, text=text, about="", tiers=None, readings=tuple((readings or {}).items()))
     heard_as = models.transcribe(session.clip, model).language if model.writes_text else "en"
     if heard_as not in (None, "en"):
         words = alignment.words(session.clip, model, transcript=text)
-        return replace(session, text=text, words=words, phones=(), timing=BY_ATTENTION, about="")
-    aligned = forced.forced_alignment(session.clip, text)
+        return replace(session, words=words, phones=(), timing=by_attention(model))
+    aligned = forced.forced_alignment(session.clip, text, readings)
     timing = " ".join((BY_FORCE, *aligned.notes)) if aligned.notes else BY_FORCE
-    return replace(session, text=text, words=aligned.words, phones=aligned.phones, timing=timing, about="")
+    return replace(session, words=aligned.words, phones=aligned.phones, timing=timing)
 
 
 def with_textgrid(session: Session, content: bytes) -> Session:
@@ -147,27 +188,43 @@ def with_textgrid(session: Session, content: bytes) -> Session:
     """
     tiers = textgrids.read_textgrid(content, seconds=session.clip.seconds)
     found = choice.chosen(tiers)
-    named = found.word_tier
-    if not found.words:
-        others = [
-            tier for tier in tiers if tier not in (found.word_tier, found.phone_tier) and choice.spoken(tiers[tier])
-        ]
-        named = others[0] if others else None
-    words = choice.spoken(tiers[named]) if named is not None else ()
-    if not words and not found.phones:
+    words, phones = found.word_tier if found.words else None, found.phone_tier if found.phones else None
+    if words is None:
+        others = [tier for tier in labelled(tiers) if tier not in (found.word_tier, found.phone_tier)]
+        words = others[0] if others else None
+    if words is None and phones is None:
         raise UserError("The TextGrid has no label in any tier of intervals; label its words or phones and save it.")
-    about = _about(tiers, found, named)
-    phones = _countable(found.phones)
-    return replace(session, words=_countable(words) or None, phones=phones, timing=BY_TEXTGRID, about=about)
+    return with_tiers(replace(session, tiers=tiers), words or "", phones or "")
 
 
-def _about(tiers: textgrids.Tiers, found: choice.Chosen, named: str | None) -> str:
+def with_tiers(session: Session, words: str, phones: str) -> Session:
+    """The same clip with words and phones from these tiers of its TextGrid; an empty name is none."""
+    tiers = session.tiers
+    if tiers is None or not {words, phones} <= {"", *tiers}:
+        raise UserError("That tier is not in the TextGrid of this clip; upload the TextGrid again.")
+    spoken, sounds = (_countable(choice.spoken(tiers[name])) if name else () for name in (words, phones))
+    return replace(
+        session,
+        words=spoken or None,
+        phones=sounds,
+        timing=BY_TEXTGRID,
+        about=_about(tiers, words, phones),
+        word_tier=words,
+        phone_tier=phones,
+    )
+
+
+def labelled(tiers: textgrids.Tiers) -> list[str]:
+    """The tiers that hold anything but silence."""
+    return [tier for tier in tiers if choice.spoken(tiers[tier])]
+
+
+def _about(tiers: textgrids.Tiers, words: str, phones: str) -> str:
     """Which tiers were taken, how to have others, and what was changed in them."""
-    words = f"words from its tier “{clean_name(named)}”" if named is not None else "no words, so they are the model's"
-    phones = f"phones from its tier “{clean_name(found.phone_tier)}”" if found.phones else "no phones"
-    unused = len(tiers) - (named is not None) - bool(found.phones)
-    other = ["for another tier, call that one words or phones in Praat"] if unused else []
-    return "; ".join([f"Your TextGrid: {words}, {phones}", *other, *tiers.notes])
+    said = f"words from its tier “{clean_name(words)}”" if words else "no words, so they are the model's"
+    heard_in = f"phones from its tier “{clean_name(phones)}”" if phones else "no phones"
+    other = ["other tiers can be chosen below “Upload a TextGrid”"] if set(tiers) - {words, phones} else []
+    return "; ".join([f"Your TextGrid: {said}, {heard_in}", *other, *tiers.notes])
 
 
 def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
@@ -188,7 +245,7 @@ def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
             f"The times must lie within the clip, 0 to {session.clip.seconds:.2f} s, and at least one row needs a "
             "label; correct the rows and try again."
         )
-    return replace(session, **{units: _countable(segments)}, timing="edited by you")
+    return replace(session, **{units: _countable(segments)}, timing=EDITED)
 
 
 def _countable(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, technique, value_zeroing
+from methods import TECHNIQUES, attention, technique, value_zeroing, word_confidence
 from page import session as sessions
 from page import upkeep
+from page.errors import Page
 from page.examples import FIRST
 from page.export import api, links
+from page.licences import licences
 from page.recipe import Now, Shell
 from page.runs.machine import Visitor
 from page.session import Session
@@ -28,8 +30,7 @@ INTRODUCTION = """# Inside Speech Models
 What does a speech model hear, and how does it come to its words? Choose a clip, look inside, and check every picture
 against the same network with random weights."""
 FOOTER = """Made after the tutorial *Interpretability Techniques for Speech Models* (Interspeech 2025). Recordings that
-you upload or make are never part of a link and are deleted within hours. Code: Apache-2.0; the example clips have
-licences of their own, named in `examples_audio/`."""
+you upload or make are never part of a link and are deleted within hours."""
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script
 def build() -> gr.Blocks:
     """The whole page."""
     kept = (upkeep.NEVER, upkeep.HOURS_KEPT * 3600)
-    with gr.Blocks(title="Inside Speech Models", delete_cache=kept, analytics_enabled=False) as page:
+    with Page(title="Inside Speech Models", delete_cache=kept, analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
         own = corpus_area.corpus_area()
@@ -51,6 +52,7 @@ def build() -> gr.Blocks:
             inner = _technique_tabs(shell, link)
         start.select(None, None, None, js="() => window.ism.leave()")
         gr.Markdown(FOOTER, elem_classes="footer")
+        licences()
         clip_area.connect(area)
         corpus_area.connect(own)
         links.connect(page, area, groups, inner, link)
@@ -106,3 +108,5 @@ async def _first_views() -> None:
     segments = listened.given_to(session).segments("words")
     for first in (value_zeroing, attention):
         await visitor.answer(partial(first.analyse.in_steps, session.clip, model, segments=segments))
+    # shades the transcript above every tab
+    await visitor.answer(partial(word_confidence.analyse.in_steps, session.clip, model, random_seeds=()))

@@ -6,6 +6,8 @@ else is here once. See `tabs/mixing.py` for the shortest complete example.
 
 import gradio as gr
 
+from page.errors import toast
+from page.export import links
 from page.link_options import set_options
 from page.recipe import Recipe, Shell, Tab
 from page.run_events import Parts, View, connect_files, connect_run, connect_views
@@ -29,7 +31,7 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     with gr.Column(elem_classes=["shown"]) as area:
         outputs = list(recipe.outputs())
     gr.Markdown(explanation, elem_classes="reading")
-    files, code = _files(name)
+    files, code = _files(name, shell, controls.get("corpus"))
     kept = gr.State(None), gr.State(View()), gr.Checkbox(False, visible=False)
     parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code)
     connect_run(parts, run, stop)
@@ -38,13 +40,21 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     return Tab(name, controls, parts.result)
 
 
-def _files(name: str) -> tuple[list[gr.Button], gr.Code]:
+def _files(name: str, shell: Shell, corpus: gr.Dropdown | None) -> tuple[list[gr.Button], gr.Code]:
     """Lay out what can be taken away: a link, the numbers, the picture, and the Python that makes them."""
     with gr.Row(elem_classes="files"):
         link = gr.Button("Copy link", size="sm", elem_id=f"link-{name}", min_width=90)
         buttons = [gr.Button(kind.upper(), size="sm", elem_id=f"{kind}-{name}", min_width=60) for kind in KINDS]
-    copied = gr.Markdown("", elem_id=f"copied-{name}", elem_classes="quiet")
-    link.click(None, None, [copied], js="() => window.ism.copy()")
+    copied = Told(elem_id=f"copied-{name}", elem_classes="quiet")
+    link.click(
+        toast(links.copied),
+        [copied, shell.session, shell.model, *([corpus] if corpus else [])],
+        [copied],
+        js="async (told, ...viewed) => [await window.ism.copy(), ...viewed]",  # at once: browsers want a click for it
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     with gr.Accordion("Python that makes these numbers again", open=False):
         code = gr.Code("Run first.", language="python", interactive=False, wrap_lines=True, elem_id=f"snippet-{name}")
     return buttons, code

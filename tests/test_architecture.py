@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from tree import tree_sources
 
+import methods
+
 MODEL_HOMES = ("methods/core/models/*.py",)
 SOUND_HOME = ("methods/core/audio/*.py",)
 PAGE = ("app.py", "page/*.py")
@@ -29,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "av": SOUND_HOME,
     "soxr": SOUND_HOME,
     "pocketsphinx": ("methods/core/alignment/*.py", "methods/core/speech/pronunciation.py"),
+    "inflect": ("methods/core/speech/numbers.py",),
     "parselmouth": ("methods/core/speech/praat.py",),  # GPL: behind one module that names its licence
     "captum": ("methods/core/explain/gradients.py",),  # imported late: it brings pyplot along
     "torch": ("methods/*.py",),  # the page handles arrays and results, never tensors
@@ -332,3 +335,16 @@ def test_what_is_allowed_is_not_caught(path, source):
     if path == "methods/avoid.py":
         clean["methods/__init__.py"] = 'TECHNIQUES = ("attention", "probing", "avoid")'
     assert violations(clean) == []
+
+
+def test_a_release_has_one_version(sources):
+    """What a result says of the software is what its citation, its package and its changelog say."""
+    written = {
+        "pyproject.toml": r'^version = "(\S+)"$',
+        "CITATION.cff": r"^version: (\S+)$",
+        "CHANGELOG.md": r"^## (\d\S+) - \d{4}-\d\d-\d\d$",
+    }
+    found = {path: re.search(pattern, sources[path], re.MULTILINE)[1] for path, pattern in written.items()}
+    assert set(found.values()) == {methods.__version__}, found
+    released = re.search(rf"^## {re.escape(methods.__version__)} - (\S+)$", sources["CHANGELOG.md"], re.MULTILINE)[1]
+    assert f"date-released: {released}" in sources["CITATION.cff"]

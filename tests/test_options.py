@@ -3,16 +3,18 @@
 Every technique is asked without a clip and without a model: nonsense must be told before anything is read.
 """
 
+import dataclasses
 import importlib
 import inspect
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 
-from methods import TECHNIQUES
+from methods import TECHNIQUES, attention, probing
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.options import EVERYWHERE, check_options, described, fits, is_number, literals
@@ -151,3 +153,23 @@ def test_sentences(options, sentence):
 def test_an_option_that_does_not_exist_is_a_bug_of_ours():
     with pytest.raises(KeyError, match="colour"):
         check_options(example, {"colour": 1})
+
+
+def test_what_has_to_be_made_first_is_said(clip, tiny_model):
+    for given, said in (
+        (("x.wav", tiny_model), "given as clip is “x.wav”, .*load_clip"),
+        ((Path("x.wav"), tiny_model), "given as clip is “x.wav”, .*load_clip"),
+        ((clip.samples, tiny_model), r"given as clip is samples, .*clip_from_samples\(samples, rate\)"),
+        ((clip, "openai/whisper-tiny.en"), "given as model is “openai/whisper-tiny.en”, .*load_model"),
+    ):
+        with pytest.raises(UserError, match=said):
+            attention.analyse(*given)
+    with pytest.raises(UserError, match=r"given as corpus is “prompts”, .*bundled\("):
+        probing.analyse("prompts", tiny_model)
+
+
+def test_a_result_is_one_line(clip, tiny_model, segments):
+    result = attention.analyse(clip, tiny_model, segments=segments, stacks=("encoder",), random_seeds=())
+    assert repr(result).startswith(f"Attention({tiny_model.id!r}, 'glide': random [0], labels [4]")
+    assert "encoder (2, 2, 4, 4)" in repr(result) and "\n" not in repr(result)
+    assert ", not complete: " in repr(dataclasses.replace(result, complete=False))

@@ -2,13 +2,15 @@
 
 import dataclasses
 import importlib
+import io
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from methods import TECHNIQUES
+from methods import TECHNIQUES, __version__
 from methods.core.audio import clip_from_samples
 from methods.core.frames import Segment
 from methods.core.mixing import STACKS
@@ -82,7 +84,15 @@ def test_downloads_carry_their_origin(module, clip, tiny_model, segments):
     origin = result.provenance
     assert {"model", "weights_sha256", "clip_sha256", "options", "versions"} <= set(origin)
     assert origin["options"]["random_seeds"] == [0, 1]
-    assert clip.sha256.encode() in downloads.csv(result)
+    table = pd.read_csv(io.BytesIO(downloads.csv(result)))
+    assert table["software"].unique().tolist() == [f"Inside Speech Models {__version__}"]
+    assert (
+        json.loads(table["provenance"][0]) == json.loads(json.dumps(origin)) and table["provenance"][1:].isna().all()
+    )
+    assert (table["clip_sha256"] == clip.sha256).all() and table["complete"].all()
+    early = dataclasses.replace(result, complete=False)  # as it is shown while its controls are computed
+    assert not pd.read_csv(io.BytesIO(downloads.csv(early)))["complete"].any()
+    assert downloads.download("csv", "a", early, None)["name"].endswith("-before_its_controls.csv")
     assert clip.sha256.encode() in downloads.picture("svg", module.plot(result), result)
     assert clip.sha256.encode() in downloads.picture("png", module.plot(result), result)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TEXT = {".py", ".md", ".txt", ".toml", ".js", ".css", ".html", ".json", ".csv", ".yaml", ".yml", ".sh", ""}
+TEXT = {".py", ".md", ".txt", ".toml", ".js", ".css", ".html", ".json", ".csv", ".yaml", ".yml", ".sh", ".cff", ""}
 
 
 def tree_sources() -> dict[str, str]:

@@ -29,7 +29,7 @@ class Abx(Result):
     classes: tuple[str, ...]  # categories
     layers: tuple[str, ...]
     error: np.ndarray  # (modes, layers)
-    low: np.ndarray  # (modes, layers) 95 % interval over recordings; NaN with fewer than three
+    low: np.ndarray  # (modes, layers) 95 % interval over recordings; NaN with fewer than five
     high: np.ndarray  # (modes, layers)
     matrix: np.ndarray  # (modes, layers, classes, classes) error of each pair; NaN where none could be asked
     triples: np.ndarray  # (modes,) int
@@ -92,5 +92,12 @@ class Abx(Result):
         ]
         rows += [("model", "", layer, "average precision", "", "", value)
                  for layer, value in zip(self.layers, self.precision, strict=True)]  # fmt: skip
+        controls = self.controls or AbxControls()
+        if controls.baseline_precision is not None:
+            rows += [(name, "", "", "average precision", "", "", value)
+                     for name, value in zip(self.baselines, controls.baseline_precision, strict=True)]  # fmt: skip
+        for seed, values in enumerate(() if controls.random_precision is None else controls.random_precision):
+            rows += [(f"random weights {seed}", "", layer, "average precision", "", "", value)
+                     for layer, value in zip(self.layers, values, strict=True)]  # fmt: skip
         columns = ["features", "speakers", "layer", "score", "category", "other_category", "value"]
         return pd.DataFrame(rows, columns=columns)

@@ -30,6 +30,7 @@ SENSE = {
     "causal_budget": (0, math.inf),
 }
 RANDOM_RANKINGS = 3
+PASSED = 1.0  # what `_Ears.passes` gives for a version that passes
 PLACES = (SFL, LIME, CAUSAL, ENERGY)  # then the random rankings
 
 
@@ -47,11 +48,13 @@ def analyse(
     window: Window = "clip",
     seed: int = 0,
 ) -> Steps[AsrExplanation]:
-    """Which frames of the clip are enough for the model's own transcript?
+    """Which frames of the clip are enough for the model's own transcript, that of its exact window?
 
-    `frame` (s) is the width of frames; a version passes if 1 - (word or phone) error rate is at least `threshold`.
-    `mutants` random versions serve SFL and LIME, `causal_budget` more the causal search. Raises UserError for a model
-    that writes nothing, a silent clip, or a clip of too few frames.
+    `frame` (s) is the width of frames; a version passes if its 1 - (word or phone) error rate is at least the share
+    `threshold` of what the unchanged clip has in the `window` that is used: 1, unless Whisper's quick window already
+    writes another word. What remains of each set is heard in the exact window too. `mutants` random versions serve SFL
+    and LIME, `causal_budget` more the causal search. Raises UserError for a model that writes nothing, a silent clip,
+    a clip of too few frames, or a quick window that misses half of the text.
     """
     perturb.check_audible(clip.samples)
     asked = _Asked(
@@ -63,12 +66,13 @@ def analyse(
     frames = perturb.windows(clip.seconds, min(frame, clip.seconds))
     if len(frames) < 4:
         raise UserError(f"This clip has {len(frames)} frame(s) of {frame:g} s; choose narrower ones.")
-    ears = _Ears(listener, frames, threshold)
+    yield from _listening(listener)
+    ears = _Ears(listener, frames, listener.passing_mark(threshold))
     result = yield from _mutated(ears, asked)
     for number, (name, scores) in enumerate(_orders(result, seed).items()):
         result = yield from _followed(result, ears, name, scores, 0.3 + 0.02 * number)
     search = sufficient_frames.responsibility_in_steps(
-        ears.passes, len(frames), threshold, budget=causal_budget, seed=seed
+        ears.passes, len(frames), PASSED, budget=causal_budget, seed=seed, at_once=listener.batch
     )
     responsibility = yield from within(search, 0.42, 0.55, result)
     result = replace(result, settled=responsibility.settled)
@@ -76,6 +80,13 @@ def analyse(
     for number, name in enumerate(PRUNED):
         result = yield from _pruned(result, ears, name, 0.57 + 0.086 * number)
     return result
+
+
+def _listening(listener: Listener) -> Steps[None]:
+    """Everything that is heard in the unchanged clip, a step for each."""
+    for name in ("transcript", "own", "here") if listener.model.writes_text else ("own",):
+        yield Step(0.0, f"{listener.model.id} listens to the clip")
+        getattr(listener, name)
 
 
 @dataclass(frozen=True)
@@ -135,14 +146,20 @@ class _Ears:
         """What is heard when these frames are kept."""
         return self._hear(np.asarray(kept, bool)[None])[0][1]
 
+    def exact(self) -> "_Ears":
+        """The same frames heard in the exact window."""
+        return self if self.listener.exact is self.listener else replace(self, listener=self.listener.exact)
+
 
 def _mutated(ears: _Ears, asked: _Asked) -> Steps[AsrExplanation]:
     """All random versions, with a result that can be shown every few of them."""
     kept = sufficient_frames.mutants(len(ears.frames), asked.mutants, asked.seed)
-    result, batch = None, max(FEWEST_MUTANTS, ears.listener.batch)
-    for start in range(0, len(kept), batch):
-        yield Step(0.4 * start / len(kept), f"random version {start + 1} of {len(kept)}", partial=result)
-        result = _result(ears, asked, kept[: start + batch])
+    result, count = None, len(kept)
+    for start in range(0, count, FEWEST_MUTANTS):
+        end, text = min(start + FEWEST_MUTANTS, count), f"random version {start + 1} of {count}"
+        steps = sufficient_frames.heard_in_steps(ears.similarities, kept[start:end], text, ears.listener.batch)
+        yield from within(steps, 0.4 * start / count, 0.4 * end / count, result)
+        result = _result(ears, asked, kept[:end])
     return result
 
 
@@ -151,14 +168,15 @@ def _result(ears: _Ears, asked: _Asked, mutants: np.ndarray) -> AsrExplanation:
     listener, similar = ears.listener, ears.similarities(mutants)
     return AsrExplanation(
         clip=listener.clip,
-        heard=" ".join(listener.own),
+        text=" ".join(listener.own),
+        heard=" ".join(listener.here),
         unit=listener.unit,
-        threshold=asked.threshold,
+        threshold=ears.threshold,
         frames=ears.frames,
         energy=read_only(perturb.energies(listener.clip.samples, ears.frames)),
         mutants=read_only(mutants, bool),
         similarity=read_only(similar),
-        counts=read_only(sufficient_frames.counts(mutants, similar >= asked.threshold)),
+        counts=read_only(sufficient_frames.counts(mutants, similar >= ears.threshold)),
         asked=ears.asked,
         provenance=provenance("ASR explanation", listener.clip, listener.model, seed_of_model=listener.model.seed,
                               unit=listener.unit, **listed(asked)),
@@ -195,8 +213,9 @@ def _followed(
     result: AsrExplanation, ears: _Ears, name: str, scores: np.ndarray, done: float
 ) -> Steps[AsrExplanation]:
     """The result with one more ranking followed to the first set that passes."""
-    yield Step(done, f"{name}: frames are added until it passes", partial=result if result.explanations else None)
-    growth = sufficient_frames.grown(ears.similarities, ranking(scores), result.threshold)
+    shown, at_once = result if result.explanations else None, ears.listener.batch
+    steps = sufficient_frames.grown_in_steps(ears.similarities, ranking(scores), result.threshold, at_once=at_once)
+    growth = yield from within(steps, done, done + 0.02, shown, f"{name}: frames are added until it passes")
     made = Explanation(
         name=name,
         scores=read_only(scores),
@@ -216,13 +235,22 @@ def _place(made: Explanation) -> int:
 
 def _pruned(result: AsrExplanation, ears: _Ears, name: str, done: float) -> Steps[AsrExplanation]:
     """The result with this ranking's set cut down to what is needed, and what the rest sounds like."""
-    yield Step(done, f"{name}: which frames could be missing", partial=result)
-    made, threshold = result.named(name), result.threshold
-    made = replace(made, redundancy=sufficient_frames.redundancy(ears.passes, made.enough, threshold))
-    pruning = sufficient_frames.pruned_in_steps(ears.passes, made.enough, ranking(made.scores), threshold)
-    minimal = yield from within(pruning, done + 0.03, done + 0.086, _with(result, made))
-    heard = {"heard_minimal": ears.text(minimal), "heard_without": ears.text(~minimal)}
-    return replace(_with(result, replace(made, minimal=read_only(minimal, bool), **heard)), asked=ears.asked)
+    made = result.named(name)
+    steps = sufficient_frames.redundancy_in_steps(ears.passes, made.enough, PASSED, ears.listener.batch)
+    redundancy = yield from within(steps, done, done + 0.03, result, f"{name}: which frames could be missing")
+    made = replace(made, redundancy=redundancy)
+    pruning = sufficient_frames.pruned_in_steps(ears.passes, made.enough, ranking(made.scores), PASSED)
+    minimal = yield from within(pruning, done + 0.03, done + 0.07, _with(result, made))
+    made = replace(made, minimal=read_only(minimal, bool), heard_minimal=ears.text(minimal))
+    exact = ears.exact()
+    yield Step(done + 0.07, f"{name}: what is left, heard in the exact window", partial=_with(result, made))
+    made = replace(
+        made, exact_minimal=exact.text(minimal), exact_similarity=float(exact.similarities(minimal[None])[0])
+    )
+    yield Step(done + 0.08, f"{name}: all the rest")
+    made = replace(made, heard_without=ears.text(~minimal))
+    yield Step(done + 0.083, f"{name}: all the rest, heard in the exact window")
+    return replace(_with(result, replace(made, exact_without=exact.text(~minimal))), asked=ears.asked)
 
 
 def _with(result: AsrExplanation, made: Explanation) -> AsrExplanation:

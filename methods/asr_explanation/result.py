@@ -33,6 +33,9 @@ class Explanation:
     minimal: np.ndarray | None = None  # (frames,) bool, the same after all frames that are not needed have left
     heard_minimal: str | None = None
     heard_without: str | None = None  # in all the rest: the clip without the minimal set
+    exact_minimal: str | None = None  # the same two in the exact window, which for Whisper is that of 30 s
+    exact_without: str | None = None
+    exact_similarity: float = math.nan  # 0 to 1, of the minimal set's text in the exact window
 
     @property
     def size(self) -> float:
@@ -50,9 +53,10 @@ class AsrExplanation(Result):
     """What part of a clip is enough, by several rankings."""
 
     clip: Clip
+    text: str  # what the model writes of the unchanged clip in its exact window; every similarity is to that
     heard: str  # in the unchanged clip, in the window that was used
     unit: str  # "words" or "phones"
-    threshold: float  # similarity that passes
+    threshold: float  # similarity that passes: the share that was asked for of what the unchanged clip has right
     frames: tuple[Segment, ...]  # (frames,)
     energy: np.ndarray  # (frames,) mean power
     mutants: np.ndarray  # (mutants so far, frames) bool, True for kept
@@ -69,6 +73,11 @@ class AsrExplanation(Result):
     def named(self, name: str) -> Explanation | None:
         """The explanation with this name, if it is there."""
         return next((each for each in self.explanations if each.name == name), None)
+
+    def exact_passes(self) -> tuple[int, int]:
+        """How many minimal sets also pass in the exact window, with the share that was asked for; of how many."""
+        heard = [each.exact_similarity for each in self.explanations if each.exact_minimal is not None]
+        return sum(similar >= self.provenance["options"]["threshold"] for similar in heard), len(heard)
 
     def overlaps(self) -> np.ndarray:
         """(explanations, explanations) Jaccard overlap of the sets that pass."""

@@ -13,13 +13,23 @@ from typing import Literal
 import numpy as np
 
 from methods.core.explain.removal import KERNEL_WIDTH, RIDGE
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 
 Similarities = Callable[[np.ndarray], np.ndarray]  # (n, frames) bool, True for kept -> (n,) 0 to 1
 Formula = Literal["Ochiai", "Tarantula", "Zoltar", "Wong-II"]
 FORMULAS: tuple[Formula, ...] = ("Ochiai", "Tarantula", "Zoltar", "Wong-II")
+AT_ONCE = 8  # versions from one step to the next
 PARTS = 4  # into which a region is cut: 16 ways to keep them
 ZOLTAR = 10_000.0  # the weight of that formula's last term
+
+
+def heard_in_steps(similarities: Similarities, kept: np.ndarray, text: str, at_once: int) -> Steps[np.ndarray]:
+    """(n,) the similarities of (n, frames) versions, `at_once` of them between two steps."""
+    found = [np.zeros(0)]
+    for start in range(0, len(kept), at_once):
+        yield Step(start / len(kept), text)
+        found.append(similarities(kept[start : start + at_once]))
+    return np.concatenate(found)
 
 
 # Statistical fault localisation
@@ -78,7 +88,14 @@ class Responsibility:
 
 
 def responsibility_in_steps(
-    similarities: Similarities, frames: int, threshold: float, *, partitions: int = 3, budget: int = 200, seed: int = 0
+    similarities: Similarities,
+    frames: int,
+    threshold: float,
+    *,
+    partitions: int = 3,
+    budget: int = 200,
+    seed: int = 0,
+    at_once: int = AT_ONCE,
 ) -> Steps[Responsibility]:
     """Cut the clip into four at random places; a part is a cause if, with k other parts silenced, the transcript still
     passes, and fails once the part is silenced too. Its responsibility is 1 / (1 + smallest k) (Chockler & Halpern
@@ -90,10 +107,13 @@ def responsibility_in_steps(
         share, spent = budget // partitions, 0
         found, open_regions = np.ones(frames), [_Region(range(frames), np.zeros(frames, bool), 0)]
         while open_regions and spent < share:
-            yield Step((number + spent / share) / partitions, f"causes: partition {number + 1} of {partitions}")
+            text, done = f"causes: partition {number + 1} of {partitions}", (number + spent / share) / partitions
             region = open_regions.pop(max(range(len(open_regions)), key=lambda i: open_regions[i].urgency))
             parts = _cut(region.frames, random)
-            passes = _answers(similarities, region, parts, threshold)
+            choices = [c for size in range(len(parts) + 1) for c in combinations(range(len(parts)), size)]
+            kept = np.array([~_silenced(region, parts, choice) for choice in choices])
+            similar = yield from within(heard_in_steps(similarities, kept, text, at_once), done, done)
+            passes = dict(zip(choices, (similar >= threshold).tolist(), strict=True))
             spent += len(passes)
             open_regions += list(_causes(region, parts, passes, found))
         done = np.ones(frames, bool)
@@ -122,15 +142,6 @@ def _cut(frames: range, random: np.random.Generator) -> list[range]:
     places = np.sort(random.choice(np.arange(1, len(frames)), pieces - 1, replace=False))
     edges = [0, *places.tolist(), len(frames)]
     return [frames[a:b] for a, b in pairwise(edges)]
-
-
-def _answers(
-    similarities: Similarities, region: _Region, parts: list[range], threshold: float
-) -> dict[tuple[int, ...], bool]:
-    """Silenced parts, by number -> whether the transcript passes."""
-    choices = [c for size in range(len(parts) + 1) for c in combinations(range(len(parts)), size)]
-    kept = np.array([~_silenced(region, parts, choice) for choice in choices])
-    return dict(zip(choices, (similarities(kept) >= threshold).tolist(), strict=True))
 
 
 def _silenced(region: _Region, parts: list[range], choice: tuple[int, ...]) -> np.ndarray:
@@ -167,16 +178,22 @@ class Growth:
     enough: np.ndarray  # (frames,) bool, the first set that passes
 
 
-def grown(similarities: Similarities, order: np.ndarray, threshold: float, steps: int = 12) -> Growth:
+def grown_in_steps(
+    similarities: Similarities, order: np.ndarray, threshold: float, steps: int = 12, at_once: int = AT_ONCE
+) -> Steps[Growth]:
     """Keep the first frames of an order, more and more, then look closely before the first set that passes."""
-    frames = len(order)
-    sizes = np.unique(np.round(np.linspace(0, frames, steps + 1)).astype(int))
-    found = dict(zip(sizes.tolist(), similarities(_first(order, sizes)), strict=True))
-    passing = next(size for size in sizes if found[size] >= threshold or size == frames)
-    before = max((size for size in sizes if size < passing), default=0)
-    between = np.arange(before + 1, passing)
+    frames, found = len(order), {}
+
+    def heard(sizes: np.ndarray) -> Steps[None]:
+        text = f"{sizes[0]} to {sizes[-1]} frames of {frames}"
+        similar = yield from heard_in_steps(similarities, _first(order, sizes), text, at_once)
+        found.update(zip(sizes.tolist(), similar, strict=True))
+
+    yield from heard(np.unique(np.round(np.linspace(0, frames, steps + 1)).astype(int)))
+    passing = next(size for size in found if found[size] >= threshold or size == frames)
+    between = np.arange(max((size for size in found if size < passing), default=0) + 1, passing)
     if len(between):
-        found |= dict(zip(between.tolist(), similarities(_first(order, between)), strict=True))
+        yield from heard(between)
     smallest = next(size for size in sorted(found) if found[size] >= threshold or size == frames)
     kept = sorted(found)
     return Growth(np.array(kept), np.array([found[size] for size in kept]), _first(order, np.array([smallest]))[0])
@@ -189,12 +206,16 @@ def _first(order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return rank < np.asarray(sizes)[:, None]
 
 
-def redundancy(similarities: Similarities, enough: np.ndarray, threshold: float) -> float:
+def redundancy_in_steps(
+    similarities: Similarities, enough: np.ndarray, threshold: float, at_once: int = AT_ONCE
+) -> Steps[float]:
     """Share of the kept frames of which each, alone, could go without failing; NaN if none is kept."""
     members = np.flatnonzero(enough)
     without = np.tile(enough, (len(members), 1))
     without[np.arange(len(members)), members] = False
-    return float((similarities(without) >= threshold).mean()) if len(members) else float("nan")
+    text = f"each of {len(members)} frames alone"
+    similar = yield from heard_in_steps(similarities, without, text, at_once)
+    return float((similar >= threshold).mean()) if len(members) else float("nan")
 
 
 def pruned_in_steps(

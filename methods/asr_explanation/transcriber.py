@@ -1,11 +1,12 @@
 """A model listening to many changed versions of one clip: which words, or phones, does it write down?
 
 listener = Listener(clip, model)               # Whisper: the clip and 6 s of silence; window="full" for 30 s
+listener.own                                   # what is written of the unchanged clip in the exact window
 listener.heard([samples, …])                   # one tuple of words each (phones for a phone recogniser)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +21,15 @@ from methods.core.models import stages
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.stages import Window
 from methods.core.speech import edits
+
+LEAST_RIGHT = 0.5  # of the exact window's words that the quick one has to write too
+LONGEST_QUOTE = 60  # characters
+
+
+def shortened(said: Sequence[str]) -> str:
+    """Words as a sentence can quote them."""
+    text = " ".join(said)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} …"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +65,37 @@ class Listener:
         return models.transcribe(self.clip, self.model, language=self.language)
 
     @cached_property
+    def exact(self) -> "Listener":
+        """The same model with the window that it was trained on; itself where it has that."""
+        return replace(self, window="full") if self.model.writes_text and self.window != "full" else self
+
+    @cached_property
     def own(self) -> tuple[str, ...]:
-        """What is heard in the unchanged clip. Raises UserError if that is nothing."""
-        heard = self.heard([self.clip.samples])[0]
+        """What is heard in the unchanged clip, in the exact window. Raises UserError if that is nothing."""
+        heard = self.exact.here
         if not heard:
             raise UserError(
                 f"{self.model.id} writes nothing for this clip, so there is nothing to explain; choose another clip."
             )
         return heard
+
+    @cached_property
+    def here(self) -> tuple[str, ...]:
+        """What is heard in the unchanged clip, in this window."""
+        return self.heard([self.clip.samples])[0]
+
+    def passing_mark(self, threshold: float) -> float:
+        """The likeness to `own` of a version that has this share of what the unchanged clip has right in this window.
+
+        Raises UserError where that is so little that this window explains another text.
+        """
+        right = self.likeness(self.here)
+        if right < LEAST_RIGHT:
+            raise UserError(
+                f"In the quick window {self.model.id} writes “{shortened(self.here)}” and not, as in its exact one, "
+                f"“{shortened(self.own)}”; choose the exact window of 30 s."
+            )
+        return threshold * right
 
     def heard(self, sounds: Sequence[np.ndarray]) -> list[tuple[str, ...]]:
         """The words or phones of each version, all as long as the clip."""
@@ -79,7 +112,7 @@ class Listener:
         return found
 
     def likeness(self, said: Sequence[str]) -> float:
-        """1 - error rate against what is heard in the unchanged clip, not below 0."""
+        """1 - error rate against what is heard in the unchanged clip in the exact window, not below 0."""
         return similarity(self.own, said)
 
     @cached_property
@@ -88,7 +121,7 @@ class Listener:
 
     @torch.inference_mode()
     def _batch(self, sounds: Sequence[np.ndarray], least: float | None) -> list[tuple[str, ...]]:
-        """What is heard; only a beginning of it where that cannot be `least` like the unchanged clip's any more."""
+        """What is heard; only a beginning of it where that cannot be `least` like `own` any more."""
         if not self.model.writes_text:
             return [self._symbols(sound) for sound in sounds]
 

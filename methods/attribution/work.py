@@ -140,23 +140,28 @@ def played(task: Task, result: Attribution) -> Steps[Attribution]:
         "loudest": perturb.only(clip.samples, loud, **options),
     }
     names = {"only": "strongest part only", "without": "without its strongest part", "loudest": "loudest only"}
+    found: dict[str, str | Clip | float] = {"answer": goal.answer(clip.samples)}
+    for number, (key, samples) in enumerate(sounds.items()):
+        done = 0.26 + 0.01 * number
+        yield Step(done, f"what is heard: {names[key]}")
+        found |= {key: Clip(samples, f"{clip.name}, {names[key]}"), f"answer_{key}": goal.answer(samples)}
+        yield Step(done, f"how likely it is: {names[key]}")
+        found[f"score_{key}"] = task.goal.score(samples)
     heard = Played(
         share=_length(best) / clip.seconds,
         share_loudest=_length(loud) / clip.seconds,
         strongest=best,
-        answer=goal.answer(clip.samples),
-        **{key: Clip(sounds[key], f"{clip.name}, {names[key]}") for key in sounds},
-        **{f"answer_{key}": goal.answer(sounds[key]) for key in sounds},
-        **{f"score_{key}": task.goal.score(sounds[key]) for key in sounds},
+        **found,
     )
     return _with(result, played=heard)
 
 
 def judged(task: Task, result: Attribution) -> Steps[Attribution]:
     """Deletion and insertion beside random orders, loudness and length."""
-    yield Step(0.29, "the longest pieces first", result)
     game = task.game
-    result = _with(result, longest=faithfulness.trial(game.value, faithfulness.ranking(game.sizes), game.sizes))
+    trying = faithfulness.trial_in_steps(game.value, faithfulness.ranking(game.sizes), game.sizes)
+    longest = yield from within(trying, 0.29, 0.3, result, "the longest pieces first")
+    result = _with(result, longest=longest)
     steps = faithfulness.verdict_in_steps(
         game.value,
         result.own.scores,

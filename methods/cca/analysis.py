@@ -106,13 +106,14 @@ class _View:
     part: np.ndarray  # (n,) which part each item is dealt to
     shift: int  # items by which shuffled pairs are moved
     target: np.ndarray | None  # None: layer 0 of the states themselves
+    first: int  # where layer 0 is among the states
     asked: _Options
 
     def layers(self, states: Features) -> tuple[np.ndarray, ...]:
         return spaces.seen(states, self.items)
 
     def sides(self, layers: Sequence[np.ndarray], layer: int) -> tuple[np.ndarray, np.ndarray]:
-        return layers[layer], layers[0] if self.target is None else self.target
+        return layers[layer], layers[self.first] if self.target is None else self.target
 
     def scored(self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES) -> HeldOut:
         if self.asked.scoring == "held-out":
@@ -136,7 +137,7 @@ class _Work:
     @property
     def last_dims(self) -> list[int]:
         """The dimensions of what each view looks for in the layers."""
-        first = self.states.layers[0].shape[1]
+        first = self.states.layers[self.states.layer_0].shape[1]
         return [first if view.target is None else view.target.shape[1] for view in self.views]
 
     @property
@@ -154,10 +155,6 @@ def _seen(
     corpus: Corpus, model: SpeechModel, states: Features, moved: Articulation | None, asked: _Options
 ) -> tuple[list[_View], list[str]]:
     """The views that these recordings allow, and why the others are left out."""
-    if asked.scoring not in SCORINGS:
-        raise UserError(f"There is no scoring “{asked.scoring}”; choose one of {', '.join(SCORINGS)}.")
-    if wrong := set(asked.views) - set(VIEWS):
-        raise UserError(f"There is no view “{min(wrong)}”; choose of {', '.join(VIEWS)}.")
     found, left_out = [], []
     for name in VIEWS:
         if name not in asked.views or (name == "articulation" and moved is None):
@@ -189,7 +186,7 @@ def _view(
         raise UserError(f"all {len(items)} {unit} have the same label; choose other recordings.")
     p, q = (
         max(layer.shape[1] for layer in states.layers),
-        states.layers[0].shape[1] if target is None else target.shape[1],
+        states.layers[states.layer_0].shape[1] if target is None else target.shape[1],
     )
     if asked.scoring == "in-sample" and len(items) <= p + q:
         raise UserError(
@@ -197,7 +194,7 @@ def _view(
             f"{20 * (p + q)}): score held out, or give more recordings."
         )
     shift = int(np.random.default_rng(asked.seed).integers(len(items) // 4, 3 * len(items) // 4))
-    return _View(name, items, canonical.parts(items.groups, asked.seed), shift, target, asked)
+    return _View(name, items, canonical.parts(items.groups, asked.seed), shift, target, states.layer_0, asked)
 
 
 def _compared(work: _Work) -> Steps[Cca]:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from methods.cka import kernels
+from methods.cka import kernels, witnesses
 from methods.cka.kernels import Alignment, Grams
 from methods.cka.result import ESTIMATES, Cka, CkaControls
 from methods.core import models
@@ -17,12 +17,11 @@ from methods.core.corpus.features import Features
 from methods.core.corpus.spaces import Chosen
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.options import FOR_95, analysis
+from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
 
 FEWEST = 20  # items; below, not even the debiased value says anything
-SHIFTS = 30  # shifted pairings of the null
 TARGETS = ("log-mel", "mfcc", "phone", "classes", "articulation")
 SENSE = {
     "unit": tuple(spaces.UNITS),
@@ -30,7 +29,6 @@ SENSE = {
     "targets": tuple(spaces.TARGETS),
     "tau": (0.01, 100),  # beyond, all items are equally alike
     "most": (FEWEST, math.inf),
-    "resamples": (FOR_95, math.inf),
 }
 
 
@@ -46,7 +44,6 @@ class _Asked:
     most: int
     window: str
     subtract_silence: bool
-    resamples: int
     random_seeds: Sequence[int]
     seed: int
 
@@ -64,7 +61,6 @@ def analyse(
     most: int = 1000,
     window: str = "clip",
     subtract_silence: bool = True,
-    resamples: int = 200,
     random_seeds: Sequence[int] = (0, 1, 2),
     seed: int = 0,
 ) -> Steps[Cka]:
@@ -77,7 +73,7 @@ def analyse(
     """
     asked = _Asked(
         other=other, unit=unit, kernel=kernel, tau=tau, targets=targets, most=most, window=window,
-        subtract_silence=subtract_silence, resamples=resamples, random_seeds=random_seeds, seed=seed,
+        subtract_silence=subtract_silence, random_seeds=random_seeds, seed=seed,
     )  # fmt: skip
     moved = corpus if isinstance(corpus, Articulation) else None
     corpus = moved.corpus if moved else corpus
@@ -176,8 +172,8 @@ def _numbers(found: Alignment, prefix: str = "") -> dict[str, np.ndarray]:
 
 def _with_controls(result: Cka, work: _Work) -> Steps[Cka]:
     """Intervals, states as they are, and random weights, one after the other."""
-    yield Step(0.5, "drawing recordings again", result)
-    result = replace(result, controls=_bounds(work))
+    yield Step(0.45, "leaving out recordings", result)
+    result = replace(result, controls=(yield from within(_bounds(work), 0.45, 0.55)))
     if work.asked.subtract_silence:
         yield Step(0.55, "states as they are", result)
         unsubtracted = yield from within(_unsubtracted(work), 0.55, 0.6)
@@ -196,21 +192,23 @@ def _with_controls(result: Cka, work: _Work) -> Steps[Cka]:
     return result
 
 
-def _bounds(work: _Work) -> CkaControls:
+def _bounds(work: _Work) -> Steps[CkaControls]:
     """How sure each number is, and what chance gives."""
-    sides = _bounds_of(work, work.layers, work.others)
-    nothing = (work.without_targets(),) * 3
-    targets = _bounds_of(work, work.targets, work.layers) if work.targets else nothing
+    sides = yield from within(_bounds_of(work, work.layers, work.others), 0.0, 0.6)
+    targets = (work.without_targets(),) * 3
+    if work.targets:
+        targets = yield from within(_bounds_of(work, work.targets, work.layers), 0.6, 1.0)
     names = ("low", "high", "null")
     found = zip((*names, *(f"target_{name}" for name in names)), (*sides, *targets), strict=True)
     return CkaControls(**{name: read_only(values) for name, values in found})
 
 
-def _bounds_of(work: _Work, first: Grams, second: Grams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both ends of the interval, and the largest value of shifted pairings."""
-    seed = work.asked.seed
-    ends = kernels.interval(first, second, work.items.groups, resamples=work.asked.resamples, seed=seed)
-    return *ends, kernels.shifted_null(first, second, shifts=SHIFTS, seed=seed).max(0)
+def _bounds_of(work: _Work, first: Grams, second: Grams) -> Steps[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Both ends of the interval, and the largest value of recordings that are matched at random."""
+    groups = work.items.groups
+    ends = witnesses.interval(first, second, groups)
+    null = yield from witnesses.matched_in_steps(first, second, groups, work.asked.seed)
+    return *ends, null.max(0)
 
 
 def _unsubtracted(work: _Work) -> Steps[np.ndarray | None]:

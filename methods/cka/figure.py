@@ -45,7 +45,7 @@ def maps(result: Cka, estimator: str = "debiased") -> list[Map]:
 
 
 def draw_targets(ax: Axes, result: Cka, estimator: str = "debiased", ink: str = draw.INK) -> None:
-    """Each target over the layers: interval, shifted pairs, random weights (thin), and MFCC as a dotted level."""
+    """Each target over the layers: interval, chance, random weights (thin), and MFCC as a dotted level."""
     places = np.arange(len(result.layers))
     values = getattr(result, f"target_{estimator}")
     for number, (target, colour) in enumerate(zip(result.targets, cycle(curves.COLOURS), strict=False)):
@@ -77,7 +77,7 @@ def _explain_targets(ax: Axes, result: Cka, estimator: str) -> None:
     controls, places = result.controls, np.arange(len(result.layers))
     if estimator == "debiased" and controls is not None and np.isfinite(controls.target_null).any():
         chance = np.nanmax(controls.target_null, axis=0)
-        ax.fill_between(places, -chance, chance, color=draw.QUIET, alpha=0.25, lw=0, label="shifted pairs")
+        ax.fill_between(places, -chance, chance, color=draw.QUIET, alpha=0.25, lw=0, label=_chance_of(result))
     if estimator == "biased" and result.targets:
         ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="floor (shuffled)")
     elif controls is not None and controls.random_targets is not None:
@@ -87,22 +87,28 @@ def _explain_targets(ax: Axes, result: Cka, estimator: str) -> None:
         ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="MFCC with the same")
 
 
+def _chance_of(result: Cka) -> str:
+    return "recordings matched at random" if result.recordings > 1 else "the recording against itself, moved along"
+
+
 def _lowest(ax: Axes) -> list[float]:
     return [-0.1, ax.get_ylim()[0]] if ax.get_ylim()[0] < -0.02 else [0.0]
 
 
 def draw_same(ax: Axes, result: Cka, ink: str = draw.INK) -> None:
-    """Each layer with layer 0, and with the same layer of random weights."""
+    """Each layer with layer 0 (of the other model, if there is one), and with the same layer of random weights."""
     places = np.arange(len(result.layers))
-    square = len(result.columns) == len(result.layers)
-    first = result.debiased[:, 0]
-    name = f"with layer {curves.short(result.columns)[0]}" + ("" if square else " of the other model")
-    ax.plot(places, first, color=draw.TRAINED, marker="o", ms=4, label=name)
+    ax.plot(places, result.debiased[:, 0], color=draw.TRAINED, marker="o", ms=4, label=f"with {first_column(result)}")
     if result.controls is not None:
         _draw_same_controls(ax, result.controls)
     ax.set_xticks(places, curves.short(result.layers))
     ax.set(xlabel="layer", ylabel="debiased CKA", ylim=(min(0.0, *_lowest(ax)), 1.02))
     draw.plain_axes(ax, ink, columns=2)
+
+
+def first_column(result: Cka) -> str:
+    """What the curve compares with: the first layer of the columns, and whose it is if it is another model's."""
+    return f"layer {curves.short(result.columns)[0]}" + (f" of {result.other}" if result.against_another else "")
 
 
 def _draw_same_controls(ax: Axes, controls: CkaControls) -> None:

@@ -17,7 +17,7 @@ class CkaControls:
 
     low: np.ndarray  # (rows, columns) 95 % interval of the debiased value, over recordings; NaN for fewer than 3
     high: np.ndarray  # (rows, columns)
-    null: np.ndarray  # (rows, columns) largest debiased value of shifted pairings
+    null: np.ndarray  # (rows, columns) largest debiased value of 19 random matchings of recordings
     target_low: np.ndarray  # (targets, rows), and so on, as above
     target_high: np.ndarray
     target_null: np.ndarray
@@ -39,7 +39,7 @@ class Cka(Result):
     dims: np.ndarray  # (rows,) int
     other: str  # the model of the columns
     columns: tuple[str, ...]  # its layers
-    debiased: np.ndarray  # (rows, columns) at most 1, 0 on average for unrelated items; NaN if not defined
+    debiased: np.ndarray  # (rows, columns) at most 1; 0 on average for unrelated independent items; NaN if not defined
     biased: np.ndarray  # (rows, columns) 0 to 1
     floor: np.ndarray  # (rows, columns) mean of the biased value over all ways of shuffling the items
     targets: tuple[str, ...]
@@ -49,6 +49,11 @@ class Cka(Result):
     target_floor: np.ndarray
     among: np.ndarray  # (targets, targets) debiased CKA of targets with each other
     controls: CkaControls | None = None  # None until they are computed
+
+    @property
+    def against_another(self) -> bool:
+        """Whether the columns are another model's layers."""
+        return self.provenance["options"]["other"] is not None
 
     def table(self) -> pd.DataFrame:
         """One row per number: which spaces, with what weights, which score."""

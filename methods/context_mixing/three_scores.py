@@ -33,11 +33,11 @@ NO_ROLLOUT = "Cross-attention has no rollout: its rows are text and its columns 
 NO_DISTANCE = "Cross-attention has no mixing distance: its rows are text, which has no place in time here."
 
 
-def gathered(values: np.ndarray, score: Score, per: Per, frames: np.ndarray | None) -> np.ndarray:
-    """(…, columns) masses as the reader wants them; `frames` is how long each column is (None: one position each)."""
-    if frames is None or per == "mass" or (per == "published" and score == "zeroing"):
+def gathered(values: np.ndarray, score: Score, per: Per, of: MixingResult | None) -> np.ndarray:
+    """(…, columns) masses as the reader wants them; `of` knows how long each column is (None: one position each)."""
+    if of is None or per == "mass" or (per == "published" and score == "zeroing"):
         return values
-    return values / frames
+    return values / (of.frames if score == "zeroing" else of.own_frames)
 
 
 def kept_share(kept: Kept, ratio: np.ndarray) -> float | np.ndarray:
@@ -63,7 +63,7 @@ class ContextMixing(MixingResult):
 
     def maps(self, score: Score, per: Per = "published") -> np.ndarray:
         """(layers, rows, columns) one score. "published": attention and norm per frame, whole words zeroed."""
-        return gathered(getattr(self, score), score, per, None if self.stack == "decoder" else self.frames)
+        return gathered(getattr(self, score), score, per, None if self.stack == "decoder" else self)
 
     @property
     def layers(self) -> int:

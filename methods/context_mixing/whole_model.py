@@ -74,7 +74,7 @@ class LayerMaps(MixingResult):
         )
 
     def _maps(self, stack: str, number: int, score: Score, per: Per) -> np.ndarray:
-        return gathered(getattr(self, stack)[number], score, per, None if stack == "decoder" else self.frames)
+        return gathered(getattr(self, stack)[number], score, per, None if stack == "decoder" else self)
 
 
 @dataclass(frozen=True, eq=False)

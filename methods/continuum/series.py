@@ -19,6 +19,7 @@ from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.speech import praat
+from methods.core.speech.phone_alphabets import in_arpabet
 
 WINDOW, HOP = 512, 128  # samples: 32 and 8 ms
 FLOOR = 1e-5  # of magnitude; below it a logarithm would speak of rounding
@@ -84,24 +85,25 @@ class Experiment:
     amount: float = 1.0  # of an edit: the ratio that the last step has reached
 
 
+# Of the prompts that were kept out of the training of our CTC heads (their card names them).
 EXPERIMENTS: dict[str, Experiment] = {
     "l-r": Experiment(
-        "l to r in “glorious ?eader” and “limit ?eached”",
+        "l to r in “?etters of your party” and “been ?emoved”",
         "l", "r",
-        Place("confbridge-begin-glorious-a", "l", 2.41, "glorious ?eader"),
-        Place("simul-call-limit-reached", "r", 1.70, "limit ?eached"),
+        Place("dir-firstlast", "l", 0.05, "?etters of your party"),
+        Place("vm-tempremoved", "r", 2.01, "been ?emoved"),
     ),
     "d-t": Experiment(
-        "d to t in “as ?ialed” and “the ?ime”",
+        "d to t in “no ?irectory” and “is ?oo short”",
         "d", "t",
-        Place("cannot-complete-as-dialed", "d", 2.0, "as ?ialed"),
-        Place("at-tone-time-exactly", "t", 1.6, "the ?ime"),
+        Place("dir-nomatch", "d", 0.39, "no ?irectory"),
+        Place("vm-tooshort", "t", 0.93, "is ?oo short"),
     ),
     "iy-ih": Experiment(
-        "iy to ih in “pl?se” and “l?der”, by raising the first formant",
+        "iy to ih in “pl?se” and “gr?ting”, by raising the first formant",
         "iy", "ih",
-        Place("invalid", "iy", 2.94, "pl?se"),
-        Place("confbridge-begin-glorious-a", "iy", 2.53, "l?der"),
+        Place("conf-getconfno", "iy", 0.15, "pl?se"),
+        Place("vm-tempremoved", "iy", 1.35, "gr?ting"),
         "F1", 1.6,
     ),
 }  # fmt: skip
@@ -208,7 +210,9 @@ def asked_for(clip: Clip | Corpus, request: Request) -> tuple[tuple[Series, ...]
     numbers = (request.first, request.second)
     places = [_segment(request.segments, number) for number in numbers]
     named = zip((request.a, request.b), places, strict=True)
-    a, b = (name or _plain(place.label) for name, place in named)
+    known = in_arpabet(segment.label for segment in request.segments)
+    phones = known.phones if len(known.phones) > len(known.unmapped) else {}  # they may be words
+    a, b = (name or phones.get(place.label) or _plain(place.label) for name, place in named)
     contexts = tuple(f"place {n}, “{place.label}”" for n, place in zip(numbers, places, strict=True))
     if kind == "morph":
         if numbers[0] == numbers[1]:

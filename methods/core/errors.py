@@ -1,4 +1,4 @@
-"""The one family of errors that a user can mend."""
+"""What a user is told in a sentence: errors that can be mended, and a run that was cut off."""
 
 
 class UserError(ValueError):
@@ -6,4 +6,12 @@ class UserError(ValueError):
 
     The page shows the message in a toast; in a notebook it is an ordinary exception.
     Every other exception is a bug of ours and is meant to crash loudly.
+    """
+
+
+class OutOfTimeError(Exception):
+    """A run reached its limit; its message says so in a sentence.
+
+    Not a `UserError`: work that goes on without a part that a user could mend, and remembers why, must not take this
+    for such a reason.
     """

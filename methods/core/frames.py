@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,6 +109,18 @@ class FrameGrid:
             case _:
                 raise ValueError(f"there is no frame rule {rule!r}; choose 'centre', 'mohebbi' or 'fastabx'")
         return range(max(first, 0), min(stop, self.frames))
+
+
+def portions(spans: Sequence[range], frames: int) -> np.ndarray:
+    """(frames,) the part of a frame that each of these spans gets: 1, or 1/k where k of them hold it.
+
+    Segments shorter than a frame's step borrow the nearest frame (see `FrameGrid.span`), several the same one perhaps:
+    what is summed over segments must hold it once.
+    """
+    held = np.zeros(frames)
+    for span in spans:
+        held[span.start : span.stop] += 1
+    return 1 / np.maximum(held, 1)
 
 
 def _up(position: float) -> int:

@@ -17,6 +17,7 @@ HTTP API allow less than this, never more.
 import functools
 import inspect
 import math
+import os
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -47,10 +48,18 @@ EVERYWHERE: Sense = {
 }
 
 
+MADE_BY = {  # what an analysis takes -> how it is made
+    "clip": 'methods.core.audio.load_clip("my_recording.wav"), or clip_from_samples(samples, rate)',
+    "corpus": 'methods.core.corpus.bundled("prompts"), or read_folder("my_recordings")',
+    "model": 'methods.core.models.load_model("openai/whisper-tiny.en")',
+}
+
+
 class Analysis(Protocol[P, R_co]):
     """What `@analysis` makes: a function that gives the result, and the same with progress."""
 
     in_steps: Callable[P, Work[R_co]]
+    sense: Sense
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R_co: ...
 
@@ -59,22 +68,24 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
     """Declare an analysis once, as a generator of `Step`s that returns its result.
 
     It becomes the plain function `analyse(...) -> result`, which keeps its signature, annotations and help;
-    `analyse.in_steps(...)` is the work with progress, whose partial results say that they are not complete, and which
-    knows what was asked for. Both check the options before any work.
+    `analyse.in_steps(...)` is the work with progress, whose partial results say that they are not complete. Both check
+    the options before any work.
     """
 
     def declared(work: Callable[P, Steps[T]]) -> Analysis[P, T]:
         taken = inspect.signature(work)
 
-        def checked(*args: P.args, **options: P.kwargs) -> Steps[T]:
+        def checked(given: Mapping[str, Any], *args: P.args, **options: P.kwargs) -> Steps[T]:
+            check_given(given)
             check_options(work, options, sense)
             return (yield from incomplete(work(*args, **options)))
 
         @functools.wraps(work)
         def in_steps(*args: P.args, **options: P.kwargs) -> Work[T]:
             asked = taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
+            given = dict(list(asked.arguments.items())[:2])
             asked.apply_defaults()
-            return Work(f"{work.__module__}.{work.__qualname__}", asked.arguments, checked(*args, **options))
+            return Work(f"{work.__module__}.{work.__qualname__}", asked.arguments, checked(given, *args, **options))
 
         @functools.wraps(work)
         def analyse(*args: P.args, **options: P.kwargs) -> T:
@@ -83,7 +94,7 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
         result = get_args(taken.return_annotation)[-1]
         analyse.__signature__ = taken.replace(return_annotation=result)
         analyse.__annotations__ = work.__annotations__ | {"return": result}
-        analyse.in_steps = in_steps
+        analyse.in_steps, analyse.sense = in_steps, {**EVERYWHERE, **sense}
         return analyse
 
     return declared
@@ -97,6 +108,18 @@ def incomplete(steps: Steps[T]) -> Steps[T]:
         except StopIteration as end:
             return end.value
         yield step if step.partial is None else replace(step, partial=replace(step.partial, complete=False))
+
+
+def check_given(given: Mapping[str, Any]) -> None:
+    """Raise UserError where a name, a path or samples stand for what they are to be made into first.
+
+    Nothing is loaded behind the caller's back: what was changed in a file is in the clip's notes.
+    """
+    for name, how in MADE_BY.items():
+        value = given.get(name)
+        if isinstance(value, str | os.PathLike | np.ndarray | list):
+            what = "samples" if isinstance(value, np.ndarray | list) else f"“{str(value)[:60]}”"
+            raise UserError(f"What was given as {name} is {what}, which has to be made into one first: {how}.")
 
 
 def check_options(analyse: Callable, options: Mapping[str, Any], sense: Sense = types.MappingProxyType({})) -> None:

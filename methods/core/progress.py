@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
 
 T = TypeVar("T")
 _limit: ContextVar[tuple[float, float]] = ContextVar("limit", default=(math.inf, math.inf))  # end (s), seconds
@@ -59,7 +59,7 @@ def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Generator[None, None, None]:
-    """All that is finished inside may take so long (s) together."""
+    """All that is finished inside may take so long (s) together; else it ends in an `OutOfTimeError`."""
     token = _limit.set((time.monotonic() + seconds, seconds))
     try:
         yield
@@ -84,9 +84,9 @@ def _in_time(step: Step, end: float, seconds: float) -> None:
         raise too_long(step, seconds)
 
 
-def too_long(step: Step, seconds: float) -> UserError:
+def too_long(step: Step, seconds: float) -> OutOfTimeError:
     """What is said of work that has had its time (s) and is not done."""
-    return UserError(
+    return OutOfTimeError(
         f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
         "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
     )

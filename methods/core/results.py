@@ -3,12 +3,13 @@
 import importlib.metadata
 import platform
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from methods.core import __version__
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment, without_overlap
@@ -18,6 +19,7 @@ NO_MODEL = dict.fromkeys(("model", "family", "weights_sha256"))
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | dict[str, Json] | None"
 Provenance: TypeAlias = dict[str, Json]  # plain values only: it goes into every download
 
+SOFTWARE = "Inside Speech Models"
 LIBRARIES = ("torch", "transformers", "numpy")
 
 
@@ -28,9 +30,26 @@ class Result:
     provenance: Provenance  # all that is needed to make the numbers again
     complete: bool = True  # False: shown while the rest is being computed, or stopped before it was there
 
+    def __init_subclass__(cls) -> None:
+        cls.__repr__ = Result.__repr__  # before `dataclass` would write one that prints every number
+
+    def __repr__(self) -> str:
+        """Which result this is, and what is in it: names with the shapes of their arrays."""
+        origin = self.provenance
+        about = f"{origin.get('model')!r}, {origin.get('clip') or origin.get('corpus')!r}"
+        rest = [field.name for field in fields(self) if field.name not in ("provenance", "complete")]
+        held = ", ".join(f"{name} {_shape(getattr(self, name))}".rstrip() for name in rest)
+        return f"{type(self).__name__}({about}{'' if self.complete else ', not complete'}: {held})"
+
     def table(self) -> pd.DataFrame:
         """The numbers as a tidy table: what the CSV download holds."""
         raise NotImplementedError
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return str(value.shape)
+    return f"[{len(value)}]" if isinstance(value, tuple | list | dict) else ("None" if value is None else "")
 
 
 def read_only(values: Any, dtype: Any = np.float64) -> np.ndarray:
@@ -94,19 +113,23 @@ def corpus_provenance(technique: str, corpus: Recordings, model: SpeechModel | N
 
 def _versions() -> dict[str, str]:
     return {
+        SOFTWARE: __version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in LIBRARIES},
     }
 
 
-def enough_segments(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+def enough_segments(segments: Sequence[Segment], no_speech: float | None = None) -> tuple[Segment, ...]:
     """The segments in order of time, overlaps split at their middle, lest a frame count twice.
 
-    Raises UserError if there is nothing to relate.
+    `no_speech` is the probability that the model gives to that, where it does so seriously. Raises UserError if there
+    is nothing to relate.
     """
     if len(segments) < 2:
+        known = f"only one word or segment is known, “{segments[0].label}”," if segments else "no words are known"
         raise UserError(
-            f"This clip has {len(segments)} word(s) or segment(s) and the map needs at least two; "
-            "choose a longer clip, correct the transcript, or upload a TextGrid."
+            f"In this clip {known} and the map needs at least two; "
+            + (f"the model finds that nobody speaks in it (probability {no_speech:.0%}): " if no_speech else "")
+            + "choose a clip with more speech, correct the transcript, or upload a TextGrid."
         )
     return without_overlap(segments)

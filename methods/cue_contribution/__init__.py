@@ -7,8 +7,11 @@ Beside it stand the same shares with random weights and for random stretches as 
 consequence: the probability of the target's tokens when the cue's sound is silenced, when its tokens are replaced, and
 when another cue is written in its place.
 
-*How to read it.* A dot marks a share above 95 % of the random stretches, where at least ten of them lie apart; places
-that overlap are nearly one place, so the number that counts is in the status line. In the decoder they are runs of
+*How to read it.* A dot marks a share that at most one random stretch in twenty reaches: rank p = (1 + stretches with
+as much) / (stretches + 1) ≤ .05. That takes 19 stretches that overlap neither each other nor the cue, so a short clip
+has no dots; and one cell in twenty has one by chance, so their number stands beside the number that chance gives.
+Stretches lie before the target, or on both sides of it where there is too little room; pauses are among them, and a
+cue right before its target may have more than they for that alone. In the decoder they are runs of
 text: the prompt, whose first token draws attention from everywhere, is not among them. An even spread over n words
 gives 1/n for each word of the cue, except in value zeroing, which grows with a word's duration: compare that with its
 random weights and stretches. If the target's probability falls when the cue is swapped in the text but not when its
@@ -26,6 +29,6 @@ Transformers, EMNLP 2023 (arXiv 2310.09925).
 
 from methods.cue_contribution.analysis import SENSE, analyse
 from methods.cue_contribution.figure import plot
-from methods.cue_contribution.result import HIGH, CueContribution, shown_stacks
+from methods.cue_contribution.result import CueContribution, shown_stacks
 
-__all__ = ["HIGH", "SENSE", "CueContribution", "analyse", "plot", "shown_stacks"]
+__all__ = ["SENSE", "CueContribution", "analyse", "plot", "shown_stacks"]

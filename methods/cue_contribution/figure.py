@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from methods.core.figures import draw
 from methods.core.mixing import STACK_TITLES
+from methods.core.models.sites import Stack
 from methods.cue_contribution.cue import SCORES
 from methods.cue_contribution.number_probe import NumberProbe
 from methods.cue_contribution.result import CueContribution, shown_stacks
@@ -15,12 +16,14 @@ KINDS = (("shares", "trained", draw.TRAINED, "-"), ("random", "random weights", 
          ("stretches", "random stretches", draw.QUIET, ":"))  # fmt: skip
 
 
-def share_map(ax: Axes, shares: np.ndarray, top: float, band: np.ndarray | None = None, ink: str = draw.INK) -> object:
-    """Layers by scores in percent; a dot where a share lies above the random stretches. Returns the mesh."""
+def share_map(
+    ax: Axes, shares: np.ndarray, top: float, marked: np.ndarray | None = None, ink: str = draw.INK
+) -> object:
+    """Layers by scores in percent; a dot where a share is `marked`. Returns the mesh."""
     mesh = ax.pcolormesh(shares.T, cmap=draw.SEQUENTIAL, vmin=0, vmax=top, edgecolors="white", linewidth=1)
     for (score, layer), share in np.ndenumerate(shares):
-        above = band is not None and share > band[score, layer, 1]
-        text = f"{100 * share:.0f}{' •' if above else ''}" if np.isfinite(share) else "–"
+        dot = " •" if marked is not None and marked[score, layer] else ""
+        text = f"{100 * share:.0f}{dot}" if np.isfinite(share) else "–"
         colour = "white" if share > 0.6 * top else "#1f2937"  # the cells are light in both of the page's themes
         ax.text(score + 0.5, layer + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set(xticks=np.arange(3) + 0.5, yticks=np.arange(shares.shape[1]) + 0.5, ylabel="layer")
@@ -44,15 +47,24 @@ def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) ->
     stacks, top, rows = shown_stacks(result), _top_share(result), 2 if result.random else 1
     axes = figure.subplots(rows, len(stacks), squeeze=False)
     for column, stack in enumerate(stacks):
-        mesh = share_map(axes[0, column], result.contribution(stack), top, result.mark_band(stack), ink)
-        few = "" if result.mark_band(stack) is not None else f" ({result.distinct(stack)} stretches: no •)"
-        axes[0, column].set_title(f"{STACK_TITLES[stack]}\ntrained{few}", fontsize=8, color=ink)
+        mesh = share_map(axes[0, column], result.contribution(stack), top, result.marked(stack), ink)
+        axes[0, column].set_title(f"{STACK_TITLES[stack]}\ntrained{_dots(result, stack)}", fontsize=8, color=ink)
         if result.random:
             share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
             axes[1, column].set_title(f"random weights, mean of {len(result.random)} seeds", fontsize=8, color=ink)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.7)
     bar.set_label(f"share of “{result.target}”\nfrom “{result.cue}”".replace("$", r"\$"), color=ink)
     bar.ax.tick_params(colors=ink)
+
+
+def _dots(result: CueContribution, stack: Stack) -> str:
+    """How many cells are marked, beside how many chance marks; or why none can be."""
+    if not result.null_places:
+        return ""
+    if result.marked(stack) is None:
+        return f" (random stretches {result.distinct(stack)}: no •)"
+    found, _, expected = result.dots(stack)
+    return f": {found} •, by chance {expected:.1f}"
 
 
 def set_curves(figure: Figure, result: SetResult, stack: str, ink: str = draw.INK) -> None:

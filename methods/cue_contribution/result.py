@@ -11,15 +11,12 @@ from methods.core.mixing import STACKS
 from methods.core.models.sites import Stack
 from methods.core.results import Result
 from methods.cue_contribution.cue import SCORES
-from methods.cue_contribution.stretches import ENOUGH
+from methods.cue_contribution.stretches import FEWEST, LEVEL, chance_share, rank_p
 
 
 def shown_stacks(result: "CueContribution") -> tuple[Stack, ...]:
     """The stacks that this result has."""
     return tuple(stack for stack in STACKS if getattr(result, stack) is not None)
-
-
-HIGH = 95  # percentile of the random stretches above which a share is marked
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,11 +30,11 @@ class CueContribution(Result):
     encoder: np.ndarray | None  # (3, layers)
     decoder: np.ndarray | None  # (3, layers)
     cross: np.ndarray | None  # (3, layers)
-    encoder_null: np.ndarray | None  # (3, layers, draws) the same for random stretches as long as the cue
-    decoder_null: np.ndarray | None  # (3, layers, draws) random runs of as many tokens of the text, prompt left out
-    cross_null: np.ndarray | None  # (3, layers, draws)
+    encoder_null: np.ndarray | None  # (3, layers, places) the same for random stretches as long as the cue; None: not
+    #   drawn yet, or of random weights
+    decoder_null: np.ndarray | None  # (3, layers, places) random runs of as many tokens of the text, prompt left out
+    cross_null: np.ndarray | None  # (3, layers, places)
     null_places: tuple[tuple[str, str], ...]  # stack, and where its random stretches were drawn from
-    null_distinct: np.ndarray  # (stacks,) int, in the same order: how many of the stretches overlap no other
     cue: str
     target: str
     cue_seconds: tuple[float, float]  # where the cue is said
@@ -60,20 +57,33 @@ class CueContribution(Result):
         """(seeds, 3, layers) the same with random weights."""
         return np.array([twin.contribution(stack) for twin in self.random])
 
-    def null_band(self, stack: Stack = "encoder") -> np.ndarray | None:
-        """(3 scores, layers, 2) 5th and 95th percentile over the random stretches; None where there was no room."""
+    def null(self, stack: Stack = "encoder") -> np.ndarray | None:
+        """(3 scores, layers, places) shares of the random stretches; None where there are none."""
         drawn = getattr(self, f"{stack}_null")
-        if drawn is None or not drawn.shape[-1]:
-            return None
-        return np.moveaxis(np.percentile(drawn, (100 - HIGH, HIGH), axis=-1), 0, -1)
+        return drawn if drawn is not None and drawn.shape[-1] else None
 
     def distinct(self, stack: Stack = "encoder") -> int:
-        """How many of the random stretches overlap no other: neighbours that share most frames count once."""
-        return int(self.null_distinct[[name for name, _ in self.null_places].index(stack)])
+        """How many random stretches there are; none of them overlaps another or the cue."""
+        return 0 if self.null(stack) is None else self.null(stack).shape[-1]
 
-    def mark_band(self, stack: Stack = "encoder") -> np.ndarray | None:
-        """`null_band`, or None where there are too few distinct stretches to call any share higher than 95 %."""
-        return self.null_band(stack) if self.distinct(stack) >= ENOUGH else None
+    def rank_p(self, stack: Stack = "encoder") -> np.ndarray | None:
+        """(3, layers) how often one of the places has at least the cue's share, 1 / (places + 1) to 1; None: no place.
+
+        Smaller than 0.05 it can only be with 19 places or more.
+        """
+        return None if self.null(stack) is None else rank_p(self.contribution(stack), self.null(stack))
+
+    def marked(self, stack: Stack = "encoder") -> np.ndarray | None:
+        """(3, layers) bool, rank p of at most .05; None where there are too few places for it."""
+        return self.rank_p(stack) <= LEVEL if self.distinct(stack) >= FEWEST else None
+
+    def dots(self, stack: Stack = "encoder") -> tuple[int, int, float]:
+        """How many cells are marked, of how many, and how many would be if the cue were one more random place."""
+        marked = self.marked(stack)
+        if marked is None:
+            return 0, 0, 0.0
+        cells = int(np.isfinite(self.contribution(stack)).sum())
+        return int(marked.sum()), cells, cells * chance_share(self.distinct(stack))
 
     def table(self) -> pd.DataFrame:
         """One line per attention, score and layer, then one per condition and spelling."""
@@ -84,13 +94,14 @@ class CueContribution(Result):
 
 
 def _share_table(result: CueContribution, stack: Stack) -> pd.DataFrame:
-    shares, band = result.contribution(stack), result.null_band(stack)
+    shares, null, p = result.contribution(stack), result.null(stack), result.rank_p(stack)
     scores, layers = np.indices(shares.shape)
     frame = pd.DataFrame({"attention": stack, "score": np.array(SCORES)[scores.ravel()], "layer": layers.ravel() + 1})
     frame["contribution"] = shares.ravel()
-    for column, name in enumerate(("null_low", "null_high")):
-        frame[name] = np.nan if band is None else band[..., column].ravel()
+    for name, summed in (("null_lowest", np.min), ("null_mean", np.mean), ("null_highest", np.max)):
+        frame[name] = np.nan if null is None else summed(null, -1).ravel()
     frame["null_distinct"] = result.distinct(stack)
+    frame["rank_p"] = np.nan if p is None else p.ravel()
     for twin in result.random:
         frame[f"random_{twin.provenance['options']['seed']}_contribution"] = twin.contribution(stack).ravel()
     return frame

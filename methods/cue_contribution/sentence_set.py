@@ -2,7 +2,7 @@
 
     examples = sentences.read_folder(folder)             # or from_hub(), bundled("french")
     found = finish(analyse_set_in_steps(examples, model, journal=path))
-    found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % bootstrap intervals
+    found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % intervals
 
 The set of Mohebbi et al. (EMNLP 2023) has 720 pairs of determiner and noun, 257 of pronoun and verb, and 23 sentences
 with both; the latter are used twice (determiner → noun, determiner and noun → verb).
@@ -22,14 +22,14 @@ import pandas as pd
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 from methods.core.results import Gathered, corpus_provenance, read_only
-from methods.core.statistics import scores
+from methods.core.statistics import intervals
 from methods.cue_contribution.analysis import analyse
 from methods.cue_contribution.cue import SCORES
 from methods.cue_contribution.sentences import Example
 
-MEASURED_AS = 2  # goes up when the same options give other numbers, so that an old journal is not mixed with new ones
+MEASURED_AS = 3  # goes up when the same options give other numbers, so that an old journal is not mixed with new ones
 PUBLISHED = {"det_noun": 720, "pronoun_verb": 257, "det_noun_verb": 23}  # examples of each template
 
 
@@ -54,7 +54,7 @@ class SetResult:
         return _mean(getattr(self, of)[stack])
 
     def interval(self, stack: str = "encoder", *, of: str = "shares") -> np.ndarray:
-        """(3, layers, 2) 95 % interval of that mean, by resampling sentences."""
+        """(3, layers, 2) 95 % interval of that mean, over groups of sentences; NaN with fewer than five of them."""
         values = getattr(self, of)[stack]
         found = np.full((*values.shape[1:], 2), np.nan)
         for place in np.ndindex(values.shape[1:]):
@@ -62,13 +62,13 @@ class SetResult:
         return found
 
     def likely(self) -> np.ndarray:
-        """(conditions, 3) mean probability of the target's tokens, and the 95 % interval's ends."""
+        """(conditions, 3) mean probability of the target's tokens, and the 95 % interval's ends (NaN: too few)."""
         columns = [] if self.probabilities is None else self.probabilities.T
         return np.array([(np.nanmean(column), *self._interval(column)) for column in columns]).reshape(-1, 3)
 
     def _interval(self, values: np.ndarray) -> tuple[float, float]:
         known = np.isfinite(values)
-        return scores.interval(values[known], np.array(self.groups)[known]) if known.any() else (np.nan, np.nan)
+        return intervals.of_mean(values[known], np.array(self.groups)[known])
 
     def counts(self) -> Counter:
         """How many examples there are of each template."""
@@ -110,7 +110,7 @@ def analyse_set_in_steps(
     name: str = "sentences",
     **options: Any,
 ) -> Steps[SetResult]:
-    """Measure every example, one step each; partial results hold all so far.
+    """Measure every example; partial results hold all so far.
 
     `journal` is a file to which every example is added as one line of JSON as soon as it is done, or a dictionary in
     memory; what is in it for the same sound, words, weights and options is not run again. An example that is refused
@@ -127,13 +127,14 @@ def analyse_set_in_steps(
         return _gathered(records, (name, model, seconds, asked)) if any("shares" in one for one in records) else None
 
     for number, example in enumerate(examples):
-        text = f"{example.name} ({number + 1} of {len(examples)})"
-        yield Step(number / len(examples), text, partial=gathered())
+        text, done = f"{example.name} ({number + 1} of {len(examples)})", number / len(examples)
+        yield Step(done, text, partial=gathered())
         clip = example.sound()
         seconds += clip.seconds
         key = _key(example, clip, model, random_seeds, options)
         if key not in known:
-            known[key] = {"key": key, **_measured(example, clip, model, random_seeds, options)}
+            steps = _measured(example, clip, model, random_seeds, options)
+            known[key] = {"key": key, **(yield from within(steps, done, done + 1 / len(examples), None, text))}
             if isinstance(journal, str | Path):
                 with Path(journal).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(known[key]) + "\n")
@@ -179,12 +180,14 @@ def _measured(
     model: SpeechModel,
     seeds: Sequence[int],
     options: dict[str, Any],
-) -> dict[str, Any]:
+) -> Steps[dict[str, Any]]:
+    """What is measured, or why a sentence cannot be. Nothing, so that it is tried again, where time runs out."""
     record = {"name": example.name, "group": example.group, "template": example.template}
     given = {"cue": example.cue, "target": example.target, "segments": example.words, "random_seeds": seeds}
     said = {"transcript": example.transcript, "language": example.language}
+    given |= (said if model.writes_text else {}) | options
     try:
-        result = analyse(clip, model, **given, **(said if model.writes_text else {}), **options)
+        result = yield from analyse.in_steps(clip, model, **given)
     except UserError as problem:
         return {**record, "refused": str(problem)}
     stacks = [stack for stack in ("encoder", "decoder", "cross") if getattr(result, stack) is not None]

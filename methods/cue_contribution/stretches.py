@@ -1,8 +1,9 @@
 """Random stretches: other places of the length of a cue, in the sound or in the text, and how many truly differ.
 
-Two places that overlap hold nearly the same sound, so their values are nearly one value: a percentile over twenty
-places of which nineteen are neighbours is the percentile of two. Places that overlap no other are therefore drawn
-first, and their number is what counts.
+Two places that overlap hold nearly the same sound, so their values are nearly one value. Random stretches therefore
+stand side by side with the cue, none on another. If the cue were no more than one of these places, any of them would
+be as likely to be it, and then its rank among them is a test: p = (1 + places with at least the cue's share) / (places
++ 1) is at most .05 in no more than 5 % of cases (Phipson & Smyth 2010, arXiv 1603.05766).
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ENOUGH = 10  # distinct places under which no share is called higher than 95 % of them
+LEVEL = 0.05  # rank p at which a share is marked
+FEWEST = 19  # places with which p can be as low as that
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,58 @@ class Stretches:
     places: list[list[range]]  # each has as many spans as the cue, with the same lengths and gaps
     distinct: int  # how many of the places overlap no other of these; they come first
     where: str  # what they were drawn from
+
+
+def rank_p(share: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """(…,) how often one of the places is as high as the cue, the cue among them; drawn (…, places); NaN stays NaN."""
+    above = (drawn >= share[..., None]).sum(-1)
+    return np.where(np.isfinite(share), (1 + above) / (1 + drawn.shape[-1]), np.nan)
+
+
+def chance_share(places: int) -> float:
+    """The share of cells that are marked where the cue is one place among so many, and no two are alike."""
+    return int(LEVEL * (places + 1) + 1e-9) / (places + 1) if places >= FEWEST else 0.0
+
+
+def random_stretches(
+    spans: Sequence[range], target: range, end: int, draws: int, seed: int, first: int = 0
+) -> Stretches:
+    """Up to `draws` random places side by side with the cue and off the target, from `first` to `end`.
+
+    Before the target if there are enough of them, where the cue is too; or else on both sides of it, as far as there
+    is room. Where there are fewer places than `draws`, all of them.
+    """
+    every = _side_by_side(spans, first, end)
+    before = [place for place in every if place[-1].stop <= target.start]
+    after = [place for place in every if place[0].start >= target.stop]
+    choices = before if len(before) >= min(draws, FEWEST) else [*before, *after]
+    places = [choices[number] for number in np.random.default_rng(seed).permutation(len(choices))[:draws]]
+    return Stretches(places, len(places), _where(before, choices))
+
+
+def _side_by_side(spans: Sequence[range], first: int, end: int) -> list[list[range]]:
+    """The places of a row of which the cue is one; gaps between its spans belong to it."""
+    start, stop = spans[0].start, spans[-1].stop
+    length = stop - start
+    shifts = (number * length for number in range(-((start - first) // length), (end - stop) // length + 1) if number)
+    return [[range(span.start + shift, span.stop + shift) for span in spans] for shift in shifts]
+
+
+def _where(before: list[list[range]], choices: list[list[range]]) -> str:
+    if not choices:
+        return "nowhere (there is no other place of this length)"
+    if len(choices) == len(before):
+        return "before the target"
+    return "before and after the target" if before else "after the target (no room before it)"
+
+
+def nearest_stretches(spans: Sequence[range], before: int, most: int, first: int = 0) -> Stretches:
+    """At most `most` places that end at `before` at the latest, the nearest to it first, whether they overlap or not.
+
+    Those that overlap none before them come before the others.
+    """
+    apart, close = _parted(shifted_spans(spans, before, spans, first)[::-1])
+    return Stretches([*apart, *close][:most], min(len(apart), most), "before the target")
 
 
 def shifted_spans(spans: Sequence[range], before: int, taken: Sequence[range], first: int = 0) -> list[list[range]]:
@@ -35,31 +89,6 @@ def shifted_spans(spans: Sequence[range], before: int, taken: Sequence[range], f
         if not any(index in blocked for span in moved for index in span):
             places.append(moved)
     return places
-
-
-def random_stretches(
-    spans: Sequence[range], target: range, end: int, draws: int, seed: int, first: int = 0
-) -> Stretches:
-    """Up to `draws` random places for spans as long as the cue's, away from cue and target, from `first` on.
-
-    Before the target where there is room; elsewhere in the clip (up to `end`) where there is none, and none at all if
-    the clip is full. Where there are fewer places than `draws`, all of them.
-    """
-    choices = shifted_spans(spans, target.start, spans, first)
-    where = "before the target"
-    if not choices:
-        choices, where = shifted_spans(spans, end, [*spans, target], first), "after the target (no room before it)"
-    if not choices:
-        return Stretches([], 0, "nowhere (there is no other place of this length)")
-    order = np.random.default_rng(seed).permutation(len(choices))
-    apart, close = _parted([choices[number] for number in order])
-    return Stretches([*apart, *close][:draws], min(len(apart), draws), where)
-
-
-def nearest_stretches(spans: Sequence[range], before: int, most: int, first: int = 0) -> Stretches:
-    """The same without chance: at most `most` places, those nearest to `before` first among the distinct ones."""
-    apart, close = _parted(shifted_spans(spans, before, spans, first)[::-1])
-    return Stretches([*apart, *close][:most], min(len(apart), most), "before the target")
 
 
 def _parted(places: list[list[range]]) -> tuple[list[list[range]], list[list[range]]]:

@@ -20,7 +20,7 @@ it is not written in the last layer's way. Probes ask the gentler question.
 lens: nostalgebraist 2020.
 """
 
-from methods.decoder_lens.analysis import SHORTEST_CAP, analyse, averaged, shuffled
+from methods.decoder_lens.analysis import SHORTEST_CAP, analyse, shuffled
 from methods.decoder_lens.figure import FLOOR, error_curves, logprob_curves, plot
 from methods.decoder_lens.result import Against, DecoderLens, DecoderLensControls
 
@@ -31,7 +31,6 @@ __all__ = [
     "DecoderLens",
     "DecoderLensControls",
     "analyse",
-    "averaged",
     "error_curves",
     "logprob_curves",
     "plot",

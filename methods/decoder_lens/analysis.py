@@ -46,6 +46,7 @@ def analyse(
     final = models.transcribe(clip, model, language=language)
     text = final if transcript is None else models.transcribe(clip, model, text=transcript, language=final.language)
     asked = _Asked(tuple(segments or ()), transcript, reference, norm, tuple(random_seeds))
+    yield Step(0.0, f"{model.id}, every layer")
     raw = decoder.streams(clip, model)
     states = decoder.readable(model, raw, norm)
     result = _measure(clip, model, final, text, states, asked)
@@ -54,12 +55,14 @@ def analyse(
     controls = DecoderLensControls(_scores(decoder.readable(model, silent, norm), model, text))
     yield Step(2 / count, "the clip's frames shuffled and averaged", partial=replace(result, controls=controls))
     moved = _scores(decoder.readable(model, shuffled(raw, silent, own), norm), model, text)
-    controls = replace(controls, shuffled_logprobs=moved, mean_logprobs=_scores(averaged(states, own), model, text))
+    mean = _scores(decoder.averaged(states, own), model, text)
+    controls = replace(controls, shuffled_logprobs=moved, mean_logprobs=mean)
     found = []
     for number, seed in enumerate(random_seeds):
         done = (number + 3) / count
         yield Step(done, f"random encoder, seed {seed}", partial=replace(result, controls=controls))
         twin = models.random_twin(model, seed)
+        yield Step(done, f"random encoder, seed {seed}, every layer")
         found.append(_scores(decoder.readable(twin, decoder.streams(clip, twin), norm), model, text))
         controls = replace(controls, random_logprobs=read_only(found))
     return replace(result, controls=controls)
@@ -96,12 +99,6 @@ def shuffled(raw: torch.Tensor, silent: torch.Tensor, own: int, seed: int = SHUF
     order = torch.from_numpy(np.random.default_rng(seed).permutation(own))
     rest = raw[:, :own] - silent[:, :own]
     return torch.cat([silent[:, :own] + rest[:, order], raw[:, own:]], 1)
-
-
-def averaged(states: torch.Tensor, own: int) -> torch.Tensor:
-    """(layers, positions, dim) what the decoder reads, with the mean of the first `own` frames in each of them."""
-    mean = states[:, :own].mean(1, keepdim=True)
-    return torch.cat([mean.expand(-1, own, -1), states[:, own:]], 1)
 
 
 def _scores(states: torch.Tensor, model: SpeechModel, text: Transcript) -> np.ndarray:

@@ -12,7 +12,6 @@ from methods.core.speech import edits as text_edits
 from methods.core.speech.edits import Edit
 
 Against = Literal["final", "reference"]
-MUCH_REPETITION = 0.5  # share of token triples that have occurred before
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +74,7 @@ class DecoderLens(Result):
         """Why not to take a layer's text at its word."""
         usual = max(int(self.lengths[-1]), 1)
         signs = {
-            "repeats itself": self.repetition[layer] > MUCH_REPETITION,
+            "repeats itself": self.repetition[layer] > text_edits.MUCH_REPETITION,
             "never ended; cut": not self.ended[layer],
             "much shorter than the final text": self.lengths[layer] < 0.5 * usual,
             "much longer than the final text": self.lengths[layer] > 1.5 * usual,

@@ -4,6 +4,12 @@ K-means sorts the frames of each layer into *units*, as HuBERT does to make its 
 of the recordings, without labels; everything below is counted on the other half. A wav2vec 2.0 checkpoint that still
 has its quantiser brings units of its own.
 
+By default every dimension is brought to unit variance before (a few large ones would decide alone), and clusters are
+learnt in mini-batches. HuBERT's own recipe, states as they are and all frames at once, can be chosen. On the bundled
+prompts with 50 units it gives a PNMI of .525 instead of .510 in layer 2 of whisper-tiny.en and .511 instead of .441 in
+layer 3, but .458 instead of .466 in layer 1 of hama-ctc; with Whisper's states as they come (silence not subtracted)
+it fails in layer 1 (.244 instead of .435), where little but position is large.
+
 *How to read it.* Mutual information says how many bits a frame's unit tells of its phone; PNMI divides by all there
 is to tell. *Phone purity* is the share of frames that a unit's commonest phone gets right, *cluster purity* the share
 that a phone's commonest unit catches: more units raise the first and lower the second, so compare layers, never

@@ -14,6 +14,7 @@ from methods.core.models.wav2vec2 import quantiser
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, listed, read_only
+from methods.core.statistics.k_means import Recipe
 from methods.discrete_units import counts as unit_counts
 from methods.discrete_units import information
 from methods.discrete_units.counts import Counted, Split
@@ -30,6 +31,7 @@ def analyse(
     model: SpeechModel,
     *,
     units: int = 50,
+    recipe: Recipe = "scaled",
     clip: Clip | None = None,
     window: str = "clip",
     subtract_silence: bool = True,
@@ -38,13 +40,15 @@ def analyse(
 ) -> Steps[DiscreteUnits]:
     """What do the k-means units of each layer, and the model's own if it has a quantiser, tell of phones?
 
-    `units` clusters are learnt from half of each speaker's recordings, drawn with `seed`, and counted on the rest.
+    `units` clusters are learnt from half of each speaker's recordings, drawn with `seed`, and counted on the rest;
+    by `recipe` "scaled" every dimension has unit variance first, by "HuBERT" states are taken as they are.
     `clip`, if given, is written in units as well. `window` and `subtract_silence`: see `features.of_model`. Raises
     UserError with fewer than two recordings, fewer frames than units, or no phones.
     """
     asked = _Asked(
-        units=units, clip=clip, window=window, subtract_silence=subtract_silence, random_seeds=random_seeds, seed=seed
-    )
+        units=units, recipe=recipe, clip=clip, window=window, subtract_silence=subtract_silence,
+        random_seeds=random_seeds, seed=seed,
+    )  # fmt: skip
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     split = unit_counts.split(corpus, states, seed)
     heard = (yield from _of_clip(corpus, model, clip, asked)) if clip is not None else None
@@ -70,6 +74,7 @@ class _Asked:
     """The options of `analyse`."""
 
     units: int
+    recipe: Recipe
     clip: Clip | None
     window: str
     subtract_silence: bool
@@ -91,7 +96,7 @@ def _counted(states: Features, heard: Features | None, split: Split, asked: _Ask
     for number, (name, layer) in enumerate(zip(states.names, states.layers, strict=True)):
         yield Step(number / len(states.names), f"learning {asked.units} units of layer {name} ({who})")
         also = heard.layers[number] if heard is not None else None
-        found.append(unit_counts.by_k_means(layer, split, asked.units, asked.seed, also))
+        found.append(unit_counts.by_k_means(layer, split, asked.units, asked.seed, also, asked.recipe))
     return found
 
 
@@ -135,10 +140,8 @@ def _result(
 
 
 def _baselines(corpus: Corpus, model: SpeechModel, split: Split, asked: _Asked) -> DiscreteUnitsControls:
-    found = [
-        unit_counts.by_k_means(features.acoustic(corpus, model, kind).layers[0], split, asked.units, asked.seed)
-        for kind in BASELINES
-    ]
+    of_sound = (features.acoustic(corpus, model, kind).layers[0] for kind in BASELINES)
+    found = [unit_counts.by_k_means(each, split, asked.units, asked.seed, None, asked.recipe) for each in of_sound]
     return DiscreteUnitsControls(
         baselines=tuple(BASELINES.values()),
         baseline_scores=read_only([counted.scores for counted in found]),

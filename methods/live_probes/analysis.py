@@ -13,7 +13,8 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
 from methods.core.results import provenance, read_only
-from methods.core.speech import acoustics, phonology, praat
+from methods.core.speech import acoustics, praat
+from methods.core.speech.phone_alphabets import PhoneReading, in_arpabet
 from methods.live_probes import probe_set
 from methods.live_probes.probe_set import CLASSIFIED, MEASURED, RANDOM_SEED, SILENCE, ProbeSet
 from methods.live_probes.result import LiveProbes
@@ -25,8 +26,9 @@ TARGETS = (*CLASSIFIED, *MEASURED)
 def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -> Steps[LiveProbes]:
     """What do ready-made probes read off every layer at every frame?
 
-    `phones` are the clip's own, if they are known (ARPAbet), to count how often the probes are right. Raises
-    UserError if there are no ready-made probes for this model.
+    `phones` are the clip's own, if they are known (ARPAbet, IPA or X-SAMPA), to count how often the probes are right;
+    those without a counterpart in ARPAbet are named and not counted. Raises UserError if there are no ready-made
+    probes for this model.
     """
     probes = probe_set.probes_for(model)
     yield Step(0.1, "reading every layer")
@@ -36,6 +38,7 @@ def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -
     twin = _states(clip, models.random_twin(model, RANDOM_SEED))
     grid = models.frame_grid(clip, model)
     said = {name: probes.classes[name] for name in CLASSIFIED}
+    known = in_arpabet(phone.label for phone in phones if not is_silence(phone.label))
     spoken = [[phone.label, phone.start, phone.end] for phone in phones]
     return LiveProbes(
         layers=probes.layers,
@@ -48,7 +51,9 @@ def analyse(clip: Clip, model: SpeechModel, *, phones: Sequence[Segment] = ()) -
         measured_f0=read_only(12 * np.log2(praat.f0(clip, grid.times) / 100)),
         measured_intensity=read_only(praat.intensity(clip, grid.times)),
         random_phone=read_only(_apply(probes, "phone", twin, random=True)),
-        labels=_labels(grid, phones),
+        labels=_labels(grid, phones, known),
+        alphabet=known.alphabet,
+        unmapped=known.unmapped,
         card=probes.card,
         provenance=provenance("live probes", clip, model, phones=spoken, random_seed=RANDOM_SEED),
     )
@@ -63,16 +68,14 @@ def _apply(probes: ProbeSet, target: str, states: list[np.ndarray], random: bool
     return np.stack([probes.apply(target, layer, values, random=random) for layer, values in enumerate(states)])
 
 
-def _labels(grid: FrameGrid, phones: Sequence[Segment]) -> tuple[str, ...]:
-    """The phone at each frame's centre; nothing if the clip's phones are not known or not all ARPAbet."""
-    spoken = [phone for phone in phones if not is_silence(phone.label)]
-    known = phonology.arpabet_of_all({phone.label for phone in spoken})
-    if not known:
+def _labels(grid: FrameGrid, phones: Sequence[Segment], known: PhoneReading) -> tuple[str, ...]:
+    """The phone at each frame's centre, empty where it has no counterpart; nothing if none has."""
+    if not known.phones:
         return ()
     labels = [SILENCE] * grid.frames
-    for phone in spoken:
-        for frame in grid.span(phone):
-            labels[frame] = known[phone.label]
+    for phone in phones:
+        for frame in () if is_silence(phone.label) else grid.span(phone):
+            labels[frame] = known.of(phone.label)
     return tuple(labels)
 
 

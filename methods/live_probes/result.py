@@ -28,7 +28,10 @@ class LiveProbes(Result):
     measured_f0: np.ndarray  # (frames,) Praat's, NaN where there is no voice
     measured_intensity: np.ndarray  # (frames,) Praat's, NaN at the ends and in digital silence
     random_phone: np.ndarray  # (layers, frames, phones) an untrained twin's states read by probes trained on them
-    labels: tuple[str, ...]  # (frames,) the clip's own phones in lower case, "sil" between them; empty: none known
+    labels: tuple[str, ...]  # (frames,) the clip's own phones in ARPAbet, "sil" between them, "" where there is none
+    # of the kind; () if no phone is known
+    alphabet: str  # what the clip's own phones are written in; empty if there are none, or it cannot be told
+    unmapped: tuple[str, ...]  # those of the clip's own labels that have no counterpart in ARPAbet
     card: Provenance  # scores from the training of the probes
 
     def classes(self, target: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
 from methods.core.options import analysis
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 from methods.core.results import Provenance, provenance, read_only
 from methods.paralinguistics.properties import PROPERTIES, Grid, changed
 from methods.paralinguistics.result import Paralinguistics
@@ -45,11 +45,11 @@ def analyse(
     """
     yield Step(0.0, "what the model says of the unchanged clip")
     perturb.check_audible(clip.samples)
-    part = Segment(*interval) if isinstance(interval, tuple) else interval
+    part = interval if interval is None or isinstance(interval, Segment) else Segment(*interval)
     _check(properties, part)
     # A whole recording that is louder is scaled anew by a wav2vec 2.0 model's front end, as it would be in use.
     panel = panels.build(clip, model, transcript=transcript, language=language, window=window, renormalise=True)
-    plan = _planned(clip, properties, part, grid)
+    plan = yield from _planned(clip, properties, part, grid)
     origin = provenance(
         "paralinguistics", clip, model, properties=list(properties),
         interval=part and (part.label, part.start, part.end), transcript=transcript, language=language,
@@ -59,12 +59,23 @@ def analyse(
     result = yield from _answers(panel, plan, origin, 1 / count)
     base, scores = [], []
     for number, seed in enumerate(random_seeds, start=1):
-        yield Step(number / count, f"random weights, seed {seed}", partial=result)
-        twin = panel.twin(seed)
-        base.append(twin.scores(clip.samples))
-        scores.append([twin.scores(samples) for samples in plan.sounds])
+        name = f"random weights, seed {seed}"
+        yield Step(number / count, name, partial=result)
+        asking = _asked_of_twin(panel.twin(seed), plan)
+        first, *others = yield from within(asking, number / count, (number + 1) / count, None, name)
+        base.append(first)
+        scores.append(others)
         result = replace(result, random_base=read_only(base), random_scores=read_only(scores))
     return result
+
+
+def _asked_of_twin(twin: Panel, plan: "_Plan") -> Steps[list[np.ndarray]]:
+    """Scores of the unchanged clip, then of each sound."""
+    found, names = [], ["unchanged", *(f"{name} {degree:g}" for name, degree in plan.points)]
+    for number, samples in enumerate((twin.clip.samples, *plan.sounds)):
+        yield Step(number / len(names), names[number])
+        found.append(twin.scores(samples))
+    return found
 
 
 def _check(properties: Sequence[str], interval: Segment | None) -> None:
@@ -83,11 +94,13 @@ class _Plan:
     left_out: tuple[str, ...]  # what cannot be made of this clip, and why
 
 
-def _planned(clip: Clip, names: Sequence[str], interval: Segment | None, grid: Grid) -> _Plan:
+def _planned(clip: Clip, names: Sequence[str], interval: Segment | None, grid: Grid) -> Steps[_Plan]:
+    """Every changed sound, each a step: Praat takes a while."""
     plan = [(name, degree) for name in names for degree in getattr(PROPERTIES[name], grid)]
     plan += [("resynthesised", 0.0)] if {"pitch", "tempo", "flat F0", "length"} & set(names) else []
     made, sounds, left_out = [], [], []
     for name, degree in plan:
+        yield Step(0.0, f"making the sound: {name} {degree:g}")
         try:
             sounds.append(changed(clip, name, degree, interval))
             made.append((name, degree))

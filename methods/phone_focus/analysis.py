@@ -9,7 +9,7 @@ import torch
 
 from methods.core import models
 from methods.core.corpus import Corpus, Utterance
-from methods.core.corpus.items import Items, phone_items
+from methods.core.corpus.items import Items, phone_items, phone_reading
 from methods.core.errors import UserError
 from methods.core.frames import FrameGrid, Segment
 from methods.core.models.speech_model import SpeechModel
@@ -17,6 +17,7 @@ from methods.core.models.stages import at
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
 from methods.core.results import Provenance, corpus_provenance, read_only
+from methods.core.speech.phone_alphabets import listed
 from methods.phone_focus import readout as phone_readout
 from methods.phone_focus.readout import PhoneReadout
 from methods.phone_focus.result import REACH, PhoneFocus
@@ -48,7 +49,7 @@ def analyse(
     items = chosen_items(corpus, readout, group_by, most, matched, seed)
     origin = corpus_provenance(
         "phone focus", corpus, model, group_by=group_by, most=most, matched=matched, seed=seed,
-        random_seeds=list(random_seeds), window="clip",
+        random_seeds=list(random_seeds), window="clip", unmapped=list(phone_reading(corpus).unmapped),
     )  # fmt: skip
     total = 1 + len(random_seeds)
     measured = yield from _measured(corpus, model, readout, items, (0.0, 1 / total))
@@ -67,11 +68,13 @@ def chosen_items(
     corpus: Corpus, readout: PhoneReadout, group_by: str, most: int, matched: bool, seed: int = 0
 ) -> Items:
     """The phones that are looked at, grouped: labels are the groups."""
-    items = phone_items(corpus)
+    items, known = phone_items(corpus), phone_reading(corpus)
+    items = items.labelled(np.array([known.of(str(label)) for label in items.label], dtype=str))
     items = items.only(np.isin(items.label, list(readout.symbols)))
     if not len(items):
         raise UserError(
-            "These recordings have no phones with times that this model knows (ARPAbet, such as “iy”); choose a "
+            "These recordings have no phones with times that this model knows (of English, in ARPAbet, IPA or "
+            f"X-SAMPA{f'; not known: {listed(known.unmapped)}' if known.unmapped else ''}); choose a "
             "bundled corpus, or align the clip first."
         )
     if group_by not in items.columns:

@@ -15,9 +15,9 @@ import torch
 from methods.core import models
 from methods.core.errors import UserError
 from methods.core.lenses import ctc_heads
-from methods.core.lenses.ctc_layers import IPA
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.whisper import short_window
+from methods.core.speech.phone_alphabets import IPA
 
 Layers = Callable[[Any, torch.Tensor, int], list[torch.Tensor]]
 

@@ -103,9 +103,13 @@ def _heard(result: PhonemeSaliency, target: Target) -> Steps[PhonemeSaliency]:
     usual, said, losses = replace(target, window="full"), [], []  # fed only the clip's frames, Whisper writes loops
     for step in range(len(result.kept)):
         shown = None if step else result
-        yield Step(0.95, "what the model says without, and with nothing but, the first phones", partial=shown)
-        pair = [sound.samples for sound in result.sounds(step)]
-        said.append(tuple(map(usual.answer, pair)))
+        pair, texts = [sound.samples for sound in result.sounds(step)], []
+        for samples in pair:
+            text = "what the model says without, and with nothing but, the first phones"
+            yield Step(0.95, text, partial=None if texts else shown)
+            texts.append(usual.answer(samples))
+        yield Step(0.95, "how likely it still is")
+        said.append(tuple(texts))
         losses.append([result.base - target.score(samples) for samples in pair])
     return _with(result, answers=tuple(said), sound_losses=read_only(np.array(losses).T))
 
@@ -164,7 +168,7 @@ def _sizes(phones: int) -> np.ndarray:
 
 def _size(scene: Scene, result: PhonemeSaliency, k: int) -> int:
     """How many frames the first k phones have: what every rival may take."""
-    return sum(len(scene.spans[phone]) for phone in result.order[:k])
+    return len({frame for phone in result.order[:k] for frame in scene.spans[phone]})
 
 
 def _test(scene: Scene, result: PhonemeSaliency) -> Steps[PhonemeSaliency]:

@@ -52,7 +52,7 @@ class Scene:
 
     def frames(self, chosen: Sequence[int], most: int | None = None) -> np.ndarray:
         """(bins, own) bool: all cells of these phones, or as many of their first frames as are allowed."""
-        listed = [frame for phone in chosen for frame in self.spans[phone]][:most]
+        listed = list(dict.fromkeys(frame for phone in chosen for frame in self.spans[phone]))[:most]
         gone = np.zeros((len(self.entering), self.own), bool)
         gone[:, listed] = True
         return gone
@@ -84,7 +84,9 @@ def scene(target: Target, phones: Sequence[Segment], instead: str) -> Scene:
 
 
 def pooled(saliency: np.ndarray, spans: Sequence[range], pooling: Pooling = "mean") -> np.ndarray:
-    """(phones,) saliency of (bins, frames) gathered over each phone's cells."""
+    """(phones,) saliency of (bins, frames) gathered over each phone's cells; of a shared frame, its part in a sum."""
+    if pooling == "sum":
+        saliency = saliency * perturb.portions(spans, saliency.shape[1])
     gather: Callable = {"mean": np.mean, "sum": np.sum}[pooling]
     return np.array([gather(saliency[:, span.start : span.stop]) for span in spans])
 

@@ -74,15 +74,15 @@ def choose(corpus: Corpus, places: Features, asked: Asked) -> Points:
     """At most `asked.most` items with a label each. Raises UserError where nothing is labelled."""
     found = items.word_items(corpus) if asked.unit == "words" else items.phone_items(corpus)
     if asked.unit == "vowels":
-        found = found.only(np.isin(found.label, list(phonology.VOWELS)))
+        found = found.only(np.isin(_english(found.label, corpus), list(phonology.VOWELS)))
     if not len(found):
-        what = "vowels of English (ARPAbet)" if asked.unit == "vowels" else asked.unit
+        what = "vowels of English" if asked.unit == "vowels" else asked.unit
         raise UserError(
             f"These recordings have no {what}; choose another corpus, upload TextGrids, or give the clip's transcript "
             "and press “Align”."
         )
     found, token = _frames(found, places) if asked.unit == "frames" else (found, np.arange(len(found)))
-    label = labels(found, asked.label)
+    label = labels(found, asked.label, corpus)
     named = np.flatnonzero(label != "")
     kept = named[_thinned(label[named], asked.most, asked.seed)]
     found, label = found.only(kept), label[kept]
@@ -107,12 +107,20 @@ def _frames(found: Items, places: Features) -> tuple[Items, np.ndarray]:
     return replace(single, start=np.maximum(centre - half, 0), end=centre + half), token
 
 
-def labels(found: Items, name: str) -> np.ndarray:
+def _english(labels: np.ndarray, corpus: Corpus) -> np.ndarray:
+    """(n,) str: the phones in ARPAbet, empty where they have no counterpart."""
+    known = items.phone_reading(corpus)
+    return np.array([known.of(str(label)) for label in labels], dtype=str)
+
+
+def labels(found: Items, name: str, corpus: Corpus) -> np.ndarray:
     """(n,) str: the own label, a phonological class, or a column."""
     if name == "own":
         return found.label.astype(str)
     if name in phonology.FEATURES:
-        return np.array([phonology.feature(phone, name) for phone in found.columns["phone"]], dtype=str)
+        return np.array(
+            [phonology.feature(phone, name) for phone in _english(found.columns["phone"], corpus)], dtype=str
+        )
     if name in found.columns:
         return found.columns[name].astype(str)
     known = ", ".join(("own", *phonology.FEATURES, *found.columns))
@@ -165,7 +173,7 @@ def formants(corpus: Corpus, chosen: Points) -> np.ndarray:
     """(shown, 2) F1 and F2 in Hz in the middle of each vowel; NaN for everything else, and where none is found."""
     shown = chosen.items.only(chosen.shown)
     found = np.full((len(shown), 2), np.nan)
-    vowels = np.isin(shown.columns["phone"], list(phonology.VOWELS))
+    vowels = np.isin(_english(shown.columns["phone"], corpus), list(phonology.VOWELS))
     for number in np.unique(shown.utterance[vowels]):
         mine = vowels & (shown.utterance == number)
         middles = (shown.start[mine] + shown.end[mine]) / 2

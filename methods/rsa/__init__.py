@@ -6,15 +6,20 @@ alike they sound (MFCC aligned by dynamic time warping). RSA is the correlation 
 
 *How to read it.* Pairs share items, so chance is what shuffling the *items* gives: the grey band holds 95 % of 1,000
 shuffles. What training adds is the distance to random weights, not to zero. MFCC and log-mel are the same without a
-model. *Partial* takes out of both sides what duration, speaker and sound explain; its square is the share of the
-remaining variance. Click a pair in the two matrices to hear both items.
+model. *Partial* takes out of the pairs of both sides what a straight line in the differences of duration, same or
+other speaker, and likeness of sound explains; its square is the share of the remaining variance. A layer and a
+reference that both follow duration in any other way still agree after it, and often significantly. *Residual* takes
+duration (a cubic in its logarithm) and speaker out of each item before items are compared: what duration alone
+relates is then significant in 3 to 6 % of simulations, as it should be. Click a pair in the two matrices to hear
+both items.
 
 *What it cannot show.* A correlation of similarities does not say which pairs carry it: look at the matrices. The
 bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the
 point-biserial correlation with labels stays small even where words are told apart perfectly.
 
 *Source.* Kriegeskorte, Mur & Bandettini 2008 (doi 10.3389/neuro.06.004.2008); Chrupała & Alishahi, ACL 2019 (arXiv
-1906.01543) for strings and trees; Chrupała, Higy & Alishahi, ACL 2020 (arXiv 2004.07070) for speech; Mantel 1967.
+1906.01543) for strings and trees; Chrupała, Higy & Alishahi, ACL 2020 (arXiv 2004.07070) for speech; Mantel 1967;
+for residuals Legendre & Anderson 1999, Freedman & Lane 1983.
 """
 
 from methods.rsa.analysis import SENSE, analyse

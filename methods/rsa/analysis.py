@@ -124,12 +124,34 @@ class _Work:
         taken = self.confounds(reference)
         return similarity.without(rows, taken), similarity.without(known[None], taken)[0]
 
-    def both(self, matrices: np.ndarray) -> np.ndarray:
-        """(2, references, layers) whole and partial correlations."""
-        rows = self.pairs(matrices)
-        return np.array(
-            [[similarity.correlations(*self.sides(rows, name, kind)) for name in self.wanted] for kind in KINDS]
-        )
+    def basis(self, reference: str) -> np.ndarray | None:
+        """what is taken out of the items for this reference; None: too little would be left."""
+        of_items = [name for name in rsa_items.OF_ITEMS if name in self.asked.confounds and name in self.references]
+        return rsa_items.known_of_items(self.items, [name for name in of_items if name != reference])
+
+    def residuals(self, states: Features, reference: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """The layers' pairs, the reference as a matrix, and what was taken out of both; None: too little is left."""
+        basis = self.basis(reference)
+        if basis is None:
+            return None
+        rows = self.pairs(rsa_items.residual_layers(states, self.items, basis))
+        return rows, rsa_items.residual_reference(reference, self.references[reference], basis), basis
+
+    def residual(self, states: Features, reference: str) -> np.ndarray:
+        """(layers,) correlations of residuals."""
+        found = self.residuals(states, reference)
+        if found is None:
+            return np.full(len(states.names), np.nan)
+        return similarity.correlations(found[0], similarity.pairs(found[1], self.asked.method))
+
+    def all_kinds(self, states: Features) -> np.ndarray:
+        """(kinds, references, layers) whole and partial correlations, and those of residuals."""
+        rows = self.pairs(self.layers(states))
+        of_pairs = [
+            [similarity.correlations(*self.sides(rows, name, kind)) for name in self.wanted]
+            for kind in ("whole", "partial")
+        ]
+        return np.array([*of_pairs, [self.residual(states, name) for name in self.wanted]])
 
 
 def _states(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Features]:
@@ -152,7 +174,7 @@ def _compared(work: _Work, states: Features, columns: Features) -> Rsa:
     matrices, items, wanted = work.layers(states), work.items.items, work.wanted
     rows = work.pairs(matrices)
     others = rows if columns is states else work.pairs(work.layers(columns))
-    whole, partial = work.both(matrices)
+    whole, partial, residual = work.all_kinds(states)
     shown = matrices[-1] if work.asked.unit == "utterances" else work.references.get("string", matrices[-1])
     shown = work.references.get("class", shown)
     return Rsa(
@@ -160,7 +182,7 @@ def _compared(work: _Work, states: Features, columns: Features) -> Rsa:
         utterance=read_only(items.utterance, np.int64), start=read_only(items.start), end=read_only(items.end),
         method=work.asked.method, layers=states.names, references=tuple(wanted),
         confounds=tuple(name for name in work.asked.confounds if name in work.references),
-        whole=read_only(whole), partial=read_only(partial),
+        whole=read_only(whole), partial=read_only(partial), residual=read_only(residual),
         between=read_only(np.array([similarity.correlations(rows, column) for column in others]).T),
         columns=columns.names, matrices=read_only(matrices, np.float32),
         reference_matrices=read_only([work.references[name] for name in wanted], np.float32),
@@ -172,38 +194,52 @@ def _compared(work: _Work, states: Features, columns: Features) -> Rsa:
 def _with_controls(result: Rsa, work: _Work, states: Features) -> Steps[Rsa]:
     """Shuffles and acoustic features, states as they are, and random weights, one after the other."""
     yield Step(0.45, "shuffling the items", result)
-    controls = RsaControls(**_chance(result, work), baselines=tuple(BASELINES.values()), baseline=_baselines(work))
+    chance = yield from within(_chance(work, states), 0.45, 0.55)
+    controls = RsaControls(**chance, baselines=tuple(BASELINES.values()), baseline=_baselines(work))
     yield Step(0.55, "states as they are", replace(result, controls=controls))
     if work.asked.subtract_silence:
         options = replace(work.asked, subtract_silence=False)
         plain = yield from within(_states(work.corpus, work.model, options), 0.55, 0.6)
         if plain.note != states.note:
-            controls = replace(controls, unsubtracted=read_only(work.both(work.layers(plain))))
+            controls = replace(controls, unsubtracted=read_only(work.all_kinds(plain)))
     yield Step(0.6, "random weights", replace(result, controls=controls))
     seeds, scores = work.asked.random_seeds, []
     for number, seed in enumerate(seeds):
         begin, end = (0.6 + 0.4 * (number + part) / len(seeds) for part in (0, 1))
         twin = yield from within(_states(work.corpus, models.random_twin(work.model, seed), work.asked), begin, end)
-        scores.append(work.both(work.layers(twin)))
+        scores.append(work.all_kinds(twin))
         controls = replace(controls, random=read_only(scores))
         yield Step(end, "random weights", replace(result, controls=controls))
     return replace(result, controls=controls)
 
 
-def _chance(result: Rsa, work: _Work) -> dict[str, np.ndarray]:
+def _chance(work: _Work, states: Features) -> Steps[dict[str, np.ndarray]]:
     """What shuffled items give."""
-    rows, found = work.pairs(result.matrices.astype(np.float64)), {}
-    for kind in KINDS:
+    rows, found = work.pairs(work.layers(states)), {}
+    for place, kind in enumerate(KINDS):
         bands, shares = [], []
-        for name in work.wanted:
-            mine, known = work.sides(rows, name, kind)
-            null = similarity.shuffled(mine, known, work.asked.shuffles, work.asked.seed)
+        for number, name in enumerate(work.wanted):
+            yield Step((place + number / len(work.wanted)) / len(KINDS), "shuffling the items")
+            actual, null = _null(work, states, rows, name, kind)
             bands.append(np.percentile(null, BAND, axis=0).T)
-            shares.append(similarity.p_values(similarity.correlations(mine, known), null))
+            shares.append(np.where(np.isnan(actual), np.nan, similarity.p_values(actual, null)))
         found |= {f"{kind}_null": read_only(bands), f"{kind}_p": read_only(shares)}
     return found
 
 
+def _null(work: _Work, states: Features, rows: np.ndarray, name: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """(layers,) correlations with a reference, and (shuffles, layers) those with its items shuffled."""
+    count, seed = work.asked.shuffles, work.asked.seed
+    if kind != "residual":
+        mine, known = work.sides(rows, name, kind)
+        return similarity.correlations(mine, known), similarity.shuffled(mine, known, count, seed)
+    sides = work.residuals(states, name)
+    if sides is None:
+        return np.full(len(rows), np.nan), np.full((count, len(rows)), np.nan)
+    actual = similarity.correlations(sides[0], similarity.pairs(sides[1], work.asked.method))
+    return actual, similarity.shuffled_residuals(*sides, count, seed, work.asked.method)
+
+
 def _baselines(work: _Work) -> np.ndarray:
     sounds = [features.acoustic(work.corpus, work.model, kind) for kind in BASELINES]
-    return read_only(np.stack([work.both(work.layers(sound))[..., 0] for sound in sounds], axis=-1))
+    return read_only(np.stack([work.all_kinds(sound)[..., 0] for sound in sounds], axis=-1))

@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core.figures import curves, draw, layer_maps
-from methods.rsa.result import Rsa, RsaControls
+from methods.rsa.result import KINDS, Rsa, RsaControls
 
 MOST_NAMED = 60  # items whose names fit beside a matrix
 
 
 def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str = draw.INK) -> None:
     """One reference over the layers: the band of shuffled items, random weights, acoustic features, raw states."""
-    places, row = np.arange(len(result.layers)), int(kind == "partial")
+    places, row = np.arange(len(result.layers)), list(KINDS).index(kind)
     if result.controls is not None:
         _draw_band(ax, getattr(result.controls, f"{kind}_null")[number])
     ax.plot(places, getattr(result, kind)[number], color=draw.TRAINED, marker="o", ms=4, label="trained")

@@ -12,7 +12,7 @@ import numpy as np
 
 from methods.core.corpus import FOLDER, Corpus, features
 from methods.core.corpus.features import Features
-from methods.core.corpus.items import Items, balanced, phone_items, word_items
+from methods.core.corpus.items import Items, balanced, phone_items, phone_reading, word_items
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
@@ -31,6 +31,9 @@ REFERENCES = {
     "speaker": "same speaker or not",
 }
 CONFOUNDS = ("duration", "speaker", "acoustic")
+OF_ITEMS = ("duration", "speaker")  # confounds that each item has by itself, so that they can be taken out of it
+DISTANCES = ("acoustic", "duration")  # references that are minus a distance
+LEAST_LEFT = 5  # dimensions of the items that must remain when the confounds are out
 PER_LABEL = 4  # tokens: enough for pairs of the same, without filling the set with "the"
 FEWEST = 10  # items: 45 pairs, and 3.6 million orders to shuffle into
 PARSES = FOLDER / "prompts" / "parses.txt"
@@ -122,21 +125,47 @@ def compared(corpus: Corpus, model: SpeechModel, asked: Asked) -> dict[str, np.n
         made["label"] = similarity.labels(items.label.tolist())
     if asked.unit != "phones" and all(asked.phones):
         made["string"] = similarity.strings(asked.phones)
-    if asked.unit == "phones" and set(items.label) <= phonology.PHONES:
+    known = phone_reading(corpus)
+    if asked.unit == "phones" and phonology.nearly_all_known([known.of(x) or x for x in items.label.tolist()]):
         described = {**phonology.CONSONANTS, **phonology.VOWELS}
-        made["class"] = similarity.shared([_described(described, label) for label in items.label])
+        made["class"] = similarity.shared([_described(described, known.of(label) or label) for label in items.label])
     if asked.trees:
         made["tree"] = tree_kernel.similarities(asked.trees)
     return {name: made[name] for name in REFERENCES if name in made and _varies(made[name])}
 
 
 def _described(described: dict[str, tuple[str, str, str]], label: str) -> tuple[str, ...]:
+    if label not in described:
+        return (f"stray {label}",)  # like itself alone
     kind = "vowel" if label in phonology.VOWELS else "consonant"
     return (kind, *described[label])
 
 
 def _varies(matrix: np.ndarray) -> bool:
     return float(np.ptp(matrix[np.triu_indices(len(matrix), 1)])) > 1e-9
+
+
+def known_of_items(asked: Asked, names: Sequence[str]) -> np.ndarray | None:
+    """(n, rank) basis of duration (a cubic in its logarithm) and speaker, those of them in `names`; None: too much."""
+    items, columns = asked.items, []
+    if "duration" in names:
+        columns.append(similarity.polynomial(np.log(np.maximum(items.end - items.start, 1e-3))))
+    if "speaker" in names:
+        speakers = items.columns["speaker"]
+        columns.append((speakers[:, None] == np.unique(speakers)[None, 1:]).astype(float))
+    basis = similarity.item_basis(columns, len(items))
+    return basis if len(items) - basis.shape[1] >= LEAST_LEFT else None
+
+
+def residual_layers(states: Features, asked: Asked, basis: np.ndarray) -> np.ndarray:
+    """(layers, n, n) cosines of what the known leaves of the items' mean vectors."""
+    pooled = (layer.astype(np.float64) for layer in features.pooled(states, asked.items))
+    return np.stack([similarity.vectors(layer - basis @ (basis.T @ layer), centred=False) for layer in pooled])
+
+
+def residual_reference(name: str, matrix: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(n, n) what the known leaves of a reference; of distances d, -d² / 2 are inner products once centred (Gower)."""
+    return similarity.left(-(matrix**2) / 2 if name in DISTANCES else matrix, basis)
 
 
 def layers(states: Features, asked: Asked, centred: bool) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from methods.core.results import Result
 
-KINDS = {"whole": "correlation", "partial": "partial correlation"}
+KINDS = {"whole": "correlation", "partial": "partial correlation", "residual": "correlation of residuals"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -16,12 +16,14 @@ class RsaControls:
 
     whole_null: np.ndarray  # (references, layers, 2) band of 95 % of the shuffles
     partial_null: np.ndarray  # (references, layers, 2)
+    residual_null: np.ndarray  # (references, layers, 2)
     whole_p: np.ndarray  # (references, layers) share of shuffles as high or higher
     partial_p: np.ndarray  # (references, layers)
+    residual_p: np.ndarray  # (references, layers)
     baselines: tuple[str, ...]
-    baseline: np.ndarray  # (2, references, baselines) whole and partial
-    unsubtracted: np.ndarray | None = None  # (2, references, layers) states as they are; None: nothing subtracted
-    random: np.ndarray | None = None  # (random seeds so far, 2, references, layers) whole and partial
+    baseline: np.ndarray  # (kinds, references, baselines)
+    unsubtracted: np.ndarray | None = None  # (kinds, references, layers) states as they are; None: nothing subtracted
+    random: np.ndarray | None = None  # (random seeds so far, kinds, references, layers)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,7 +41,8 @@ class Rsa(Result):
     references: tuple[str, ...]
     confounds: tuple[str, ...]  # that are taken out, each of all references but itself
     whole: np.ndarray  # (references, layers)
-    partial: np.ndarray  # (references, layers) after taking the confounds out of both sides; NaN where none is left
+    partial: np.ndarray  # (references, layers) the confounds' similarities taken out of both sides' pairs, as a line
+    residual: np.ndarray  # (references, layers) duration and speaker taken out of both sides' items; NaN: too few left
     between: np.ndarray  # (layers, columns) layers with layers, or with those of another model
     columns: tuple[str, ...]
     matrices: np.ndarray  # (layers, items, items) float32 similarities in hidden states

@@ -119,6 +119,47 @@ def without(rows: np.ndarray, confounds: Sequence[np.ndarray]) -> np.ndarray:
     return rows - (rows @ basis) @ basis.T
 
 
+def item_basis(columns: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """(n, rank) orthonormal basis of an intercept and of what is known of each item, columns of (n,) or (n, k)."""
+    design = np.column_stack([np.ones(n), *columns])
+    design[:, 1:] -= design[:, 1:].mean(0)
+    basis, scales, _ = np.linalg.svd(design / np.maximum(np.linalg.norm(design, axis=0), 1e-300), full_matrices=False)
+    return basis[:, scales > 1e-10 * scales[0]]
+
+
+def polynomial(values: np.ndarray, degree: int = 3) -> np.ndarray:
+    """(n, degree) powers of standardised values: a bent line through an item's number, not only a straight one."""
+    spread = values.std()
+    scaled = (values - values.mean()) / (spread if spread > 0 else 1.0)
+    return scaled[:, None] ** np.arange(1, degree + 1)
+
+
+def left(matrix: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(…, n, n) similarities of what an item's known columns leave of it: M S M, M = 1 - basis basisᵀ.
+
+    If S holds inner products of vectors, these are the inner products of the vectors' residuals (partial
+    distance-based redundancy analysis: Legendre & Anderson 1999; McArdle & Anderson 2001).
+    """
+    rows = matrix - basis @ (basis.T @ matrix)
+    return rows - (rows @ basis) @ basis.T
+
+
+def shuffled_residuals(
+    rows: np.ndarray, residual: np.ndarray, basis: np.ndarray, count: int, seed: int = 0, method: str = "pearson"
+) -> np.ndarray:
+    """(count, rows) correlations when the items of a residual are shuffled and what is known is taken out again.
+
+    Freedman & Lane 1983: residuals of both sides lie in the same n - rank dimensions, and must do so in the null.
+    """
+    rng, unit = np.random.default_rng(seed), _unit(rows)
+    found = np.empty((count, len(rows)))
+    for number in range(count):
+        order = rng.permutation(len(residual))
+        moved = pairs(left(residual[np.ix_(order, order)], basis), method)
+        found[number] = unit @ _unit(moved[None])[0]
+    return found
+
+
 def shuffled(rows: np.ndarray, reference: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     """(count, rows) correlations when the items of the reference are shuffled, rows and columns together.
 

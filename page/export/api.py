@@ -2,28 +2,32 @@
 
 `client.predict(handle_file("clip.wav"), "openai/whisper-tiny.en", "", api_name="/value_zeroing")` answers with
 `table` (columns of numbers) and `provenance`; the third argument is a transcript, or nothing, and a fourth may give
-options of the technique's `analyse`. Techniques over many clips take a bundled corpus's name, a model, options, and,
-if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en", {"target": "manner"},
-api_name="/probing")`.
+options, which `client.view_api()` lists by name, kind and range. Techniques over many clips take a bundled corpus's
+name, a model, options, and, if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en",
+{"target": "manner"}, api_name="/probing")`.
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from types import ModuleType
 
 import gradio as gr
 
+from methods import word_confidence
 from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.corpus import Corpus
 from methods.core.errors import UserError
-from methods.core.frames import Segment
-from methods.core.models.speech_model import SpeechModel, Transcript
-from methods.core.progress import Step, Steps, Work
+from methods.core.models.speech_model import SpeechModel
+from methods.core.progress import Work
 from methods.core.results import Json, Result
+from methods.core.speech.words import cautions
+from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
+from page.export.api_schema import Options
 from page.recipe import over_corpora
 from page.runs.machine import MACHINE, Visitor
 from page.top.clip_area import FIRST_MODEL
@@ -39,10 +43,10 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
         name = gr.Textbox("prompts", label="bundled corpus")
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")
-        options = gr.JSON({}, label="options of the technique's analyse")
         answer, call = gr.JSON(label="answer"), gr.Button()
         _named(call, "words", words, [audio, model, text], answer)
         for technique, module in techniques.items():
+            options = Options(module)
             if over_corpora(module):
                 _named(call, technique, corpus_endpoint(module), [name, model, options, zipped], answer)
             else:
@@ -62,26 +66,74 @@ def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: 
 
 
 async def words(path: str, model_id: str, transcript: str, request: gr.Request) -> dict:
-    """What the model hears, the log-probability of each token, and the time of each word in seconds."""
+    """What the model hears, how sure it is of each token and word, what the sound adds, and when words are said (s).
+
+    `words` are [word, start, end]. `confidence` has one entry for each word: its times, log-probability (nats) and
+    evidence (nats, against silence and against the clip's own average), and for each of its pieces the log-probability
+    and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own. `complete` is
+    false for a text that was cut at the length limit; `notes` say why a text is not to be trusted.
+    """
     visitor = Visitor(str(request.session_hash))
-    clip, transcript = await MACHINE.drawings.looked_up(sound, path), said(transcript)
+    clip, transcript = await MACHINE.drawings.looked_up(sound, path), said(transcript) or None
     model = await visitor.model(model_id)
-    asked = {"clip": clip, "model": model, "transcript": transcript}
-    heard, spoken = await visitor.answer(lambda: Work("words", asked, _words(clip, model, transcript or None)))
+    return await visitor.once("words", _words, clip, model, transcript) or {}
+
+
+def _words(clip: Clip, model: SpeechModel, transcript: str | None) -> dict[str, Json]:
+    sure = word_confidence.analyse(clip, model, transcript=transcript, random_seeds=())
+    spoken, complete, notes = [[word.label, _time(word.start), _time(word.end)] for word in sure.words], True, ()
+    if model.writes_text:
+        heard = models.transcribe(clip, model, text=transcript)
+        spoken, why = _spoken(clip, model, transcript)
+        complete, notes = heard.complete, (*cautions(heard), *why)
     return {
-        "text": heard.text,
-        "language": heard.language,
-        "tokens": list(heard.token_texts),
-        "logprobs": heard.logprobs.tolist(),
-        "words": [[segment.label, segment.start, segment.end] for segment in spoken],
+        "text": sure.text,
+        "language": sure.provenance["options"]["language"],
+        "tokens": list(sure.pieces[:-1] if model.writes_text else sure.pieces),
+        "logprobs": sure.logprobs.tolist(),
+        "complete": complete,
+        "notes": [*notes, *model.notes],
+        "words": spoken,
+        "no_speech": sure.no_speech,
+        "confidence": [_confidence(sure, number) for number in range(len(sure.words))],
     }
 
 
-def _words(clip: Clip, model: SpeechModel, text: str | None) -> Steps[tuple[Transcript, tuple[Segment, ...]]]:
-    yield Step(0.0, "listening")
-    heard = models.transcribe(clip, model, text=text)
-    yield Step(0.5, "finding the words")
-    return heard, alignment.words(clip, model, transcript=text)
+def _spoken(clip: Clip, model: SpeechModel, transcript: str | None) -> tuple[list[list], tuple[str, ...]]:
+    """Words with their times; a loop of the model's own has a text and no times, and a sentence about that."""
+    try:
+        words = alignment.words(clip, model, transcript=transcript)
+    except alignment.AlignmentError as problem:
+        if transcript:
+            raise
+        return [], (str(problem),)
+    return [[each.label, each.start, each.end] for each in words], ()
+
+
+def _confidence(sure: WordConfidence, number: int) -> dict[str, Json]:
+    word = sure.words[number]
+    return {
+        "word": word.label,
+        "start": _time(word.start),
+        "end": _time(word.end),
+        "logprob": float(sure.word_logprobs()[number]),
+        "evidence": {name: float(sure.word_evidence(name)[number]) for name in BASELINES},
+        "pieces": [_piece(sure, place) for place in range(word.first, word.stop)],
+    }
+
+
+def _piece(sure: WordConfidence, place: int) -> dict[str, Json]:
+    others = zip(sure.alternatives[place], sure.alternative_logprobs[place].tolist(), strict=True)
+    return {
+        "piece": sure.pieces[place],
+        "logprob": float(sure.logprobs[place]),
+        "entropy_bits": float(sure.entropy[place]),
+        "alternatives": [[name, logprob] for name, logprob in others],
+    }
+
+
+def _time(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
 
 
 def sound(path: str | None) -> Clip:

@@ -42,8 +42,7 @@ SHARED: dict[str, tuple[float, float]] = {
 def checked(module: ModuleType, options: Any) -> dict[str, Json]:
     """The options, if the technique's `analyse` takes them and they are of their kind and size."""
     technique = module.__name__.rsplit(".", 1)[-1]
-    taken = dict(list(inspect.signature(module.analyse).parameters.items())[2:])
-    taken = {name: each for name, each in taken.items() if name not in GIVEN}
+    taken = taken_by(module)
     options = _named(options, taken)
     for name, each in taken.items():
         if each.default is inspect.Parameter.empty and name not in options:
@@ -51,7 +50,13 @@ def checked(module: ModuleType, options: Any) -> dict[str, Json]:
     return {name: _allowed(technique, name, taken[name].annotation, value) for name, value in options.items()}
 
 
-def _named(options: Any, taken: dict[str, Json]) -> dict[str, Json]:
+def taken_by(module: ModuleType) -> dict[str, inspect.Parameter]:
+    """The options of a technique's `analyse`, save for what comes with the clip."""
+    parameters = list(inspect.signature(module.analyse).parameters.items())[2:]
+    return {name: each for name, each in parameters if name not in GIVEN}
+
+
+def _named(options: Any, taken: dict[str, inspect.Parameter]) -> dict[str, Json]:
     if not isinstance(options, dict | None):
         raise UserError(f"The options are no JSON object of names and values; there are: {', '.join(taken)}.")
     for name in options or {}:

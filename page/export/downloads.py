@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from methods.core.results import Result
+from methods.core.results import SOFTWARE, Result
 
+UNFINISHED = "before_its_controls"  # in the name of a file that was taken while the rest was being computed
 MIME = {"csv": "text/csv", "npz": "application/octet-stream", "svg": "image/svg+xml", "png": "image/png"}
 
 
@@ -23,7 +24,13 @@ def download(kind: str, name: str, result: Result, figure: Figure | None) -> dic
     make = {"csv": lambda: csv(result), "npz": lambda: npz(result)}.get(kind, lambda: picture(kind, figure, result))
     origin = result.provenance
     heard = origin.get("clip") or origin["corpus"]
-    file = "-".join(part for part in (name, _plain(heard), _plain((origin["model"] or "").split("/")[-1])) if part)
+    parts = (
+        name,
+        _plain(heard),
+        _plain((origin["model"] or "").split("/")[-1]),
+        "" if result.complete else UNFINISHED,
+    )
+    file = "-".join(part for part in parts if part)
     return {"name": f"{file}.{kind}", "mime": MIME[kind], "data": base64.b64encode(make()).decode("ascii")}
 
 
@@ -32,10 +39,21 @@ def _plain(text: str) -> str:
 
 
 def csv(result: Result) -> bytes:
-    """The tidy table; origin as columns of their own, which every spreadsheet and reader can skip."""
+    """The tidy table; origin as columns of their own, which every spreadsheet and reader can skip.
+
+    `complete` is False in a table that was taken before its controls were there. `provenance`, in the first row alone,
+    is the whole origin as JSON text, options and versions among it.
+    """
     kept = ("model", "weights_sha256", "clip", "clip_sha256", "corpus", "corpus_sha256")
     origin = {name: result.provenance[name] for name in kept if name in result.provenance}
-    return result.table().assign(**origin).to_csv(index=False).encode("utf-8")
+    software = f"{SOFTWARE} {result.provenance['versions'][SOFTWARE]}"
+    table = result.table().assign(**origin, complete=result.complete, software=software)
+    table["provenance"] = [_json(result.provenance), *[None] * (len(table) - 1)][: len(table)]
+    return table.to_csv(index=False).encode("utf-8")
+
+
+def _json(provenance: Mapping[str, Any]) -> str:
+    return json.dumps(provenance, ensure_ascii=False)
 
 
 def npz(result: Result) -> bytes:
@@ -43,7 +61,7 @@ def npz(result: Result) -> bytes:
 
     Random-weights twins come stacked; what is the same in them (times, names) is not repeated.
     """
-    arrays: dict[str, Any] = {"provenance": json.dumps(result.provenance, ensure_ascii=False)}
+    arrays: dict[str, Any] = {"provenance": _json(result.provenance)}
     for name, value in _fields(result):
         if name == "random" and isinstance(value, tuple):
             arrays |= _stacked(value, result)
@@ -133,6 +151,6 @@ def _seed(twin: Any) -> int:
 def picture(kind: str, figure: Figure, result: Result) -> bytes:
     """The figure as a file, its origin in the metadata."""
     buffer = io.BytesIO()
-    origin = json.dumps(result.provenance, ensure_ascii=False)
+    origin = _json(result.provenance)
     figure.savefig(buffer, format=kind, dpi=200, metadata={"Description": origin})
     return buffer.getvalue()

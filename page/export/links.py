@@ -12,6 +12,7 @@ from page import session as sessions
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
 from page.link_options import LONGEST_VALUE, warn
+from page.session import Session
 from page.top.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
 
 SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
@@ -21,6 +22,21 @@ def space_address() -> str:
     """The Space's own page, where the app runs on one: links should lead there, not into its frame."""
     space = os.environ.get("SPACE_ID")
     return f"https://huggingface.co/spaces/{space}" if space else ""
+
+
+def copied(told: str, session: Session | None, model_id: str, corpus: str = "") -> str:
+    """What is said of a link once the browser has copied it: also what no link can name."""
+    lacking = []
+    if session is not None:
+        lacking += ["your recording"] if session.example is None else []
+        given = session.text is not None or session.timing in (sessions.BY_TEXTGRID, sessions.EDITED)
+        lacking += ["the words and times that you gave"] if given else []
+    lacking += [f"the model {model_id}"] if model_id not in menu.MODELS else []
+    lacking += ["your own corpus"] if corpus == "own" else []
+    if not lacking:
+        return told
+    lacking = " and ".join([", ".join(lacking[:-1]), lacking[-1]] if len(lacking) > 1 else lacking)
+    return f"{told} · No link can hold {lacking}; this one opens with what the page offers instead."
 
 
 def connect(page: gr.Blocks, area: ClipArea, groups: gr.Tabs, inner: dict[str, gr.Tabs], link: gr.JSON) -> None:

@@ -1,18 +1,31 @@
 """The Python lines that make the numbers on the page again."""
 
 import inspect
-from pathlib import Path
+import re
 
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
 from methods.core.results import Provenance, Result
-from page.examples import EXAMPLES
+from page.examples import EXAMPLES, FOLDER
 from page.recipe import Values
 from page.session import Session
 
 # Written out in their own way.
 NOT_OPTIONS = {"clip", "corpus", "model", "segments", "phones", "transcript", "random_seeds"}
+
+EXAMPLES_FOLDER = "examples"  # the name in a script of the folder with the bundled clips
+WHERE = "Run this in the folder of Inside Speech Models, where app.py is, or put that folder on PYTHONPATH."
+IMPORTS = (
+    "from pathlib import Path",
+    "import methods",
+    "from methods.core import corpus as corpora",
+    "from methods.core.alignment import Segment",
+    "from methods.core.alignment.textgrid import read_textgrid",
+    "from methods.core.audio import load_clip",
+    "from methods.core.corpus import articulation",
+    "from methods.core.models import load_model",
+)
 
 ELSEWHERE = {  # corpora that are made in another way
     "prompts + voices": 'corpora.bundled("prompts").joined(corpora.bundled("voices"))',
@@ -22,24 +35,31 @@ ELSEWHERE = {  # corpora that are made in another way
 
 
 def snippet(result: Result, technique: str, session: Session, shown: Values) -> str:
-    """A script to run beside this repository, for the result on screen. A visitor's own file is named by hand."""
+    """A script for the result on screen. A visitor's own file is named by hand; bundled ones are found anywhere."""
     origin, options = result.provenance, result.provenance["options"]
     if "corpus" in origin:
         return _over_corpus(result, technique, session, shown)
     file = _file(session, origin["clip_sha256"])
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
-    return f"""from methods import {technique}
-from methods.core.alignment import Segment
-from methods.core.audio import load_clip
-from methods.core.models import load_model
-
-clip = load_clip({file!r})
+    return _script(
+        technique,
+        f"""clip = load_clip({file})
 model = load_model({origin["model"]!r})
 {_segments(options)}
 result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique, options)])})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
-"""
+""",
+    )
+
+
+def _script(technique: str, lines: str) -> str:
+    """The lines under their imports. Where the first import fails, Python prints it, and what it says on the right."""
+    first = f"from methods import {technique}  # not found? {WHERE}"
+    bundled = f"{EXAMPLES_FOLDER} = Path(methods.__file__).parents[1] / {FOLDER.name!r}\n"
+    lines = (bundled if f"{EXAMPLES_FOLDER} /" in lines else "") + lines
+    needed = [line for line in IMPORTS if re.search(rf"\b{line.split()[-1]}\b", lines)]
+    return "\n".join([first, *needed, "", lines])
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:
@@ -47,19 +67,15 @@ def _over_corpus(result: Result, technique: str, session: Session, shown: Values
     drawing = ", ".join(["result", *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
     model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
     beside, more = _beside(options, session)
-    return f"""from methods import {technique}
-from methods.core.corpus import articulation
-from methods.core import corpus as corpora
-from methods.core.audio import load_clip
-from methods.core.models import load_model
-from methods.core.alignment.textgrid import read_textgrid
-
-{_corpus(origin, session)}{beside}
+    return _script(
+        technique,
+        f"""{_corpus(origin, session)}{beside}
 model = {model}
 result = {technique}.analyse({", ".join(["corpus", "model", *_arguments(technique, options), *more])})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot({drawing}).savefig("{technique}.svg")
-"""
+""",
+    )
 
 
 def _corpus(origin: Provenance, session: Session) -> str:
@@ -71,13 +87,14 @@ def _corpus(origin: Provenance, session: Session) -> str:
     if origin["corpus"] != session.clip.name:
         return "corpus = corpora.read_zip('YOUR_CORPUS.zip')"
     file = _file(session, session.clip.sha256)
-    return f"""tiers = read_textgrid(open({_textgrid(origin, session)!r}, "rb").read())
-corpus = corpora.of_clip(load_clip({file!r}), tiers["words"], tiers.get("phones", ()))"""
+    return f"""tiers = read_textgrid({_textgrid(origin, session)}.read_bytes())
+corpus = corpora.of_clip(load_clip({file}), tiers["words"], tiers.get("phones", ()))"""
 
 
 def _file(session: Session, sha256: str) -> str:
+    """A file as Python: a bundled one by its place beside the package, whatever folder the script runs in."""
     bundled = session.example and session.clip.sha256 == sha256
-    return f"examples_audio/{EXAMPLES[session.example].file}" if bundled else "YOUR_RECORDING.wav"
+    return f"{EXAMPLES_FOLDER} / {EXAMPLES[session.example].file!r}" if bundled else "'YOUR_RECORDING.wav'"
 
 
 def _textgrid(origin: Provenance, session: Session) -> str:
@@ -85,15 +102,15 @@ def _textgrid(origin: Provenance, session: Session) -> str:
     tiers = EXAMPLES[session.example].tiers() if session.example else {}
     known = corpora.of_clip(session.clip, tiers.get("words", ()), tiers.get("phones", ()))
     if not tiers or known.sha256 != origin["corpus_sha256"]:
-        return "YOUR_RECORDING.TextGrid"
-    return str(Path(_file(session, session.clip.sha256)).with_suffix(".TextGrid"))
+        return "Path('YOUR_RECORDING.TextGrid')"
+    return f"({_file(session, session.clip.sha256)}).with_suffix('.TextGrid')"
 
 
 def _beside(options: Provenance, session: Session) -> tuple[str, list[str]]:
     """The line and the argument for a clip that a technique over many clips reads as well."""
     if not options.get("clip_sha256"):
         return "", []
-    return f"\nclip = load_clip({_file(session, options['clip_sha256'])!r})", ["clip=clip"]
+    return f"\nclip = load_clip({_file(session, options['clip_sha256'])})", ["clip=clip"]
 
 
 def _arguments(technique: str, options: Provenance) -> list[str]:

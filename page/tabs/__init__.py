@@ -29,6 +29,7 @@ from page.tabs import (
     rsa,
     spectrogram_occlusion,
     two_lenses,
+    word_confidence,
     word_evidence,
 )
 from page.tabs.mixing import mixing_tab
@@ -70,4 +71,5 @@ TABS: dict[str, Entry] = {
     "phoneme_saliency": Entry(phoneme_saliency.phoneme_saliency_tab),
     "asr_explanation": Entry(asr_explanation.asr_explanation_tab, asr_explanation.LIMITS),
     "phone_focus": Entry(phone_focus.phone_focus_tab, phone_focus.LIMITS),
+    "word_confidence": Entry(word_confidence.word_confidence_tab),
 }

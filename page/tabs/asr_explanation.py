@@ -153,13 +153,26 @@ def listen(result: AsrExplanation, values: Values) -> str:
     kept = _set(chosen)
     name = "What passes first" if chosen.minimal is None else "Only what is needed"
     sounds = [
-        (result.clip, "The whole clip", result.heard),
+        (result.clip, "The whole clip", _said(result, result.heard, result.text)),
         (result.sound(kept), f"{name} ({chosen.name}: {kept.mean():.0%} of the frames)",
-         chosen.heard if chosen.minimal is None else chosen.heard_minimal),
+         chosen.heard if chosen.minimal is None else _said(result, chosen.heard_minimal, chosen.exact_minimal)),
     ]  # fmt: skip
-    if chosen.minimal is not None:
-        sounds.append((result.sound(~kept), "All but that", chosen.heard_without))
+    if chosen.heard_without is not None:
+        said = _said(result, chosen.heard_without, chosen.exact_without)
+        sounds.append((result.sound(~kept), "All but that", said))
     return "".join(players.player(clip, caption, said or "(nothing)") for clip, caption, said in sounds)
+
+
+def _said(result: AsrExplanation, heard: str, exact: str | None) -> str:
+    """What is heard in the window that was used, and in the exact one where that is another."""
+    if not _quick(result):
+        return heard
+    return f"{heard or '(nothing)'}; in 30 s: {'…' if exact is None else exact or '(nothing)'}"
+
+
+def _quick(result: AsrExplanation) -> bool:
+    """Whether Whisper heard less than its exact window."""
+    return result.provenance["family"] == "whisper" and result.provenance["options"]["window"] != "full"
 
 
 def sizes_table(result: AsrExplanation) -> str:
@@ -167,15 +180,18 @@ def sizes_table(result: AsrExplanation) -> str:
     lines = []
     for each in result.explanations:
         if not each.name.startswith("random"):
-            cells = [_share(each.size), _share(each.minimal_size), _share(each.redundancy), _overlap(result, each)]
+            cells = [_share(each.size), _share(each.minimal_size), _share(each.exact_similarity)]
+            cells += [_share(each.redundancy), _overlap(result, each)]
             lines.append((each.name, [*cells, f"{each.halves:.2f}" if np.isfinite(each.halves) else ""]))
     random = [each for each in result.explanations if each.name.startswith("random")]
     if random:
         sizes = [each.size for each in random]
         pruned = next((each for each in random if each.minimal is not None), random[0])
-        cells = [f"{np.mean(sizes):.0%}", _share(pruned.minimal_size), _share(pruned.redundancy), "", ""]
+        cells = [f"{np.mean(sizes):.0%}", _share(pruned.minimal_size), _share(pruned.exact_similarity)]
+        cells += [_share(pruned.redundancy), "", ""]
         lines.append((f"random order ({len(random)}; the first one pruned)", cells))
-    head = ("ranking", "until it passes", "minimal", "redundancy", "overlap with SFL", "halves agree")
+    right = f"{result.unit} right in it" + (", heard in 30 s" if result.provenance["family"] == "whisper" else "")
+    head = ("ranking", "until it passes", "minimal", right, "redundancy", "overlap with SFL", "halves agree")
     table = tables.table(head, [(html.escape(name), *cells) for name, cells in lines], "Share of the frames")
     return f"<div style='overflow-x:auto'>{table}</div>"
 
@@ -192,7 +208,7 @@ def _overlap(result: AsrExplanation, each: Explanation) -> str:
 def status_line(result: AsrExplanation, values: Values) -> str:
     """What is on screen, and what was left out, in one line."""
     options = result.provenance["options"]
-    parts = [f"**{result.provenance['model']}**", f"hears “{result.heard}”"]
+    parts = [f"**{result.provenance['model']}**", f"“{result.text}”"]
     parts.append(f"{len(result.frames)} frames of {1000 * options['frame']:.0f} ms")
     passed = np.mean(result.similarity >= result.threshold) if len(result.similarity) else 0.0
     parts.append(f"{len(result.mutants)} of {options['mutants']} random versions, {passed:.0%} passed")
@@ -200,6 +216,11 @@ def status_line(result: AsrExplanation, values: Values) -> str:
     if result.provenance["family"] == "whisper":
         window = "30 s" if options["window"] == "full" else f"{SHORT} of silence, not the exact 30 s"
         parts.append(f"window: {window}")
+    if result.heard != result.text:
+        parts.append(f"in this window the model writes “{result.heard}”, so a version passes with as much right")
+    passing, heard = result.exact_passes()
+    if heard and _quick(result):
+        parts.append(f"{passing} of {heard} minimal sets pass in the exact window of 30 s")
     if len(result.mutants) == options["mutants"] and passed < FEW:
         found = "no random version passed: SFL says nothing" if not passed else "few passed: SFL has little to go on"
         parts.append(f"{found}; more do with a lower share of right words")

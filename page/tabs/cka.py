@@ -29,7 +29,6 @@ RERUN = ("corpus", "other", "unit", "kernel", "tau", "most", "states", "window")
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "most": (20, 2000),
     "tau": (0.01, 100),
-    "resamples": (20, 500),
 }
 
 
@@ -153,18 +152,20 @@ def targets_told(result: Cka, estimator: str) -> str:
 
 
 def same_told(result: Cka) -> str:
-    """Layer 0 against the others, in words."""
+    """The first layer of the columns against all, in words."""
     first = ", ".join(f"{value:.2f}" for value in result.debiased[:, 0])
     twins = None if result.controls is None else result.controls.random_same
     untrained = "" if twins is None else ", ".join(f"{value:.2f}" for value in twins.mean(0))
-    return f"Each layer with layer 0: {first}." + (f" With itself untrained: {untrained}." if untrained else "")
+    return f"Each layer with {figure.first_column(result)}: {first}." + (
+        f" With itself untrained: {untrained}." if untrained else ""
+    )
 
 
 def status_line(result: Cka, _values: Values) -> str:
     """What is on screen, in one line."""
     origin = result.provenance
     dims = sorted(set(result.dims.tolist()))
-    columns = "itself" if origin["options"]["other"] is None else f"**{result.other}**"
+    columns = f"**{result.other}**" if result.against_another else "itself"
     parts = [
         f"**{origin['model']}** with {columns} on {origin['corpus']}",
         f"n = {result.items} {result.unit} of {result.recordings} recordings, d = {', '.join(map(str, dims))}",

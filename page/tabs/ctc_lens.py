@@ -12,6 +12,7 @@ from methods.core.figures import curves as curve_figures
 from methods.core.lenses import ctc_layers
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from methods.core.speech.phone_alphabets import listed
 from methods.ctc_lens import CtcLens
 from page.controls import MOST_LAYERS
 from page.examples import EXAMPLES
@@ -166,6 +167,11 @@ def text_table(result: CtcLens, values: Values) -> str:
     return html_table(("layer", "what it spells", "errors", "blanks"), rows)
 
 
+def lowered(result: CtcLens) -> set[str]:
+    """The head's symbols as references are written."""
+    return {symbol.casefold() for symbol in result.symbols}
+
+
 def status_line(result: CtcLens, values: Values) -> str:
     """What is on screen, in one line."""
     shown, all_symbols = len(result.shown()), len(result.symbols) - 1
@@ -176,6 +182,9 @@ def status_line(result: CtcLens, values: Values) -> str:
     parts += (
         [] if result.reference is not None else ["what was said is not known: errors count against the last layer"]
     )
+    strange = [phone for phone in dict.fromkeys(result.reference or ()) if phone not in lowered(result)]
+    if strange:
+        parts.append(f"this head was never taught {html.escape(listed(strange))}: each counts as an error")
     if values["absent"]:
         parts.append(f"“{html.escape(values['absent'])}” is no symbol of this head: {values['symbol']} is followed")
     parts += ["no head per layer here: the raw lens is shown"] if values["untuned"] else []

@@ -15,7 +15,7 @@ from methods.core.progress import Steps
 from methods.cue_contribution import CueContribution
 from methods.cue_contribution import cue as cues
 from methods.cue_contribution import figure as cue_figure
-from methods.cue_contribution.stretches import ENOUGH
+from methods.cue_contribution.stretches import FEWEST, LEVEL
 from page.examples import EXAMPLES
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
@@ -72,8 +72,8 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> list[gr.components.Component]:
     gr.Markdown(
-        "#### Share of the target that comes from the cue, %. • above 95 % of random stretches, where at least "
-        f"{ENOUGH} lie apart"
+        f"#### Share of the target that comes from the cue, %. • rank p ≤ {LEVEL:.2f} among random stretches of its "
+        f"length, where at least {FEWEST} have room"
     )
     shares = gr.HTML(elem_id="shares-cue_contribution")
     gr.Markdown("#### Does the answer change without the cue?")
@@ -175,6 +175,8 @@ def _summary(result: CueContribution) -> str:
 
 def probabilities(result: CueContribution) -> str:
     """Conditions by spellings, with what happens when something else is silenced or replaced; words are escaped."""
+    if result.logprobs is None and result.provenance["decoder"] and not result.complete:
+        return "<p class='quiet'>Comes after the random stretches.</p>"
     if result.logprobs is None:
         return "<p class='quiet'>This model writes no text, so there is no spelling to be likely or not.</p>"
     lines = [
@@ -206,15 +208,24 @@ def status_line(result: CueContribution, values: Values) -> str:
         parts.append(f"{name} {place[0]:.2f} to {place[1]:.2f} s")
     parts.append(f"even spread over {result.words} words {1 / result.words:.0%}")
     parts += [_stretches(result, stack, where) for stack, where in result.null_places]
+    parts += _marked(result)
     if not result.random:
         parts.append("the random-weights control is being computed …")
     return " · ".join(parts)
 
 
 def _stretches(result: CueContribution, stack: Stack, where: str) -> str:
-    """How many random stretches there are in effect, and why no share is marked where they are few."""
+    """How many random stretches there are, and why no share is marked where they are few."""
     count = result.distinct(stack)
     if not count:
         return f"random stretches, {stack}: {where}, so no •"
-    few = f" (too few for •, which needs {ENOUGH})" if result.mark_band(stack) is None else ""
-    return f"random stretches, {stack}: {count} distinct, {where}{few}"
+    few = f" (too few for •, which needs {FEWEST})" if count < FEWEST else ""
+    return f"random stretches, {stack}: {count}, {where}{few}"
+
+
+def _marked(result: CueContribution) -> list[str]:
+    """How many dots there are, beside the number that chance gives."""
+    found, cells, expected = np.sum([result.dots(stack) for stack, _ in result.null_places] or [(0, 0, 0.0)], axis=0)
+    if not cells:
+        return []
+    return [f"• in {found:.0f} of {cells:.0f} cells; chance alone would mark about {expected:.1f}"]

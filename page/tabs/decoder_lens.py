@@ -177,7 +177,8 @@ def status_line(result: DecoderLens, _values: Values) -> str:
     """What is on screen, in one line."""
     options = result.provenance["options"]
     text = "the text you gave" if options["transcript_given"] else "the model's own transcript"
-    parts = [f"**{result.provenance['model']}**, {len(result.layers)} encoder layers", f"forced text: {text}"]
+    blocks = f"the input and {len(result.layers) - 1} encoder blocks"  # layer 0 is what block 1 reads
+    parts = [f"**{result.provenance['model']}**, {blocks}", f"forced text: {text}"]
     parts.append(f"at most {options['most_tokens']} tokens are written per layer")
     parts += [] if options["norm"] else ["without the final LayerNorm: not what the decoder was trained to read"]
     if not result.words:

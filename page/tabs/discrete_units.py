@@ -19,7 +19,12 @@ from page.widgets.sound_plot import SoundPlot
 
 UNITS = [(str(count), count) for count in (20, 50, 100)]
 SCORE = [(f"{name} (bits)" if number == 0 else name, number) for number, name in enumerate(SCORES)]
-RERUN = ("corpus", "units", "states", "window")
+RECIPES = [
+    ("every dimension to unit variance, mini-batches (default)", "scaled"),
+    ("HuBERT's own: states as they are, all frames at once", "HuBERT"),
+]
+RECIPE_NAMES = {"scaled": "scaled, the default", "HuBERT": "HuBERT's recipe"}
+RERUN = ("corpus", "units", "recipe", "states", "window")
 
 
 def discrete_units_tab(shell: Shell) -> Tab:
@@ -47,6 +52,7 @@ def _controls() -> dict[str, gr.components.Component]:
         made["score"] = gr.Radio(SCORE, value=1, label="Score", interactive=True, min_width=320)
         made["layer"] = gr.Slider(-1, MOST_LAYERS, value=-1, step=1, label="Layer (−1: the best)", interactive=True)
     with gr.Accordion("What the units are made of", open=False), gr.Row(elem_classes="controls"):
+        made["recipe"] = gr.Radio(RECIPES, value="scaled", label="K-means", interactive=True, min_width=280)
         made["states"] = gr.Radio(STATES, value="silence", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
     return made
@@ -66,6 +72,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         corpus_area.chosen(session, values["corpus"]),
         model,
         units=int(values["units"]),
+        recipe=values["recipe"],
         clip=session.clip,
         window=values["window"],
         subtract_silence=values["states"] == "silence",
@@ -161,7 +168,8 @@ def status_line(result: DiscreteUnits, values: Values) -> str:
     told, null = result.scores[layer], result.shuffled[layer]
     parts = [
         f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
-        f"{result.units} units learnt from {result.train_frames:,} frames, counted on {result.frames:,} others",
+        f"{result.units} units learnt from {result.train_frames:,} frames "
+        f"({RECIPE_NAMES[origin['options']['recipe']]}), counted on {result.frames:,} others",
         f"layer {result.layers[layer]}: {told[0]:.2f} of {result.entropy:.2f} bits (shuffled {null[0]:.2f}), PNMI "
         f"{told[1]:.2f} (shuffled {null[1]:.2f}), phone purity {told[2]:.2f}, cluster purity {told[3]:.2f}",
     ]

@@ -1,11 +1,14 @@
 """The tab of ready-made probes: a tier per layer over the clip, one layer's probabilities, and the probes' scores."""
 
+import html
+
 import gradio as gr
 import numpy as np
 
 from methods import live_probes
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from methods.core.speech.phone_alphabets import listed
 from methods.live_probes import LiveProbes
 from methods.live_probes.probe_set import CLASSIFIED, MEASURED
 from page.controls import MOST_LAYERS
@@ -146,6 +149,13 @@ def _told(result: LiveProbes, target: str, layer: int) -> str:
     return f"{_row_name(result, layer)} reads: {heard}."
 
 
+def _about_labels(result: LiveProbes) -> list[str]:
+    """How the clip's own phones were read, where that is not plain."""
+    read = [f"its phones were read from {result.alphabet}"] if result.alphabet != "ARPAbet" else []
+    strange = f"no counterpart in ARPAbet, so not counted: {html.escape(listed(result.unmapped))}"
+    return [*read, *([strange] if result.unmapped else [])]
+
+
 def status_line(result: LiveProbes, values: Values) -> str:
     """What is on screen, in one line."""
     target, layer = values["target"], values["layer"]
@@ -157,6 +167,9 @@ def status_line(result: LiveProbes, values: Values) -> str:
             f"right in {right[layer]:.0%} of this clip's {frames} labelled frames, {silent} of silence counted "
             f"(MFCC {right[0]:.0%}, best {right.max():.0%}, always “{name}” {share:.0%})"
         )
+        parts += _about_labels(result)
+    elif target in CLASSIFIED and result.unmapped:
+        parts.append(f"none of the clip's phones has a counterpart in ARPAbet: {html.escape(listed(result.unmapped))}")
     elif target in CLASSIFIED:
         parts.append(
             "the clip's own phones are not known: align it, or bring a TextGrid, to count how often it is right"

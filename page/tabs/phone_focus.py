@@ -11,6 +11,7 @@ from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from methods.core.speech.phone_alphabets import listed
 from methods.phone_focus import OWN_GROUPS, REACH, PhoneFocus
 from page.controls import MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Values
@@ -162,6 +163,8 @@ def status_line(result: PhoneFocus, _values: Values) -> str:
     lengths = ", ".join(f"{name} {mean:.1f} s" for name, mean in zip(result.groups, seconds, strict=True))
     parts.append(f"mean length of a recording: {lengths}")
     parts.append("same kinds of phone from each group" if options["matched"] else "phones not matched")
+    if options["unmapped"]:
+        parts.append(f"phones without a counterpart in ARPAbet left out: {html.escape(listed(options['unmapped']))}")
     if len(result.groups) < 2:
         parts.append("one group only: choose recordings of several, or upload your own")
     if origin["family"] == "whisper":

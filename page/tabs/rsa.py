@@ -28,7 +28,11 @@ from page.widgets.sound_plot import SoundPlot
 UNITS = [(what, name) for name, what in rsa_items.UNITS.items()]
 REFERENCES = [(what, name) for name, what in rsa_items.REFERENCES.items()]
 METHODS = [(what, name) for name, what in similarity.METHODS.items()]
-KINDS = [("as it is", "whole"), ("partial: less what duration, speaker and sound explain", "partial")]
+KINDS = [
+    ("as it is", "whole"),
+    ("partial: duration, speaker and sound out of the pairs, as a line", "partial"),
+    ("residual: duration and speaker out of the items", "residual"),
+]
 CENTRED = [("less their mean", "yes"), ("as they are", "no")]
 COUNTS = [("60", "60"), ("150", "150"), ("300 (slower)", "300")]
 MOST_SHOWN = 24  # items of the matrices that can be pressed
@@ -227,7 +231,7 @@ def told(result: Rsa, number: int, kind: str) -> str:
     layers = ", ".join(f"layer {name} {v:.2f}" for name, v in zip(curves.short(result.layers), values, strict=True))
     untrained = ""
     if result.controls is not None and result.controls.random is not None:
-        seeds = result.controls.random[:, int(kind == "partial"), number]
+        seeds = result.controls.random[:, list(rsa.KINDS).index(kind), number]
         untrained = f"; random weights {', '.join(f'{v:.2f}' for v in seeds.mean(0))}"
     return f"Agreement of the layers with “{result.references[number]}”: {layers}{untrained}."
 
@@ -250,13 +254,14 @@ def status_line(result: Rsa, values: Values) -> str:
     number, layer = result.references.index(values["reference"]), values["layer"]
     kind = values["kind"]
     score, sure = getattr(result, kind)[number, layer], ""
+    said = "not defined, too few items for what is taken out" if np.isnan(score) else f"{score:.2f}"
     if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
         sure = f", p = {p:.3f} by shuffling items"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",
         f"{result.items} {rsa_items.UNITS[result.unit]}, {result.items * (result.items - 1) // 2:,} pairs",
-        f"“{values['reference']}” at layer {result.layers[layer]}: {score:.2f}{sure}",
+        f"“{values['reference']}” at layer {result.layers[layer]}: {said}{sure}",
         f"matrices of items {first + 1} to {min(first + MOST_SHOWN, result.items)}",
     ]
     lacking = [name for name in rsa_items.REFERENCES if name not in result.references]

@@ -1,6 +1,5 @@
 """The top of the page: choose a clip and a model, see and hear the clip, and mend what the model heard."""
 
-import base64
 import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Callable
@@ -8,27 +7,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from methods.core import models
+from methods.core.audio.decoding import TooLongError
 from methods.core.errors import UserError
-from methods.core.lenses.ctc import CtcReading
 from methods.core.models import menu
-from methods.core.models.speech_model import Transcript
 from page import session as sessions
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
 from page.runs.machine import Visitor
-from page.session import Heard, Listened, Session
+from page.session import Listened, Session, present
 from page.space import on_space
+from page.top import corrections as mending
 from page.top.clip_view import clip_plot
+from page.top.corrections import Corrections, corrections
+from page.top.heard_text import deaf, heard_line
+from page.top.transcript import heard_html, sure_html
+from page.widgets.recorder import Recorder
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
 
 FIRST_MODEL = "openai/whisper-tiny.en"
 UNITS = ("words", "phones")
-ALIGNING = """**Align** makes the decoder read your text and finds its words and phones by forced alignment (English,
-about ±20 ms); in other languages word times come from the model's cross-attention (about ±0.1 s)."""
 MOST_LISTENING = 5000  # visitors of whom it is known what they chose last
 _numbers = itertools.count()
 _listening: dict[str, int] = {}  # visitor -> which of all listenings is his newest
@@ -42,18 +42,13 @@ class ClipArea:
     session: gr.State
     example: gr.Dropdown
     why: Told
-    own: gr.Audio
+    own: Recorder
     model: gr.Dropdown
     units: gr.Radio
     plot: SoundPlot
+    said: gr.HTML  # the transcript, its words shaded by how sure the model is
     heard: Told
-    text: gr.Textbox
-    align: gr.Button
-    textgrid: gr.UploadButton
-    times: gr.Dataframe
-    apply: gr.Button
-    export: gr.Button
-    file: gr.JSON  # a TextGrid on its way to the browser
+    mend: Corrections
     key: gr.Textbox  # changes when results made for this view would be others
 
 
@@ -73,9 +68,11 @@ def clip_area() -> ClipArea:
             parts |= _choices()
         with gr.Column(scale=2, min_width=320):
             parts["plot"] = SoundPlot(elem_id="clip-plot")
-            parts["heard"] = Told(elem_id="heard")
+            with gr.Column(elem_id="heard"):
+                parts["said"] = gr.HTML(elem_id="said", elem_classes="sure-box", padding=False)
+                parts["heard"] = Told(elem_id="heard-line")
             with gr.Accordion("Correct the transcript, or bring a TextGrid", open=False):
-                parts |= _corrections()
+                parts["mend"] = corrections()
     return ClipArea(**parts)
 
 
@@ -84,14 +81,7 @@ def _choices() -> dict[str, Any]:
     made = {"example": gr.Dropdown(titles, value=FIRST, label="Example clip", interactive=True, elem_id="example")}
     made["why"] = Told(EXAMPLES[FIRST].why, elem_id="why", elem_classes="quiet")
     with gr.Accordion("Or use your own: upload or record (0.1 to 30 s)", open=False):
-        made["own"] = gr.Audio(
-            sources=["upload", "microphone"],
-            type="filepath",
-            label="Your recording",
-            interactive=True,
-            elem_id="own",
-            buttons=["download"],  # Gradio's share button would publish the visitor's sound
-        )
+        made["own"] = Recorder(label="Your recording", interactive=True, elem_id="own")
     choices = model_choices()
     made["model"] = gr.Dropdown(
         choices,
@@ -106,39 +96,10 @@ def _choices() -> dict[str, Any]:
     return made
 
 
-def _corrections() -> dict[str, Any]:
-    made = {"text": gr.Textbox(label="What is said in the clip", lines=2, interactive=True, elem_id="text")}
-    with gr.Row():
-        made["align"] = gr.Button("Align", size="sm", elem_id="align", min_width=80)
-        made["textgrid"] = gr.UploadButton(
-            "Upload a TextGrid",
-            size="sm",
-            file_types=[".TextGrid", ".textgrid", ".txt"],
-            type="binary",
-            elem_id="textgrid",
-        )
-    gr.Markdown(ALIGNING, elem_classes="quiet")
-    made["times"] = gr.Dataframe(
-        headers=["label", "start (s)", "end (s)"],
-        datatype=["str", "number", "number"],
-        type="array",
-        column_count=(3, "fixed"),
-        label="Boundaries of the words or phones",
-        interactive=True,
-        max_height=240,
-        elem_id="times",
-    )
-    with gr.Row():
-        made["apply"] = gr.Button("Use these times", size="sm", elem_id="apply", min_width=80)
-        made["export"] = gr.Button("Download TextGrid", size="sm", elem_id="export", min_width=80)
-    made["file"] = gr.JSON(visible=False)
-    return made
-
-
 def connect(area: ClipArea) -> None:
     """What happens when the clip, its text, the model or the units change."""
     recorded = gr.on(
-        [area.own.upload, area.own.stop_recording],
+        [area.own.upload, area.own.stop_recording, area.own.edit],  # the last one: cut with the player's scissors
         toast(open_own),
         [area.own],
         [area.session, area.example, area.why],
@@ -147,16 +108,25 @@ def connect(area: ClipArea) -> None:
     chosen = area.example.input(toast(open_example), [area.example], [area.session, area.why], **QUIET)
     remodelled = area.model.input(toast(same_clip), [area.session], [area.session], **QUIET)
     recut = area.units.input(lambda session: session, [area.session], [area.session], **QUIET)
-    corrected = area.align.click(toast(align), [area.session, area.text, area.model], [area.session], **QUIET)
-    given = area.textgrid.upload(toast(use_textgrid), [area.session, area.textgrid], [area.session], **QUIET)
-    edited = area.apply.click(toast(edit), [area.session, area.units, area.times], [area.session], **QUIET)
-    exported = area.export.click(toast(export), [area.session], [area.file], **QUIET)
-    exported.success(None, [area.file], None, js="(file) => window.ism.save(file)")
-    for event in (recorded, chosen, remodelled, recut, corrected, given, edited):
+    for event in (recorded, chosen, remodelled, recut, *_connect_corrections(area)):
         listen_after(event, area)
     for name in ("example", "model", "units"):
         component, shared = getattr(area, name), "clip" if name == "example" else name
         component.change(None, [component], None, js=f"(value) => window.ism.share({{{shared}: value}})")
+
+
+def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
+    mend, session = area.mend, area.session
+    asked = [session, mend.text, area.model, mend.readings]
+    exported = mend.export.click(toast(mending.export), [session], [mend.file], **QUIET)
+    exported.success(None, [mend.file], None, js="(file) => window.ism.save(file)")
+    menus = [mend.word_tier, mend.phone_tier]
+    return [
+        mend.align.click(toast(align), asked, [session], **QUIET),
+        mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
+        gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
+        mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
+    ]
 
 
 def listen_after(event: Any, area: ClipArea) -> None:
@@ -174,13 +144,18 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard = event.success(
         toast(hear),
         [area.session, area.model, area.units],
-        [area.session, area.plot, area.heard, area.text, area.times, area.key],
+        [area.session, area.plot, area.heard, area.said, area.key, *area.mend.filled],
         concurrency_id="runs",
         concurrency_limit=None,
+        trigger_mode="always_last",  # a clip that comes while the last one is listened to would never be heard
         show_progress_on=[area.heard],
         api_visibility="private",
     )
     heard.success(None, [area.key], None, js="(key) => window.ism.listened(key)")
+    heard.success(
+        toast(how_sure), [area.session, area.model], [area.said],
+        concurrency_id="runs", concurrency_limit=None, **QUIET,
+    )  # fmt: skip
 
 
 def _overtaken(visitor: Visitor) -> Callable[[], bool]:
@@ -196,22 +171,21 @@ async def listen(
 ) -> AsyncGenerator[tuple, None]:
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
-    picture = await clip_plot(session, plot)
-    yield session, picture, "*The model is listening …*", gr.skip(), gr.skip(), gr.skip()
+    rest = (gr.skip(),) * (1 + mending.FILLED)
+    yield session, await clip_plot(session, plot), "*The model is listening …*", "", *rest
     try:
         listened = await _listened(session, model_id, visitor)
     except Exception as problem:
-        told = str(problem) if isinstance(problem, UserError) else "Something went wrong on our side."
-        yield session, gr.skip(), f"The model has not listened. {plain(told)}", gr.skip(), gr.skip(), gr.skip()
+        yield session, gr.skip(), deaf(problem), "", *rest
         raise
     if listened is None:  # nobody waits for it any more
         return
     session, answer = listened.given_to(session), listened.heard
     spelled = session.text or (answer.text.text if answer.text else "")
-    line = heard_line(session, answer, model_id)
-    segments = (session.phones if units == "phones" else session.words) or ()
-    times = [[segment.label, round(segment.start, 3), round(segment.end, 3)] for segment in segments]
-    yield session, await clip_plot(session, plot), line, spelled, times, session.key(model_id, units)
+    english = answer.text is None or answer.text.language in (None, "en")
+    filled = mending.filling(session, spelled, english, units)
+    line, picture = heard_line(session, answer, model_id), await clip_plot(session, plot)
+    yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
 
 
 async def _listened(session: Session, model_id: str, visitor: Visitor) -> Listened | None:
@@ -221,11 +195,12 @@ async def _listened(session: Session, model_id: str, visitor: Visitor) -> Listen
     return await visitor.answer(lambda: sessions.hearing(session, model, listener))
 
 
-def present(session: Session | None) -> Session:
-    """The session, or a sentence about how to begin one."""
-    if session is None:
-        raise UserError("There is no clip yet; choose an example, upload a file or record yourself.")
-    return session
+async def how_sure(session: Session | None, model_id: str, request: gr.Request) -> Any:
+    """The transcript again, its words shaded; it stays as it is where there is nothing to shade."""
+    session, visitor = present(session), Visitor(str(request.session_hash))
+    model = await visitor.model(model_id)
+    shaded = await visitor.once("shading the words", sure_html, session, model)
+    return gr.skip() if shaded is None else shaded
 
 
 def open_example(key: str) -> tuple[Session, str]:
@@ -237,7 +212,10 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
     """The visitor's own recording; the example menu is emptied, so that no link names a clip that is not shown."""
     if not path:
         raise UserError("No sound arrived; record again, or upload a file.")
-    session = sessions.from_file(path)
+    try:
+        session = sessions.from_file(path)
+    except TooLongError as problem:
+        raise UserError(f"{problem} The scissors under the player cut it here.") from problem
     notes = "; ".join(session.clip.notes)
     return session, gr.Dropdown(value=None), f"Your own recording{f' ({notes})' if notes else ''}."
 
@@ -245,69 +223,16 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
 def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
-    if session.timing.endswith(sessions.BY_ATTENTION):
+    if sessions.BY_ATTENTION in session.timing:
         return replace(session, words=None, corpus=None)
     return session
 
 
-async def align(session: Session | None, text: str, model_id: str, request: gr.Request) -> Session | Any:
-    """Words and phones of a transcript that the visitor typed."""
-    visitor = Visitor(str(request.session_hash))
+async def align(
+    session: Session | None, text: str, model_id: str, readings: str, request: gr.Request
+) -> Session | Any:
+    """Words and phones of a transcript that the visitor typed, its numbers read as the visitor says."""
+    session, aloud, visitor = present(session), mending.read_aloud(readings, text), Visitor(str(request.session_hash))
     model = await visitor.model(model_id)
-    aligned = await visitor.once("aligning", sessions.with_transcript, present(session), text, model)
+    aligned = await visitor.once("aligning", sessions.with_transcript, session, text, model, aloud)
     return gr.skip() if aligned is None else aligned
-
-
-def use_textgrid(session: Session | None, content: bytes) -> Session:
-    """Words and phones of the visitor's own TextGrid."""
-    return sessions.with_textgrid(present(session), content)
-
-
-def edit(session: Session | None, units: str, rows: list[list[Any]]) -> Session:
-    """Labels and times as the visitor edited them."""
-    return sessions.with_times(present(session), units, rows)
-
-
-def export(session: Session | None) -> dict[str, str]:
-    """Words and phones as a TextGrid file."""
-    session = present(session)
-    content = base64.b64encode(sessions.textgrid(session).encode("utf-8")).decode("ascii")
-    return {"name": f"{session.clip.name}.TextGrid", "mime": "text/plain", "data": content}
-
-
-def heard_line(session: Session, heard: Heard, model_id: str) -> str:
-    """What the model hears, how sure it is, and where the times of the words come from."""
-    words = f"Word times: {session.timing}." if session.words else "No words were found."
-    words += f" {plain(session.about)}." if session.about else ""
-    lines = [*_text_lines(heard.text), *_reading_lines(heard.reading), *_class_lines(heard.classes)]
-    return "\n\n".join([*(lines or [f"{plain(model_id)} writes no text; look at what its layers hold."]), words])
-
-
-def _text_lines(text: Transcript | None) -> list[str]:
-    if text is None:
-        return []
-    verb = "The model reads your text" if text.given else "The model hears"
-    language = f" ({text.language})" if text.language else ""
-    sure = f"Probability per token: {float(np.exp(text.logprobs.mean())):.0%} (geometric mean)"
-    silence = f"; no-speech probability {text.no_speech:.0%}" if text.no_speech and text.no_speech > 0.3 else ""
-    return [f"{verb}{language}: **{plain(text.text) or 'nothing'}**", f"{sure}{silence}."]
-
-
-def _reading_lines(reading: CtcReading | None) -> list[str]:
-    if reading is None:
-        return []
-    blank = (reading.log_probabilities.argmax(-1) == reading.vocabulary.blank).mean()
-    return [
-        f"The model hears: **{plain(reading.text) or 'nothing'}**",
-        f"CTC head; {blank:.0%} of the frames are blank.",
-    ]
-
-
-def _class_lines(classes: dict[str, dict[str, float]]) -> list[str]:
-    best = {head: max(scores.items(), key=lambda item: item[1]) for head, scores in classes.items()}
-    return [f"The model decides: {plain(head)} = **{plain(name)}** ({p:.0%})" for head, (name, p) in best.items()]
-
-
-def plain(text: str) -> str:
-    """Transcripts and names may hold anything; Markdown must show it as it is."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()<>#+-!|$&~" else letter for letter in text)

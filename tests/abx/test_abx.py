@@ -202,7 +202,13 @@ def test_analysis_on_a_tiny_model_shows_controls_beside_the_model(corpus, tiny_m
     assert result.baselines == ("MFCC", "log-mel")
     assert result.controls.baseline_error.max() < 0.1  # two tones an octave and a half apart
     assert next(p for p in partial if p is not None).controls is None  # the model first, controls later
-    assert result.complete and len(result.table())
+    assert result.complete
+    table = result.table()
+    precision = table[table.score == "average precision"].set_index("features").value
+    expected = dict(zip(result.baselines, result.controls.baseline_precision, strict=True))
+    assert {name: precision[name] for name in expected} == expected and set(expected) == {"MFCC", "log-mel"}
+    for seed, values in enumerate(result.controls.random_precision):
+        np.testing.assert_array_equal(precision[f"random weights {seed}"], values)
     for figure in (abx.plot(result), abx.plot(result, mode="across", layer=1)):
         drawn = {line.get_label() for line in figure.axes[0].lines}
         assert {"trained, within", "random, 2 seeds, across", "MFCC, within", "chance"} <= drawn

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from corpora import toy_corpus
 from matplotlib.figure import Figure
+from tiny_wav2vec2 import tiny_config, tiny_network
 
 from methods import cca
 from methods.cca import canonical
@@ -55,6 +56,14 @@ def test_scores_are_those_of_the_phones_own_vectors(corpus, tiny_model, result):
     assert result.dims[1].tolist() == [16, 16, 16, 6] and result.items[1] == 72
     np.testing.assert_allclose(result.score[2, 0], 1, atol=1e-3)  # layer 0 with itself; the ridge takes a little
     assert result.ridge[2, 0] > 0
+
+
+def test_layer_0_is_what_the_first_block_reads_and_not_the_bare_cnn(corpus, tmp_path):
+    tiny_network(tiny_config("wav2vec2"), seed=3).save_pretrained(tmp_path)
+    found = cca.analyse(corpus, models.load_model(str(tmp_path)), views=("intra",), random_seeds=())
+    assert found.layers[0] == "CNN"
+    np.testing.assert_allclose(found.score[0, 1], 1, atol=1e-3)  # itself; the ridge takes a little
+    assert found.dims[0, -1] == found.dims[0, 1] and found.score[0, 0] < 0.999
 
 
 def test_result_is_frozen_and_reproducible(corpus, tiny_model, result):

@@ -20,7 +20,7 @@ from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.progress import finish
 from page.export import downloads
-from page.tabs.cka import drawn, fitted, status_line, told
+from page.tabs.cka import drawn, fitted, same_told, status_line, told
 
 CLOSE = 1e-5  # float32 features, sums of n² = 4e3 products
 
@@ -41,7 +41,7 @@ def corpus() -> Corpus:
 
 @pytest.fixture(scope="module")
 def result(corpus, tiny_model):
-    return cka.analyse(corpus, tiny_model, most=60, random_seeds=(0, 1), resamples=50)
+    return cka.analyse(corpus, tiny_model, most=60, random_seeds=(0, 1))
 
 
 def plain(corpus, model, items, subtract=True):
@@ -90,7 +90,7 @@ def test_targets_are_what_the_frames_are(corpus, tiny_model, result):
 
 
 def test_result_is_frozen_finite_and_reproducible(corpus, tiny_model, result):
-    again = cka.analyse(corpus, tiny_model, most=60, random_seeds=(0, 1), resamples=50)
+    again = cka.analyse(corpus, tiny_model, most=60, random_seeds=(0, 1))
     for part, same in ((result, again), (result.controls, again.controls)):
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
@@ -120,7 +120,7 @@ def test_table_has_every_number_and_downloads_their_origin(result):
 
 def test_phones_words_and_gaussian_kernels(corpus, tiny_model):
     words = Corpus("more", corpus.utterances * 5)
-    found = cka.analyse(words, tiny_model, unit="phones", kernel="rbf", tau=0.8, random_seeds=(), resamples=20)
+    found = cka.analyse(words, tiny_model, unit="phones", kernel="rbf", tau=0.8, random_seeds=())
     states = finish(of_model(words, tiny_model))
     vectors = features.pooled(states, views.phone_items(words))
     grams = [reference.rbf_kernel(x.astype(float), 0.8) for x in vectors]
@@ -148,6 +148,11 @@ def test_another_model_for_the_columns_is_compared_at_the_same_times(corpus, tin
     places = where(corpus, tiny_model)
     first, second = plain(corpus, tiny_model, places), plain(corpus, twin, places)
     np.testing.assert_allclose(found.debiased, reference.naive_grid(first, second), atol=CLOSE)
+    # As many layers as its own, and yet the curve is not about its own layer 0.
+    assert figure.first_column(found) == "layer 0 of a twin" and "with layer 0 of a twin" in same_told(found)
+    axes = Figure().subplots()
+    figure.draw_same(axes, found)
+    assert axes.get_legend_handles_labels()[1][0] == "with layer 0 of a twin"
 
 
 def test_too_little_is_refused_with_the_number_needed(tiny_model):
@@ -162,6 +167,7 @@ def test_too_little_is_refused_with_the_number_needed(tiny_model):
 def test_numbers_of_a_map_are_told(result):
 
     text = told(figure.maps(result)[0])
+    assert same_told(result).startswith("Each layer with layer 0: 1.00")
     assert "layer 0: 1.00" in text
 
 

@@ -100,54 +100,6 @@ def test_floor_is_the_mean_over_all_shuffles():
     assert value(x, y, which="floor") == pytest.approx(np.mean(shuffled), abs=4 * standard_error)
 
 
-def test_interval_contains_the_value_and_is_narrow_only_with_many_recordings():
-    x, y = pair(n=400)
-    few, many = (
-        kernels.interval(grams([x]), grams([y]), np.repeat(np.arange(count), 400 // count)) for count in (4, 40)
-    )
-    here = value(x, y)
-    for low, high in (few, many):
-        assert low[0, 0] <= here <= high[0, 0]
-    assert np.isnan(kernels.interval(grams([x]), grams([y]), np.repeat([0, 1], 200))[0]).all()
-
-
-def test_interval_covers_the_truth_about_as_often_as_it_says():
-    """60 corpora of 20 recordings with 5 items each; the true value is that of one corpus of 3,000 recordings."""
-
-    def corpus(seed: int, recordings: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng(seed)
-        x = np.repeat(rng.normal(size=(recordings, 3)), 5, axis=0) + rng.normal(size=(5 * recordings, 3))
-        return x, x[:, :2] + 2 * rng.normal(size=(5 * recordings, 2))
-
-    truth = float(kernels.debiased_of_features([corpus(999, 3000)[0]], [corpus(999, 3000)[1]])[0, 0])
-    groups = np.repeat(np.arange(20), 5)
-    inside = 0
-    for seed in range(60):
-        x, y = (grams([z]) for z in corpus(seed, 20))
-        low, high = kernels.interval(x, y, groups, seed=seed, resamples=100)
-        inside += low[0, 0] <= truth <= high[0, 0]
-    # A percentile bootstrap of 20 recordings covers somewhat less than 95 %.
-    assert 48 <= inside <= 60
-
-
-def test_resampling_with_every_recording_once_changes_nothing():
-    x, y = pair(n=50)
-    a, b, groups = grams([x]), grams([y]), np.repeat(np.arange(10), 5)
-    edges = kernels._block_edges(groups)
-    first, second = kernels._Blocks(a, edges), kernels._Blocks(b, edges)
-    once = np.ones((1, 10))
-    products = first.resampled(second, kernels._block_products(first, second), once)[0, 0, 0]
-    norms = first.norms(once)[0, 0] * second.norms(once)[0, 0]
-    assert products / np.sqrt(norms) == pytest.approx(value(x, y), abs=EXACT)
-
-
-def test_shifted_items_have_little_in_common():
-    x, y = pair(n=200)
-    null = kernels.shifted_null(grams([x]), grams([y]), shifts=30)
-    assert null.shape == (30, 1, 1)
-    assert abs(null).max() < 0.3 * value(x, y)
-
-
 @pytest.mark.parametrize(
     ("matrices", "options", "said"),
     [

@@ -73,7 +73,7 @@ def test_per_frame_divides_by_frames_once(results):
 def made_up(results, scores: dict[str, np.ndarray], stack="encoder"):
     """A result of four words, each of one frame, with middles at 0.1, 0.3, 0.6 and 1.0 s, and these scores."""
     middles = np.array([0.1, 0.3, 0.6, 1.0])
-    times = {"starts": middles - 0.05, "ends": middles + 0.05, "frames": np.ones(4)}
+    times = {"starts": middles - 0.05, "ends": middles + 0.05, "frames": np.ones(4), "own_frames": np.ones(4)}
     return replace(results[stack], **scores, **times, tokens=("<a>", "b", "c", "d"), prompt=0)
 
 

@@ -126,15 +126,16 @@ def test_channels_that_cancel_leave_the_loudest_and_the_note_says_so():
     assert clip_from_samples(one_sided, 16_000).notes == ("average of 2 channels",)
 
 
-@pytest.mark.parametrize("scale", [1.5, 32_768.0])
-def test_floats_beyond_full_scale_are_scaled_down_not_cut(tmp_path, scale):
+@pytest.mark.parametrize(("scale", "over"), [(1.0035, "0.03"), (1.5, "3.5"), (32_768.0, "90")])  # 20 log10, in dB
+def test_floats_beyond_full_scale_are_scaled_down_not_cut(tmp_path, scale, over):
     samples = tone(16_000, amplitude=1.0)
     soundfile.write(tmp_path / "loud.wav", scale * samples, 16_000, subtype="FLOAT")
     clip = load_clip(tmp_path / "loud.wav")
     # Two roundings of float32 (on writing and on scaling), each 6e-8 of a value up to 1, and the tone's own peak.
     np.testing.assert_allclose(clip.samples, samples / np.abs(samples).max(), atol=2e-7)
     assert np.abs(clip.samples).max() == 1
-    assert "scaled down because its peak was" in clip.notes[0]
+    assert clip.notes[0] == f"scaled down because its peak was {over} dB above full scale"
+    assert repr(clip) == f"Clip('loud', 2.00 s, {clip.notes[0]})"
 
 
 def test_integers_are_scaled_by_their_type():

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from methods.core.errors import UserError
-from methods.core.frames import AlignmentError, FrameGrid, Segment, wav2vec2_grid, whisper_grid, without_overlap
+from methods.core.frames import (
+    AlignmentError,
+    FrameGrid,
+    Segment,
+    portions,
+    wav2vec2_grid,
+    whisper_grid,
+    without_overlap,
+)
 
 
 def test_a_segment_keeps_plain_floats():
@@ -113,6 +121,19 @@ def test_a_segment_between_two_centres_borrows_the_nearest_and_says_so():
     assert not grid.is_between_frames(Segment("t", 0.1, 0.112))
     assert grid.span(Segment("t", 0.985, 0.999)) == range(49, 50)  # after the last centre, still in the clip
     assert wav2vec2_grid(16_000).span(Segment("t", 0.0, 0.01)) == range(1)  # before the first centre
+
+
+def test_a_frame_that_several_segments_hold_is_divided_among_them():
+    grid = whisper_grid(16_000)
+    edges = (0.0, 0.1, 0.104, 0.108, 0.112, 0.116, 0.2)  # frame 5 (0.10 s) is held by one and borrowed by others
+    spans = grid.spans(Segment("x", a, b) for a, b in itertools.pairwise(edges))
+    part = portions(spans, grid.frames)
+    held = [sum(frame in span for span in spans) for frame in range(grid.frames)]
+    assert max(held) >= 2
+    np.testing.assert_allclose(part, [1 / max(k, 1) for k in held])
+    assert sum(part[span.start : span.stop].sum() for span in spans) == pytest.approx(
+        10
+    )  # each frame up to 0.2 s once
 
 
 def test_a_segment_of_another_clip_is_refused_and_one_that_overhangs_is_cut():

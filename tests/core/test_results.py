@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError
 from methods.core.progress import Step, finish, in_time, time_limit
 
 
@@ -23,8 +23,8 @@ def test_work_within_its_time_gives_its_result():
 
 
 def test_work_that_takes_too_long_is_a_sentence():
-    with pytest.raises(UserError, match=r"stopped after 0 s, \d+% done: the limit of this shared machine"):
+    with pytest.raises(OutOfTimeError, match=r"stopped after 0 s, \d+% done: the limit of this shared machine"):
         finish(in_time(work(100), 0.02))
-    with time_limit(0.02), pytest.raises(UserError, match="run the app on your own machine"):
+    with time_limit(0.02), pytest.raises(OutOfTimeError, match="run the app on your own machine"):
         finish(work(100))
     assert finish(work(4)) == "result"  # the limit ends with its block

@@ -195,7 +195,9 @@ def test_random_stretch_equal_to_a_word_gets_that_words_share(clip, tiny_model):
     np.testing.assert_allclose(first.encoder_null[..., 0], second.encoder, rtol=1e-6)
     np.testing.assert_allclose(second.encoder_null[..., 0], first.encoder, rtol=1e-6)
     assert first.encoder_null.shape[-1] == first.distinct() == 1  # not one place twenty times
-    assert first.null_band() is not None and first.mark_band() is None
+    assert first.marked() is None
+    # One other place: p is 1/2 where the cue has more, else 1.
+    np.testing.assert_array_equal(first.rank_p(), np.where(first.encoder > second.encoder, 0.5, 1.0))
 
 
 @pytest.mark.parametrize("blank", [{"swapped": " "}, {"alternative": ["ab", "  "]}, {"alternative": "…"}])
@@ -209,8 +211,9 @@ def test_blank_spellings_are_sentences(clip, tiny_model, spoken, blank):
 def test_result_holds_controls_and_a_table(result):
     assert result.words == 4 and result.contribution("encoder").shape == (3, 2)
     assert result.control("cross").shape == (2, 3, 2)
-    assert result.encoder_null.shape == (3, 2, 25) and 1 < result.distinct() < 10
-    assert result.null_band().shape == (3, 2, 2)
+    # The cue has frames 11 to 14: two places of four frames come before it, eight between it and the target at 48.
+    assert result.encoder_null.shape == (3, 2, 10) and result.distinct() == 10
+    assert result.rank_p().shape == (3, 2) and result.rank_p().min() >= 1 / 11
     assert result.random[0].logprobs is None
     table = result.table()
     assert len(table) == 3 * 3 * 2 + 5 * 2
@@ -313,5 +316,5 @@ def test_french_pairs_have_the_measured_probabilities(pair):
         row = next(number for number, name in enumerate(made.conditions) if case in name)
         for column, spelling in enumerate(made.spellings):
             assert made.logprobs[row, column] == pytest.approx(expected[spelling], abs=0.05)
-    # The cross-attention that writes the target reads the cue's sound more than other stretches in some layer.
-    assert (made.cross > made.null_band("cross")[..., 1]).any()
+    # The cross-attention that writes the target reads the cue's sound more than any other stretch in some layer.
+    assert (made.cross > made.null("cross").max(-1)).any()

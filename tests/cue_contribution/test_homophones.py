@@ -4,17 +4,19 @@ import csv
 import dataclasses
 import json
 import zipfile
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from methods import cue_contribution
 from methods.core.alignment.textgrid import write_textgrid
 from methods.core.audio import Clip, clip_from_samples, to_wav
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
 from methods.core.frames import Segment
-from methods.core.progress import finish
+from methods.core.progress import Step, finish, time_limit
 from methods.core.speech import words
 from methods.cue_contribution import cue, number_probe, sentence_set, sentences
 from methods.cue_contribution.sentences import Example
@@ -196,19 +198,16 @@ def test_a_set_is_the_mean_of_its_examples(tiny_model):
     assert got.refused == ()
 
 
-def test_intervals_resample_sentences_not_examples():
+def test_intervals_are_over_sentences_not_examples():
     """Two examples of a sentence that are alike count as one: the interval is that of the sentences' own values."""
     values = np.random.default_rng(0).random(6)
     twice = np.repeat(values, 2)[:, None, None] * np.ones((1, 3, 1))
-    made = sentence_set.SetResult(
-        tuple("abcdefghijkl"), tuple(np.repeat(list("uvwxyz"), 2)), ("t",) * 12, {"encoder": twice}, {}, ()
-    )
-    low, high = made.interval("encoder")[0, 0]
-    draws = np.random.default_rng(1).choice(values, (20_000, 6)).mean(1)
-    # 1,000 resamples place a 2.5 % quantile to about ± 0.5 % of the distribution's mass: a tenth of a standard error
-    # near its tails, where the density is about 0.06 / SE.
-    error = draws.std() * 0.25
-    np.testing.assert_allclose([low, high], np.quantile(draws, [0.025, 0.975]), atol=error)
+    names, groups = tuple("abcdefghijkl"), tuple(np.repeat(list("uvwxyz"), 2))
+    made = sentence_set.SetResult(names, groups, ("t",) * 12, {"encoder": twice}, {}, ())
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    np.testing.assert_allclose(made.interval("encoder")[0, 0], expected, rtol=1e-12)
+    few = sentence_set.SetResult(names[:8], groups[:8], ("t",) * 8, {"encoder": twice[:8]}, {}, ())
+    assert np.isnan(few.interval("encoder")).all() and np.isfinite(few.mean("encoder")).all()
 
 
 def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
@@ -216,6 +215,7 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     journal, examples, calls = tmp_path / "run.jsonl", [example(seed) for seed in range(3)], []
 
     def measure(clip, model, **options):
+        yield Step(0.0, "", "drawn for one example alone")
         calls.append(clip.name)
         shares = np.full((3, 2), float(clip.name[-1]))
         shares[0, 0] = np.nan
@@ -223,7 +223,7 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
         only = {"decoder": None, "cross": None, "random": (), "probabilities": None}
         return SimpleNamespace(encoder=shares, encoder_null=null, contribution=lambda _: shares, **only)
 
-    monkeypatch.setattr(sentence_set, "analyse", measure)
+    monkeypatch.setattr(sentence_set.analyse, "in_steps", measure)
 
     def steps(**options):
         return sentence_set.analyse_set_in_steps(examples, tiny_model, journal=journal, **options)
@@ -234,7 +234,7 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     assert len(memory) == len(calls) == 3  # a dictionary is a journal too
     calls.clear()
     first = steps()
-    for _ in range(3):  # the third step comes when two are done
+    for _ in range(5):  # two steps for each example; the fifth comes when two are done
         last = next(first)
     assert len(last.partial.names) == 2
     first.close()
@@ -247,6 +247,17 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     assert len(journal.read_text(encoding="utf-8").splitlines()) == 3
     finish(steps(draws=3))
     assert len(calls) == 6  # other options are another run
+
+
+def test_a_run_out_of_time_is_no_reason_to_leave_a_sentence_out(tiny_model, tmp_path):
+    journal, examples = tmp_path / "run.jsonl", [example(0, target="zz"), example(1)]
+    with pytest.raises(OutOfTimeError, match="stopped after 0 s"), time_limit(0.0):
+        run(examples, tiny_model, journal=journal)
+    assert not journal.exists()
+    inner = sentence_set._measured(examples[1], examples[1].sound(), tiny_model, (), QUICK | {"random_seeds": ()})
+    with pytest.raises(OutOfTimeError), time_limit(0.0):
+        deque(inner)  # step by step: value zeroing finishes work of its own within a step
+    assert run(examples, tiny_model, journal=journal).names == ("e1",)
 
 
 def test_a_damaged_journal_is_a_sentence(tiny_model, tmp_path):
@@ -295,6 +306,7 @@ def test_the_probe_is_at_chance_where_number_means_nothing():
     """40 sentences of noise in 8 dimensions: 0.5 ± 0.08; a probe that saw its test items would be near 1."""
     random = np.random.default_rng(0)
     numbers = np.arange(40) % 2
-    hits = number_probe._hits(random.normal(size=(40, 8)), numbers, np.arange(40))
-    assert 0.2 < hits.mean() < 0.8
+    noise = random.normal(size=(1, 40, 8))
+    (accuracy,), ((low, high),) = finish(number_probe._probed(noise, numbers, np.arange(40), sure=True))
+    assert 0.2 < accuracy < 0.8 and low < 0.5 < high
     assert isinstance(sound(0), Clip)

@@ -11,41 +11,62 @@ from methods.cue_contribution import stretches
 from page.tabs import cue_contribution as tab
 
 
-def test_random_stretches_keep_their_shape_and_their_distance():
-    spans, target = [range(20, 23), range(25, 27)], range(40, 44)
-    found = stretches.random_stretches(spans, target, 60, 12, 0)
-    assert len(found.places) == 12 and found.where == "before the target"
-    taken = {*range(20, 23), *range(25, 27), *target}
-    for first, second in found.places:
-        assert len(first) == 3 and len(second) == 2 and second.start - first.stop == 2
-        assert first.start >= 0 and second.stop <= 40
-        assert not taken & {*first, *second}
-    assert stretches.random_stretches(spans, target, 60, 12, 0) == found
-    assert stretches.random_stretches(spans, target, 60, 12, 1) != found
+def test_random_stretches_keep_their_shape_and_overlap_nothing():
+    spans, target = [range(220, 223), range(225, 227)], range(240, 244)
+    found = stretches.random_stretches(spans, target, 260, 25, 0)
+    assert len(found.places) == found.distinct == 25 and found.where == "before the target"
+    taken = [{*first, *second, *range(first.stop, second.start)} for first, second in [*found.places, spans]]
+    assert sum(map(len, taken)) == len(set().union(*taken))  # no frame twice, the cue's own among them
+    assert all(
+        len(first) == 3 and len(second) == 2 and second.start - first.stop == 2 for first, second in found.places
+    )
+    assert min(first.start for first, _ in found.places) >= 0 and max(last.stop for _, last in found.places) <= 240
+    assert stretches.random_stretches(spans, target, 260, 25, 0) == found
+    assert stretches.random_stretches(spans, target, 260, 25, 1) != found
 
 
-def test_random_stretches_without_room_say_so():
+def test_random_stretches_where_there_is_little_room_say_so():
     found = stretches.random_stretches([range(5)], range(5, 9), 30, 20, 0)
-    assert "after the target" in found.where
-    assert sorted(span.start for (span,) in found.places) == list(range(9, 26))  # 17 places for 20 draws: each once
-    nothing = stretches.random_stretches([range(5)], range(5, 9), 12, 20, 0)
+    assert found.where == "after the target (no room before it)"
+    assert sorted(span.start for (span,) in found.places) == [10, 15, 20, 25]  # side by side with the cue
+    nothing = stretches.random_stretches([range(5)], range(5, 9), 14, 20, 0)
     assert nothing.places == [] and nothing.distinct == 0 and "nowhere" in nothing.where
+    # Eighteen before the target are too few to mark anything, so those after it join them; nineteen are enough.
+    for before, where, count in ((18, "before and after the target", 20), (19, "before the target", 19)):
+        cue = range(2 * before, 2 * before + 2)
+        found = stretches.random_stretches([cue], range(cue.stop, cue.stop + 3), cue.stop + 8, 39, 0)
+        assert (found.where, found.distinct) == (where, count)
+    assert (
+        stretches.random_stretches([range(8, 9)], range(9, 12), 30, 5, 0).where == "before the target"
+    )  # 5 are asked
 
 
-def test_places_that_overlap_count_once():
-    """Eight places of ten frames that begin at frames 0 to 7 are one; of a single frame they are eight."""
-    assert stretches.random_stretches([range(17, 27)], range(27, 30), 30, 20, 0).distinct == 1
-    assert len(stretches.random_stretches([range(17, 27)], range(27, 30), 30, 20, 0).places) == 8
-    assert stretches.random_stretches([range(8, 9)], range(9, 12), 30, 20, 0).distinct == 8
-    assert stretches.random_stretches([range(8, 9)], range(9, 12), 30, 5, 0).distinct == 5
-    for seed in range(5):
-        found = stretches.random_stretches([range(60, 64)], range(64, 70), 99, 20, seed)
-        apart = [set(span) for (span,) in found.places[: found.distinct]]
-        assert sum(map(len, apart)) == len(set().union(*apart))  # no frame twice
-        rest = [set(span) for (span,) in found.places[found.distinct :]]
-        assert all(any(one & other for other in apart) for one in rest)
-        # 60 frames hold 15 in all; places taken as they come leave gaps of 3 frames at most: 60 / (4 + 3) are 8.
-        assert 8 <= found.distinct <= 15
+def test_any_place_might_have_been_the_cue():
+    """What makes the rank a test: whichever place of a row is the cue, the row is the same."""
+    for count, end in ((6, 60), (25, 110)):
+        rows = set()
+        for cue in range(count):
+            span = [range(3 + 4 * cue, 7 + 4 * cue)]
+            target = range(4 * count + 3, 4 * count + 10)
+            found = stretches.random_stretches(span, target, end, 99, cue)
+            rows.add(frozenset(place.start for (place,) in [*found.places, span]))
+        assert len(rows) == 1 and len(rows.pop()) > count - 1
+
+
+@pytest.mark.parametrize(("places", "share"), [(18, 0), (19, 1 / 20), (20, 1 / 21), (38, 1 / 39), (39, 2 / 40)])
+def test_a_cue_that_is_one_more_place_is_marked_as_often_as_is_said(places, share):
+    """Ranks of exchangeable values are uniform: P(p ≤ .05) is the largest k / (n + 1) that is no more than .05."""
+    assert stretches.chance_share(places) == pytest.approx(share)
+    values = np.random.default_rng(places).exponential(size=(20_000, places + 1))
+    marked = stretches.rank_p(values[:, 0], values[:, 1:]) <= stretches.LEVEL
+    assert abs(marked.mean() - share) <= 4 * np.sqrt(share / len(values))  # four standard deviations
+    slow = [(1 + sum(x >= row[0] for x in row[1:])) / (places + 1) for row in values[:50]]
+    np.testing.assert_allclose(stretches.rank_p(values[:50, 0], values[:50, 1:]), slow)
+
+
+def test_ties_are_no_marks_and_what_has_no_share_has_no_rank():
+    assert stretches.rank_p(np.zeros(3), np.zeros((3, 30))).tolist() == [1, 1, 1]
+    assert np.isnan(stretches.rank_p(np.array([np.nan]), np.zeros((1, 30)))).all()
 
 
 def test_the_nearest_texts_come_first_and_overlaps_last():
@@ -83,12 +104,12 @@ def test_a_decoders_stretches_are_text_and_each_is_there_once(clip, tiny_model, 
         clip, tiny_model, cue="cd", target="abc", stacks=("decoder",), silenced=0, **options
     )
     np.testing.assert_allclose(result.decoder_null[..., 0], other.decoder, rtol=1e-6)
-    # " x" has two tokens: every run of two from 6 to 10, of which three lie apart; the same texts are replaced.
+    # " x" has two tokens: runs of two from 6, 8 and 10, side by side with it; of texts that are replaced, all five.
     short = cue_contribution.analyse(
         clip, tiny_model, cue="x", target="abc", stacks=("decoder",), silenced=0, **options
     )
-    assert short.decoder_null.shape[-1] == 5 and len(short.replaced_null) == 5
-    assert short.apart == (0, 3) and short.distinct("decoder") in (2, 3)  # by chance 7 and 9 may be taken first
+    assert short.decoder_null.shape[-1] == short.distinct("decoder") == 3 and len(short.replaced_null) == 5
+    assert short.apart == (0, 3)
     # Without the prompt's columns the places are the same.
     pair = [
         cue_contribution.analyse(
@@ -100,25 +121,52 @@ def test_a_decoders_stretches_are_text_and_each_is_there_once(clip, tiny_model, 
     assert pair[1].null_places == other.null_places
 
 
-def test_few_stretches_mark_nothing(result):
-    picture = cue_contribution.plot(result)
-    marks = {ax.get_title().split("\n")[0]: any("•" in text.get_text() for text in ax.texts)
-             for ax in picture.axes if "trained" in ax.get_title()}  # fmt: skip
-    assert len(marks) == 3 and not any(marks.values())  # the tiny clip has room for a few stretches only
-    assert all("no •" in ax.get_title() for ax in picture.axes if "trained" in ax.get_title())
-    many = replace(result, null_distinct=np.array([10, 1, 9]), encoder_null=result.encoder_null * 0)
-    assert (many.encoder > many.mark_band()[..., 1]).all() and many.mark_band("decoder") is None
-    assert set(result.table()["null_distinct"].dropna()) == set(result.null_distinct)
+def with_null(result, places, above=0):
+    """The same with so many stretches in the encoder, `above` of them higher than the cue."""
+    null = np.zeros((*result.encoder.shape, places))
+    null[..., :above] = 2
+    return replace(result, encoder_null=null)
 
 
-def test_the_status_line_counts_distinct_stretches_and_says_why_nothing_is_marked(result):
+def test_few_stretches_mark_nothing_and_nineteen_do(result):
+    titles = [ax.get_title() for ax in cue_contribution.plot(result).axes if "trained" in ax.get_title()]
+    assert [title.split("(random stretches ")[1] for title in titles] == [f"{n}: no •)" for n in (10, 1, 10)]
+    assert result.dots() == (0, 0, 0.0)
+    assert with_null(result, 18).marked() is None
+    many = with_null(result, 19)
+    assert many.marked().all() and many.dots() == (6, 6, pytest.approx(0.3))
+    assert with_null(result, 19, above=1).dots()[0] == 0 and with_null(result, 39, above=1).dots()[0] == 6
+    picture = cue_contribution.plot(many)
+    assert "trained: 6 •, by chance 0.3" in picture.axes[0].get_title()
+    assert sum("•" in text.get_text() for ax in picture.axes for text in ax.texts) == 6
+    table = many.table().query("attention == 'encoder'")
+    assert set(table["rank_p"]) == {1 / 20} and set(table["null_distinct"]) == {19} and set(table["null_mean"]) == {0}
+
+
+def test_the_trained_shares_come_first_and_then_their_stretches(clip, tiny_model, spoken, result):
+    steps = cue_contribution.analyse.in_steps(
+        clip, tiny_model, cue="ab", target="abc", alternative="abd", swapped="xyz", segments=spoken,
+        transcript="x ab cd abc", language="en", random_seeds=(0,), draws=25,
+    )  # fmt: skip
+    shown = [step.partial for step in steps if step.partial is not None]
+    first, last = shown[0], shown[-1]
+    np.testing.assert_array_equal(first.encoder, result.encoder)
+    assert not first.complete and first.null() is None and first.marked() is None and first.logprobs is None
+    assert "Comes after the random stretches" in tab.probabilities(first)
+    assert "random stretches" not in tab.status_line(first, {}) and cue_contribution.plot(first).axes
+    assert first.table()["rank_p"].isna().all()
+    np.testing.assert_array_equal(last.encoder_null, result.encoder_null)
+    np.testing.assert_array_equal(last.logprobs, result.logprobs)
+
+
+def test_the_status_line_counts_stretches_and_dots_and_says_why_nothing_is_marked(result):
     line = tab.status_line(result, {})
-    assert "random stretches, decoder: 1 distinct, before the target (too few for •, which needs 10)" in line
-    many = replace(result, null_distinct=np.array([12, 0, 10]))
-    line = tab.status_line(many, {})
-    assert "encoder: 12 distinct, before the target ·" in line and "cross: " not in line.split("distinct")[0]
-    assert ", so no •" in line
+    assert "random stretches, decoder: 1, before the target (too few for •, which needs 19)" in line
+    assert "chance alone" not in line
+    line = tab.status_line(replace(with_null(result, 20), cross_null=np.zeros((3, 2, 0))), {})
+    assert "encoder: 20, before the target ·" in line and ", so no •" in line
+    assert "• in 6 of 6 cells; chance alone would mark about 0.3" in line
     # Overlapping runs are not sold as so many: five of " x", three apart, in the table of consequences.
     shown = tab.probabilities(replace(result, replaced_null=np.full((5, 2), 0.5), apart=(5, 3)))
     assert "other text replaced instead (5 places, 3 apart)" in shown
-    assert "other sound silenced instead (5 places)" in shown
+    assert f"other sound silenced instead ({len(result.silenced_null)} places)" in shown

@@ -8,16 +8,19 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy as scipy_entropy
+from sklearn.cluster import KMeans
 from sklearn.metrics import mutual_info_score
 from tiny_wav2vec2 import tiny_config, tiny_network, tiny_values
 from transformers import Wav2Vec2ForPreTraining
 
 from methods import discrete_units
 from methods.core.audio import clip_from_samples
-from methods.core.corpus import Corpus, Utterance
+from methods.core.corpus import Corpus, Utterance, bundled, features
 from methods.core.errors import UserError
 from methods.core.frames import Segment
+from methods.core.models import load_model
 from methods.core.models.wav2vec2 import quantiser
+from methods.core.progress import finish
 from methods.core.statistics import k_means, splits
 from methods.discrete_units import counts, information
 from page.tabs import discrete_units as discrete_units_tab
@@ -144,6 +147,19 @@ def test_k_means_finds_clusters_again_whatever_the_scale_of_a_dimension():
     np.testing.assert_array_equal(found, again)
 
 
+def test_huberts_recipe_is_scikit_learns_k_means_of_the_states_as_they_are():
+    """A dimension a thousand times as large decides alone there, and one among four by default."""
+    label, loud = RNG.integers(0, 5, 400), RNG.integers(0, 5, 400)
+    frames = np.column_stack([20 * np.eye(5)[label][:, :3] + RNG.normal(size=(400, 3)), 1000.0 * loud])
+    book = k_means.learn(frames[:200], 5, 3, "HuBERT")
+    theirs = KMeans(5, n_init=1, random_state=3).fit(frames[:200].astype(np.float32))
+    found = book.assign(frames[200:])
+    np.testing.assert_array_equal(found, theirs.predict(frames[200:].astype(np.float32)))
+    assert information.scores(counts.tabulated(loud[200:], found, 5, 5))[1] > 0.99
+    scaled = k_means.learn(frames[:200], 5, 3).assign(frames[200:])
+    assert information.scores(counts.tabulated(label[200:], scaled, 5, 5))[1] > 0.2
+
+
 def test_assignment_is_to_the_nearest_centre():
     frames = RNG.normal(size=(100, 3))
     book = k_means.learn(frames, 7)
@@ -211,6 +227,12 @@ def test_units_of_a_tiny_model_with_their_controls_and_the_clip(corpus, tiny_mod
     assert table["random weights 1, shuffled phones", result.layers[2]] == result.controls.random_shuffled[1, 2, 1]
     assert table["MFCC, shuffled phones", ""] == result.controls.baseline_shuffled[0, 1]
     assert {"model", "shuffled phones", "random weights 1", "MFCC"} <= set(result.table()["features"])
+    assert "frames (scaled, the default), counted" in line
+    other = discrete_units.analyse(corpus, tiny_model, units=6, recipe="HuBERT", random_seeds=())
+    assert "(HuBERT's recipe)" in discrete_units_tab.status_line(other, values)
+    assert (other.counts != result.counts).any() and other.frames == result.frames
+    book = k_means.learn(RNG.normal(size=(60, 3)), 5, recipe="HuBERT")
+    assert (book.mean == 0).all() and (book.scale == 1).all()
 
 
 def test_units_under_the_clip_cover_it_without_a_gap(corpus, tiny_model, clip):
@@ -231,3 +253,19 @@ def test_one_recording_or_odd_numbers_of_units_are_refused(corpus, tiny_model):
         discrete_units.analyse(corpus, tiny_model, units=1, random_seeds=())
     with pytest.raises(UserError, match="frames to learn 400 units"):
         discrete_units.analyse(corpus, tiny_model, units=400, random_seeds=())
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "subtract", "layer", "default", "huberts"),
+    [("openai/whisper-tiny.en", True, 2, 0.510, 0.525), ("openai/whisper-tiny.en", True, 3, 0.441, 0.511),
+     ("openai/whisper-tiny.en", False, 1, 0.435, 0.244), ("hama-ctc", True, 1, 0.466, 0.458)],
+)  # fmt: skip
+def test_both_recipes_give_what_the_reading_says(name, subtract, layer, default, huberts):
+    prompts = bundled("prompts")
+    states = finish(features.of_model(prompts, load_model(name), subtract_silence=subtract))
+    parts = counts.split(prompts, states, 0)
+    for recipe, expected in (("scaled", default), ("HuBERT", huberts)):
+        found = counts.by_k_means(states.layers[layer], parts, 50, 0, recipe=recipe).scores[1]
+        assert found == pytest.approx(expected, abs=0.01)  # other sums, other clusters

@@ -1,5 +1,6 @@
 """Ready-made probes: the softmax in plain loops, the stretches of a tier, and the files that come with the app."""
 
+import copy
 import dataclasses
 import hashlib
 import html
@@ -10,17 +11,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from methods import live_probes
 from methods.core import models
-from methods.core.corpus import bundled
 from methods.core.errors import UserError
 from methods.core.frames import Segment
-from methods.core.models import load_model
 from methods.core.models.weights import WeightsError
 from methods.core.progress import finish
 from methods.core.speech import acoustics, phonology, praat
+from methods.core.speech.phone_alphabets import in_arpabet
 from methods.live_probes import analysis, probe_set
 from methods.live_probes.probe_set import FILES, ProbeSet, probes_for
 from page.tabs import live_probes as live_probes_tab
@@ -105,6 +106,38 @@ def test_other_models_and_other_weights_are_refused(tiny_model, monkeypatch):
         probes_for(models.random_twin(tiny_model, 0))
 
 
+def test_the_same_weights_used_in_another_way_are_refused(tiny_model, monkeypatch):
+    monkeypatch.setattr(probe_set, "FILES", {tiny_model.id: ("x.safetensors", "")})
+    monkeypatch.setattr(probe_set, "_read", lambda identifier: made(tiny_model))
+    monkeypatch.setattr(probe_set, "_fitting", set())
+    kept = {tiny_model.id: probe_set.test_states(tiny_model).round(5).tolist()}
+    monkeypatch.setattr(probe_set, "_test_sound", lambda: kept)
+    assert probes_for(tiny_model).layers == LAYERS
+    config = copy.deepcopy(tiny_model.network.config)
+    config.encoder_attention_heads //= 2
+    other = type(tiny_model.network)(config).eval()
+    other.load_state_dict(tiny_model.network.state_dict())
+    wider = type(tiny_model.front_end)(**tiny_model.front_end.to_dict() | {"n_fft": 512})
+    for changed in ({"network": other}, {"front_end": wider}):
+        strange = dataclasses.replace(tiny_model, **changed)
+        assert strange.weights_sha256 == tiny_model.weights_sha256
+        with pytest.raises(UserError, match="its configuration or preprocessor is another one; train your own"):
+            probes_for(strange)
+
+
+def test_every_bundled_file_has_its_states():
+    kept = probe_set._test_sound()
+    assert set(kept) == set(FILES)
+    for identifier, states in kept.items():
+        layers = json.loads(_metadata(identifier))["layers"]
+        assert np.shape(states) == (len(layers) - 1, len(probe_set.FRAMES), probe_set.PLACES)
+
+
+def _metadata(identifier):
+    with safe_open(probe_set.FOLDER / FILES[identifier][0], "numpy") as file:
+        return file.metadata()["card"]
+
+
 def test_a_file_is_read_only_if_it_is_ours(tiny_model, tmp_path, monkeypatch):
     wanted = made(tiny_model)
     kept = {name: values.astype(np.float16) for name, values in wanted.weights.items()}
@@ -156,11 +189,12 @@ def test_labels_are_the_clips_own_phones(result):
     assert list(result.labels) == expected
 
 
-@pytest.mark.parametrize("labels", [(), ("ʃ", "iː"), ("S", "s", "i:"), ("s", "ʃ"), ("sil", "sp")])
-def test_phones_of_another_alphabet_are_no_truth(clip, tiny_model, labels):
+@pytest.mark.parametrize("labels", [(), ("ʁ", "y"), ("S", "Z", "N"), ("sil", "sp")])
+def test_phones_without_a_counterpart_are_no_truth(clip, tiny_model, labels):
     grid = models.frame_grid(clip, tiny_model)
     phones = tuple(Segment(label, 0.1 * i, 0.1 * i + 0.1) for i, label in enumerate(labels))
-    assert analysis._labels(grid, phones) == ()
+    read = in_arpabet(label for label in labels if label not in ("sil", "sp"))
+    assert analysis._labels(grid, phones, read) == ()
 
 
 def test_right_is_the_share_of_labelled_frames(result):
@@ -257,39 +291,23 @@ def test_steps_come_before_the_work(clip, tiny_model):
     assert [step.done for step in steps] == sorted(step.done for step in steps) and len(steps) == 2
 
 
-# The files that come with the app
-
-
-@pytest.mark.parametrize("identifier", FILES)
-def test_the_files_are_whole(identifier):
-    probes = probe_set._read(identifier)
-    assert probes.layers[0] == "MFCC" and len(probes.card["weights_sha256"]) == 64
-    assert set(probes.classes["phone"]) - {"sil"} <= phonology.PHONES
-    for target in live_probes.TARGETS:
-        outputs = len(probes.classes.get(target, "1"))
-        for layer in range(len(probes.layers)):
-            for prefix in ("", "random/"):
-                values = probes.weights[f"{prefix}{target}/{layer}"]
-                assert values.shape[1] == outputs and np.isfinite(values).all()
-        for side in live_probes.SIDES:
-            scored = [[number, score] for asked, number, score in probes.card[side] if asked == target]
-            assert [number for number, _ in scored] == list(range(len(probes.layers)))
-            assert all(score <= 1 for _, score in scored)
-    held = np.array([score for asked, _, score in probes.card["trained"] if asked == "phone"])
-    chance = np.array([score for asked, _, score in probes.card["random"] if asked == "phone"])
-    assert held.max() > held[0] + 0.1 and (held[1:] > chance[1:]).all()  # above MFCC, and above random weights
-
-
-@pytest.mark.weights
-def test_they_read_a_prompt():
-    model, prompts = load_model("openai/whisper-tiny.en"), bundled("prompts")
-    utterance = prompts.utterances[0]
-    result = live_probes.analyse(utterance.clip, model, phones=utterance.phones)
-    # Trained on this very recording, among others, with states of this very window: above what is held out.
-    held = np.array([score for asked, _, score in result.card["trained"] if asked == "phone"])
-    assert (result.right("phone")[1:] > held[1:] - 0.05).all()
-    assert result.right("voicing").min() > 0.7
-    voiced = np.isfinite(result.measured_f0)
-    assert np.corrcoef(result.f0[1, voiced], result.measured_f0[voiced])[0, 1] > 0.9
-    said = np.array(result.phones)[result.random_phone[1:].argmax(-1)]
-    assert (said == np.array(result.labels)).mean() < result.right("phone")[1:].min()
+@pytest.mark.usefixtures("_made_to_order")
+@pytest.mark.parametrize(
+    ("labels", "alphabet"), [(("t", "iː", "sp", "æ", "ʔ"), "IPA"), (("t", "i:", "sp", "{", "?"), "X-SAMPA")]
+)
+def test_a_visitors_phones_are_read_label_by_label(clip, tiny_model, result, labels, alphabet):
+    """The same phones in another alphabet give the same shares; what has no counterpart is named and not counted."""
+    times = ((0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 1.0), (1.0, 1.2))
+    phones = [Segment(label, *time) for label, time in zip(labels, times, strict=True)]
+    known = live_probes.analyse(clip, tiny_model, phones=phones[:4])
+    assert (known.alphabet, known.unmapped, known.labels) == (alphabet, (), result.labels)
+    read = live_probes.analyse(clip, tiny_model, phones=phones)
+    assert read.unmapped == (labels[-1],)
+    assert read.counted("phone")[0] == result.counted("phone")[0] - 10  # 0.2 s of frames of 20 ms
+    status = live_probes_tab.status_line(read, {"target": "phone", "layer": 1})
+    assert f"read from {alphabet}" in status and "not counted: " + labels[-1] in status
+    lost = live_probes.analyse(clip, tiny_model, phones=phones[4:])
+    assert lost.labels == () and lost.right("phone") is None
+    assert "none of the clip's phones has a counterpart" in live_probes_tab.status_line(
+        lost, {"target": "phone", "layer": 1}
+    )

@@ -23,7 +23,7 @@ COLUMNS = [
     "why",
     "pair",
 ]
-LICENCES = {"cc-by-sa-3.0": "CC BY-SA 3.0", "public-domain": "Public domain"}
+LICENCES = {"cc-by-sa-3.0": "CC BY-SA 3.0", "public-domain": "Public domain", "cc0-1.0": "CC0 1.0"}
 ENGLISH = [row["file"] for row in ROWS if row["language"] == "en"]
 
 
@@ -40,16 +40,17 @@ def test_the_index_names_each_sound_file_once():
 
 
 def test_the_set_is_small_and_varied():
-    assert 10 <= len(ROWS) <= 14
-    assert {row["language"] for row in ROWS} == {"en", "fr"}
+    assert 10 <= len(ROWS) <= 16
+    assert {row["language"] for row in ROWS} == {"en", "fr", "none"}
     assert len({row["speaker"] for row in ROWS}) >= 3
-    assert {row["voice"] for row in ROWS} == {"female", "male"}
+    assert {row["voice"] for row in ROWS} == {"female", "male", "none"}
     assert sum(path.stat().st_size for path in _files()) < 4_000_000  # bytes
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: Path(row["file"]).stem)
 def test_each_row_is_complete_and_names_its_licence(row):
-    assert all(row[column].strip() for column in COLUMNS if column != "pair")
+    assert all(row[column].strip() for column in COLUMNS if column not in ("pair", "transcript"))
+    assert bool(row["transcript"]) == (row["language"] != "none")
     assert 8 <= len(row["why"].split()) <= 20
     folder = FOLDER / Path(row["file"]).parent
     assert row["licence"] == LICENCES[folder.name]
@@ -115,6 +116,18 @@ def test_the_silent_clip_is_mostly_silent():
     tiers = read_tiers(FOLDER / "cc-by-sa-3.0/en_f_silence_heavy.TextGrid")
     spoken = sum(end - start for start, end, label in tiers["words"] if label)
     assert spoken < 0.3 * tiers["words"][-1][1]
+
+
+def test_the_clips_without_speech_are_made_by_the_lines_in_the_readme(tmp_path, monkeypatch):
+    """They are ours to give away because nothing but these lines is in them."""
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    saves = re.search(r"def save\(.*?\n    .*?\n", text)[0]
+    lines = re.search(r"\nnoise = np.random.*?(?=```)", text, re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    exec(saves + lines, {"np": np, "soundfile": soundfile})
+    for made in tmp_path.iterdir():
+        np.testing.assert_array_equal(soundfile.read(made)[0], soundfile.read(FOLDER / "cc0-1.0" / made.name)[0])
+    assert len(list(tmp_path.iterdir())) == sum(row["language"] == "none" for row in ROWS)
 
 
 def test_both_ones_of_the_digits_are_the_same_samples_on_the_same_frame_grid():

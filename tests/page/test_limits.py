@@ -2,13 +2,17 @@
 
 import importlib
 import inspect
+import json
 
+import gradio as gr
 import pytest
+from gradio_client.utils import json_schema_to_python_type
 
 from methods import TECHNIQUES
 from methods.core.errors import UserError
 from page.export import api
-from page.export.api_options import GIVEN, checked, fits, limits_of
+from page.export.api_options import GIVEN, checked, fits, limits_of, taken_by
+from page.export.api_schema import Options, schema_of
 from page.session import from_example, with_times
 
 MODULES = {name: importlib.import_module(f"methods.{name}") for name in TECHNIQUES}
@@ -108,3 +112,43 @@ def test_there_are_no_more_segments_than_frames():
     assert len(with_times(session, "phones", rows[:1500]).phones) == 1500
     with pytest.raises(UserError, match="1501 segments"):
         with_times(session, "phones", rows)
+
+
+@pytest.mark.parametrize("technique", MODULES)
+def test_a_program_reads_each_option_by_name_kind_and_range(technique):
+    listed = schema_of(MODULES[technique])["properties"]
+    for name, option in taken_by(MODULES[technique]).items():
+        if name not in listed:
+            assert "Clip" in str(option.annotation), f"{name} is left out, and a program could give it"
+            continue
+        about = listed[name]["description"]
+        limits = limits_of(technique, name)
+        if limits:
+            assert about.startswith(f"{limits[0]:,.10g} to {limits[1]:,.10g}; ")
+        needed = option.default is inspect.Parameter.empty
+        assert about.endswith("needed" if needed else f"default {json.dumps(option.default)}")
+    said = json_schema_to_python_type(schema_of(MODULES[technique]))
+    assert all(f"{name}: " in said for name in listed) and "Any" not in said
+
+
+def test_a_listed_name_is_one_that_is_taken():
+    method = schema_of(MODULES["projection"])["properties"]["method"]
+    assert method["enum"] == list(MODULES["projection"].SENSE["method"])
+    assert schema_of(MODULES["value_zeroing"])["properties"]["stacks"]["items"]["enum"] == [
+        "encoder", "decoder", "cross",
+    ]  # fmt: skip
+    assert schema_of(MODULES["probing"])["properties"]["window"]["enum"] == ["clip", "full"]
+    for technique, module in MODULES.items():
+        if technique != "cue_contribution":
+            for name, each in schema_of(module)["properties"].items():
+                for value in each.get("enum", ()):
+                    checked(module, {name: value})
+
+
+def test_options_are_a_json_component_to_the_browser():
+    with gr.Blocks():
+        made = Options(MODULES["rsa"])
+        plain = gr.JSON({}, label="options by name")
+    assert made.get_block_name() == "json"
+    assert {**made.get_config(), "name": ""} == {**plain.get_config(), "name": ""}
+    assert made.api_info() == schema_of(MODULES["rsa"])

@@ -3,10 +3,7 @@
 import io
 import json
 import re
-import shutil
-import sys
 import time
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +11,7 @@ import pandas as pd
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from methods import TECHNIQUES, technique
 from page.recipe import over_corpora
@@ -24,69 +21,6 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 WEASELS = ROOT / "examples_audio/cc-by-sa-3.0/en_f_weasels.wav"
 PATIENCE = 60_000  # ms; a loaded machine may take that long, an idle one takes a second
-
-
-@pytest.fixture(scope="module")
-def address():
-    import app
-
-    # Only here the random-weights controls are computed by the page's own run; there is no warm-up thread.
-    _, url, _ = app.demo.queue(**app.QUEUE).launch(
-        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH
-    )
-    yield url.rstrip("/")
-    app.demo.close()
-    settle()
-
-
-def settle():
-    """Wait for runs that a closed page left behind: Python must not end while a thread is inside a network."""
-    deadline = time.monotonic() + 60
-
-    def computing():
-        stacks = (traceback.extract_stack(frame) for frame in sys._current_frames().values())
-        return any("/methods/" in line.filename for stack in stacks for line in stack)
-
-    while computing() and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def context(address):
-    with sync_playwright() as playwright:
-        fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        sound = [f"--use-file-for-fake-audio-capture={WEASELS}", "--autoplay-policy=no-user-gesture-required"]
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", *fake, *sound]
-        )
-        context = browser.new_context(permissions=["clipboard-read", "clipboard-write", "microphone"])
-        yield context
-        browser.close()
-
-
-@pytest.fixture
-def visit(context, address, request):
-    pages, complaints = [], []
-    # Gradio's own little player says this of a file that is no sound; it is what the visitor gave.
-    expected = {"Waveform load error: MediaError"} if "corrupt" in request.node.name else set()
-
-    def open_page(query="", width=1280):
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else complaints.append(r.url)
-        )
-        pages.append(page)
-        page.goto(f"{address}/{query}")
-        page.locator("#heard").get_by_text("The model hears").wait_for(timeout=PATIENCE)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert [complaint for complaint in complaints if complaint not in expected] == []
 
 
 def map_of(page, technique):
@@ -108,6 +42,10 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     print(f"first visit until the transcript is there: {time.perf_counter() - begun:.1f} s")
     expect(page.locator("#heard")).to_contain_text("have eaten our phone system")
     expect(page.locator("#clip-plot .sp-word").first).to_contain_text("weasels")
+    word = page.locator("#said .sure-word").first
+    expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19\s%.*evidence", re.DOTALL))
+    word.hover()
+    assert "probability" in word.evaluate("element => getComputedStyle(element, '::after').content")
     page.get_by_role("tab", name="Feature importance").click()
     expect(page.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
     expect(page).not_to_have_url(re.compile("technique="))  # opening a group opens no technique
@@ -162,6 +100,20 @@ def test_a_link_opens_the_same_view(visit, address):
     )
 
 
+def test_the_first_stop_of_the_tab_key_leads_to_the_result(visit):
+    page = visit("?technique=attention&layer=2")
+    map_of(page, "attention")
+    skip = page.locator("#skip")
+    assert skip.bounding_box()["x"] < -100  # not seen until it is wanted
+    page.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    assert skip.bounding_box()["x"] >= 0 and skip.bounding_box()["height"] >= 40
+    page.keyboard.press("Enter")
+    expect(page.locator("#status-attention")).to_be_focused()
+    assert 0 <= page.locator("#status-attention").bounding_box()["y"] < 450
+    assert "technique=attention" in page.url and "#" not in page.url
+
+
 def test_a_link_with_unknown_values_says_so_and_works(visit):
     page = visit("?technique=nonsense&layer=x&clip=../../etc/passwd")
     expect(page.locator(".toast-body")).to_contain_text("This link asks for something that is not here")
@@ -185,6 +137,8 @@ def test_own_recording_by_upload(visit, tmp_path):
     expect(page.locator("#heard")).to_contain_text("±0.1 s")
     expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("young").first).to_be_visible(timeout=PATIENCE)
     assert "clip=" not in page.url  # a visitor's recording is never part of a link
+    page.locator("#link-value_zeroing").click()
+    expect(page.locator("#copied-value_zeroing")).to_contain_text("No link can hold your recording")
     assert page.locator("#own button[aria-label*=hare], #own button[title*=hare]").count() == 0
 
 
@@ -250,7 +204,7 @@ def run_snippet(code):
     """What the page prints, run here; its files are not wanted."""
     kept = "\n".join(line for line in code.splitlines() if ".to_csv(" not in line and ".savefig(" not in line)
     names = {}
-    exec(kept.replace("examples_audio/", f"{ROOT}/examples_audio/"), names)
+    exec(kept, names)
     return names["result"]
 
 
@@ -299,6 +253,7 @@ def test_endpoints_are_named_and_answer(address):
     assert {"/words", "/attention", "/value_zeroing", "/attention_norm", "/context_mixing"} <= set(named)
     heard = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/words")
     assert heard["text"] == "Weasles have eaten our phone system."
+    assert [each["word"] for each in heard["confidence"]] == ["Weasles", "have", "eaten", "our", "phone", "system"]
     answer = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/value_zeroing")
     assert set(answer["table"]["attention"]) == {"encoder", "decoder", "cross"}
     with pytest.raises(AppError, match="clip"):

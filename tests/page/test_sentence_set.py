@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from methods.core.errors import UserError
+from methods.core.errors import OutOfTimeError, UserError
 from methods.core.frames import Segment
 from methods.core.models import load_model, random_twin
 from methods.core.progress import finish
@@ -129,5 +129,5 @@ def test_on_the_public_space_a_set_ends_too(examples, tiny_model, monkeypatch):
     monkeypatch.setattr(MACHINE.turns, "_longest", lambda: 0.0)
     monkeypatch.setattr(MACHINE.loads, "_load", lambda _name: random)
     monkeypatch.setattr(cue_contribution_set, "_examples", lambda _chosen, _path: (examples, "a zip"))
-    with pytest.raises(UserError, match="the limit of this shared machine"):
+    with pytest.raises(OutOfTimeError, match="the limit of this shared machine"):
         asyncio.run(run_set())

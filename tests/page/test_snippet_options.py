@@ -5,12 +5,14 @@ import importlib
 import inspect
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from methods import TECHNIQUES, spectrogram_occlusion
+from methods import TECHNIQUES, spectrogram_occlusion, value_zeroing
 from methods.abx import tokens
 from methods.attribution import options as attribution_options
 from methods.core import corpus as corpora
@@ -20,7 +22,7 @@ from methods.core.audio import load_clip
 from methods.core.frames import Segment
 from methods.core.models import load_model
 from methods.projection import points
-from page.examples import EXAMPLES
+from page.examples import EXAMPLES, FOLDER
 from page.export import downloads, snippets
 from page.session import from_example
 
@@ -54,6 +56,7 @@ ASKED = {
     "cue_contribution": {**TEXT, "cue": "ab", "target": "cd", "stacks": ("encoder",), "prompt": False, "draws": 3,
                          "draw_seed": 1, "random_seeds": (1,), "cue_occurrence": 1, "target_occurrence": 1,
                          "silenced": 1},
+    "word_confidence": {**TEXT, "random_seeds": (1,)},
     "continuum": {"experiment": "morph", "first": 2, "second": 3, "count": 3, "a": "iy", "b": "ih",
                   "random_seeds": ()},
 }  # fmt: skip
@@ -117,12 +120,25 @@ def test_no_option_is_lost_on_its_way(technique):
 
 
 def test_every_line_of_import_that_a_script_prints_can_be_run():
-    text = Path(snippets.__file__).read_text(encoding="utf-8").replace("{technique}", "probing")
-    printed = [
-        line for line in re.findall(r"from methods\S* import [\w ]+", text) if " as technique_module" not in line
-    ]
-    assert len(printed) >= 9
-    exec("\n".join(printed), {})
+    text = Path(snippets.__file__).read_text(encoding="utf-8")
+    printed = [line for line in re.findall(r"from methods\S* import [\w ]+", text) if "technique" not in line]
+    assert {*snippets.IMPORTS[2:]} <= {*printed} and len(printed) > len(snippets.IMPORTS[2:])
+    exec("\n".join([*printed, *snippets.IMPORTS]), {})
+
+
+def test_a_script_runs_in_any_folder_and_says_where_where_it_cannot(tmp_path, monkeypatch):
+    session = from_example(CLIP)
+    monkeypatch.chdir(tmp_path)
+    result = value_zeroing.analyse(
+        session.clip, load_model("hama-ctc"), segments=session.words, stacks=("encoder",), random_seeds=()
+    )
+    code = snippets.snippet(result, "value_zeroing", session, {"layer": 1})
+    exec(code, names := {})
+    np.testing.assert_array_equal(names["result"].encoder, result.encoder)
+    assert {path.name for path in tmp_path.iterdir()} == {"value_zeroing.csv", "value_zeroing.svg"}
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    alone = subprocess.run([sys.executable, "-I", "script.py"], capture_output=True, text=True, check=False)
+    assert snippets.WHERE in alone.stderr  # Python prints the line that failed, and with it where to run it
 
 
 def test_every_technique_is_looked_at():
@@ -140,7 +156,7 @@ def test_twins_that_are_no_whole_results_are_stacked_too():
 def corpus_lines(corpus, session, options=None):
     origin = {"corpus": corpus.name, "corpus_sha256": corpus.sha256}
     beside, _ = snippets._beside(options or {}, session)
-    names = {"corpora": corpora, "load_clip": load_clip, "read_textgrid": read_textgrid}
+    names = {"corpora": corpora, "load_clip": load_clip, "read_textgrid": read_textgrid, "examples": FOLDER}
     code = snippets._corpus(origin, session) + beside
     return code, names
 

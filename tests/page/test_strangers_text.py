@@ -8,18 +8,20 @@ import zipfile
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect, sync_playwright
 
+from methods.core import models
 from methods.core.alignment.textgrid import write_textgrid
 from methods.core.audio import Clip, to_wav
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from page.errors import toast
-from page.top.clip_area import plain
+from page.top.heard_text import plain
 from page.widgets.told import Told, without_tags
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +146,42 @@ def test_of_a_label(visit):
 
 
 @pytest.mark.browser
+def test_of_a_label_and_a_transcript_on_plots_and_in_tables(visit):
+    """The clip's plot, a map of words, thumbnails and a table of phones, and a text that the decoder reads."""
+    page = visit("?technique=value_zeroing")
+    page.get_by_text("Correct the transcript").click()
+    labels = PICTURE.format("plot"), DRAWN.format("plot"), "c"
+    cut = tuple(Segment(label, 0.2 + 0.5 * at, 0.6 + 0.5 * at) for at, label in enumerate(labels))
+    grid = write_textgrid({"words": cut, "phones": cut}, 2.9)
+    _give(page, "#textgrid", {"name": "a.TextGrid", "mimeType": "text/plain", "buffer": grid.encode()})
+    for plot in ("#clip-plot", "#plot-value_zeroing"):
+        for label in labels:
+            expect(page.locator(f"{plot} .sp-word").get_by_text(label).first).to_be_attached(timeout=PATIENCE)
+    page.get_by_role("tab", name="Head roles").click()
+    expect(page.locator("#plot-head_roles")).to_contain_text(labels[0], timeout=PATIENCE)
+    page.locator("#text textarea").fill(f"we {PICTURE.format('said')} {DRAWN.format('said')}")
+    page.locator("#align").click()
+    said = page.locator("#heard, [data-testid=toast-text]").filter(has_text="elsewhere.example/said")
+    expect(said.first).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.browser
+def test_of_a_models_name_and_its_own_labels(visit, monkeypatch):
+    """A folder that a visitor typed, and the classes that a model names in its configuration."""
+    page = visit()
+    classes = {PICTURE.format("head"): {PICTURE.format("class"): 0.9, DRAWN.format("class"): 0.1}}
+    monkeypatch.setattr(models, "class_probabilities", lambda clip, model: classes)
+    page.locator("#example input").click()
+    page.get_by_role("option", name="Message saved").click()
+    expect(page.locator("#heard")).to_contain_text(f"The model decides: {PICTURE.format('head')}", timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text(PICTURE.format("class"))
+    box = page.locator("#model input")
+    box.fill(PICTURE.format("folder"))
+    box.press("Enter")
+    told(page, PICTURE.format("folder"))
+
+
+@pytest.mark.browser
 def test_of_a_files_name(visit):
     page = visit()
     page.get_by_text("Or use your own").click()
@@ -191,3 +229,8 @@ def test_a_program_reads_the_sentence_as_it_is(address):
     sound = handle_file(str(WEASELS))
     with pytest.raises(AppError, match="no<such>"):
         client.predict(sound, "openai/whisper-tiny.en", "", {"no<such>": 1}, api_name="/value_zeroing")
+    other = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"path": 5}, 123, "a.wav", [], True
+    for data in (*([each, "openai/whisper-tiny.en", ""] for each in other), []):
+        started = httpx.post(f"{address}/gradio_api/call/words", json={"data": data}).json()
+        answer = httpx.get(f"{address}/gradio_api/call/words/{started['event_id']}", timeout=60).text
+        assert "a file must be one that was uploaded" in answer, data

@@ -65,10 +65,45 @@ def test_scores_are_correlations_of_scipys_cosines_with_edit_distances(corpus, t
     assert result.items == len(items) and result.label == tuple(items.label)
 
 
+def test_residuals_are_those_of_least_squares_on_duration_and_speaker(corpus, tiny_model, result):
+    items = rsa_items.chosen(corpus, "words", 150).items
+    log = np.log(items.end - items.start)
+    speaker = (items.columns["speaker"] == "a").astype(float)
+    upper, row = np.triu_indices(len(items), 1), result.references.index("string")
+    known = similarity.strings([WORDS[label] for label in items.label])
+    pooled = features.pooled(finish(of_model(corpus, tiny_model)), items)
+
+    def left(values, *columns):
+        design = np.stack([np.ones(len(items)), *columns], 1)
+        return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+    everything = (log, log**2, log**3, speaker)
+    reference = left(left(known, *everything).T, *everything)
+    for layer, vectors in enumerate(pooled):
+        rest = left(vectors.astype(float), *everything)
+        expected = stats.pearsonr(1 - cdist(rest, rest, "cosine")[upper], reference[upper])[0]
+        # float32 states, of which most is taken out here: cosines within 1e-4
+        assert result.residual[row, layer] == pytest.approx(expected, abs=1e-3)
+    # A confound is not taken out where it is the reference; of distances, -d²/2 are the inner products.
+    gower = left(left(-((log[:, None] - log[None]) ** 2) / 2, speaker).T, speaker)
+    rest = left(pooled[1].astype(float), speaker)
+    expected = stats.pearsonr(1 - cdist(rest, rest, "cosine")[upper], gower[upper])[0]
+    assert result.residual[result.references.index("duration"), 1] == pytest.approx(expected, abs=1e-3)
+
+
+def test_where_too_little_would_be_left_residuals_are_not_defined(corpus, tiny_model):
+    alone = [dataclasses.replace(u, speaker=str(i)) for i, u in enumerate(corpus.utterances)]
+    found = rsa.analyse(Corpus("alone", tuple(alone)), tiny_model, unit="utterances", shuffles=50, random_seeds=())
+    other = found.references.index("string")
+    assert np.isfinite(found.whole[other]).all() and np.isnan(found.residual[other]).any() == (
+        "speaker" in found.confounds
+    )
+
+
 def test_references_and_confounds(result):
     assert result.references == ("string", "label", "acoustic", "duration", "speaker")
     assert result.confounds == ("duration", "speaker", "acoustic")
-    assert result.controls.baselines == ("MFCC", "log-mel") and result.controls.baseline.shape == (2, 5, 2)
+    assert result.controls.baselines == ("MFCC", "log-mel") and result.controls.baseline.shape == (3, 5, 2)
     np.testing.assert_allclose(np.diag(result.between), 1, atol=1e-9)
     low, high = result.controls.whole_null[..., 0], result.controls.whole_null[..., 1]
     assert (low < 0).all() and (high > 0).all()
@@ -135,7 +170,7 @@ def test_partial_results_can_be_drawn(corpus, tiny_model):
 
 def test_table_and_downloads(result):
     table, cells = result.table(), len(result.references) * len(result.layers)
-    assert len(table) == 2 * (cells + 2 * cells + cells + 2 * len(result.references)) + len(result.layers) ** 2
+    assert len(table) == 3 * (cells + 2 * cells + cells + 2 * len(result.references)) + len(result.layers) ** 2
     chosen = table[(table.features == "trained") & (table.kind == "partial") & (table.reference == "label")]
     np.testing.assert_array_equal(chosen.correlation, result.partial[result.references.index("label")])
     assert result.provenance["corpus_sha256"].encode() in downloads.csv(result)

@@ -88,6 +88,63 @@ def test_partial_correlation_is_that_of_the_correlation_matrix_and_its_square_th
     np.testing.assert_allclose(similarity.without(np.stack([c, d]), [c, d]), 0, atol=1e-9)
 
 
+def test_what_is_left_of_inner_products_are_inner_products_of_residuals():
+    vectors, minutes = RNG.normal(size=(20, 4)), np.exp(RNG.normal(size=20))
+    design = np.stack([np.ones(20), minutes, minutes**2, minutes**3], 1)
+    rest = vectors - design @ np.linalg.lstsq(design, vectors, rcond=None)[0]
+    basis = similarity.item_basis([similarity.polynomial(minutes)], 20)
+    np.testing.assert_allclose(similarity.left(vectors @ vectors.T, basis), rest @ rest.T, atol=1e-9)
+    apart = cdist(vectors, vectors)
+    np.testing.assert_allclose(similarity.left(-(apart**2) / 2, basis), rest @ rest.T, atol=1e-9)
+    assert similarity.item_basis([np.ones((20, 2)), minutes, 2 * minutes], 20).shape == (20, 2)
+
+
+def follows_duration(seed: int, n: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log durations, and two sets of vectors that follow them, each in its own bent way; nothing else in common."""
+    rng = np.random.default_rng(seed)
+    log = rng.normal(-1.2, 0.5, n)
+    seconds, at_rate = stats.zscore(np.exp(log)), stats.zscore(1 / (1 + 5 * np.exp(log)))
+    first = np.outer(seconds, rng.normal(size=20)) + np.outer(at_rate, rng.normal(size=20))
+    second = np.outer(stats.zscore(log), rng.normal(size=10))
+    return log, first + 2 * rng.normal(size=(n, 20)), second + rng.normal(size=(n, 10))
+
+
+def test_what_only_duration_relates_is_found_after_partialling_and_not_in_residuals():
+    alarms = np.zeros(2)
+    for seed in range(80):
+        log, first, second = follows_duration(seed)
+        known = similarity.vectors(second)
+        confound = [similarity.pairs(similarity.durations(np.exp(log)))]
+        rows = similarity.without(similarity.pairs(similarity.vectors(first))[None], confound)
+        partial = similarity.without(similarity.pairs(known)[None], confound)[0]
+        null = similarity.shuffled(rows, partial, 99, seed)
+        alarms[0] += similarity.p_values(similarity.correlations(rows, partial), null)[0] <= 0.05
+        basis = similarity.item_basis([similarity.polynomial(log)], len(log))
+        residual = similarity.left(known, basis)
+        rows = similarity.pairs(similarity.vectors(first - basis @ (basis.T @ first)))[None]
+        null = similarity.shuffled_residuals(rows, residual, basis, 99, seed)
+        found = similarity.correlations(rows, similarity.pairs(residual))
+        alarms[1] += similarity.p_values(found, null)[0] <= 0.05
+    # 80 trials of probability .05: more than 9 come in 1 of 140 runs.
+    assert alarms[0] > 0.8 * 80 and alarms[1] <= stats.binom.ppf(0.993, 80, 0.05)
+
+
+def test_residuals_are_shuffled_and_taken_out_again():
+    log, first, second = follows_duration(0, 12)
+    basis = similarity.item_basis([similarity.polynomial(log)], 12)
+    residual = similarity.left(second @ second.T, basis)
+    rows = similarity.pairs(similarity.left(first @ first.T, basis))[None]
+    upper, inside = np.triu_indices(12, 1), np.eye(12) - basis @ basis.T
+    for method, slow in (("pearson", stats.pearsonr), ("spearman", stats.spearmanr)):
+        mine = stats.rankdata(rows[0])[None] if method == "spearman" else rows
+        null = similarity.shuffled_residuals(mine, residual, basis, 4, 3, method)
+        rng = np.random.default_rng(3)
+        for value in null[:, 0]:
+            order = rng.permutation(12)
+            moved = inside @ residual[np.ix_(order, order)] @ inside
+            assert value == pytest.approx(slow(mine[0], moved[upper])[0], abs=1e-9)
+
+
 def test_shuffling_moves_items_and_is_centred_on_nothing():
     a, b = symmetric(10, seed=3), symmetric(10, seed=4)
     null = similarity.shuffled(similarity.pairs(a)[None], similarity.pairs(b), 3000, seed=5)

@@ -86,4 +86,13 @@ def words_of_pass(read: DecoderPass, text: Transcript, model: SpeechModel, secon
     attention = torch.stack([maps[layer][head] for layer, head in heads]).numpy()
     # Row t predicts token t + 1: from the prompt's last row, which predicts the first word, to the end of the text.
     boundaries = token_boundaries(attention, rows=slice(len(text.prompt) - 1, None))
-    return group_words(text.token_texts, boundaries[:-1], text.language or "en", seconds=seconds)
+    try:
+        return group_words(text.token_texts, boundaries[:-1], text.language or "en", seconds=seconds)
+    except AlignmentError as problem:
+        if text.given:
+            raise
+        raise AlignmentError(
+            f"The text that {model.id} wrote has more words than {seconds:.2f} s of sound have frames of 20 ms, most "
+            "likely because it went round in a loop, so they have no times; give the transcript of what is said, or "
+            "choose another model."
+        ) from problem

@@ -37,12 +37,14 @@ class Alignment:
     notes: tuple[str, ...] = ()  # what was assumed on the way, each a short clause
 
 
-def forced_alignment(clip: Clip, transcript: str) -> Alignment:
+def forced_alignment(clip: Clip, transcript: str, readings: Mapping[str, str] | None = None) -> Alignment:
     """When is each word and phone of this English transcript said?
+
+    `readings` say how words are read aloud, {"$5": "five bucks"}; by default as `readings_of` says.
 
     Raises AlignmentError if a word cannot be pronounced, or if the sound does not hold these words.
     """
-    words = _checked_words(transcript)
+    words = _checked_words(transcript, readings or {})
     guesses = _guesses(words)
     said = [part for word in words for part in word.said]
     entries = {part: EXTRA_WORDS.get(part) or guesses[part] for part in said if part not in dictionary_words()}
@@ -65,13 +67,13 @@ def forced_alignment(clip: Clip, transcript: str) -> Alignment:
     )
 
 
-def _checked_words(transcript: str) -> tuple[WrittenWord, ...]:
+def _checked_words(transcript: str, readings: Mapping[str, str]) -> tuple[WrittenWord, ...]:
     if len(transcript) > MAX_CHARACTERS:
         raise AlignmentError(
             f"The transcript has {len(transcript)} characters, more than anyone says in 30 s: "
             "please give only the words of this clip."
         )
-    words = written_words(transcript)
+    words = written_words(transcript, readings)
     if not words:
         raise AlignmentError("The transcript holds no word to look for: please type what is said in the clip.")
     return words

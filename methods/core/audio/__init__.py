@@ -48,6 +48,10 @@ class Clip:
         samples.flags.writeable = False
         object.__setattr__(self, "samples", samples)
 
+    def __repr__(self) -> str:
+        notes = "".join(f", {note}" for note in self.notes)
+        return f"Clip({self.name!r}, {self.seconds:.2f} s{notes})"
+
     @property
     def seconds(self) -> float:
         """How long is the clip, in seconds?"""
@@ -102,7 +106,8 @@ def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> C
     peak = float(np.abs(mono).max())
     if peak > 1:
         mono = mono / peak
-        notes.append(f"scaled down because its peak was {peak:.3g} times full scale")
+        over = 20 * math.log10(peak)  # in dB: "1 times full scale" is what a peak of 1.003 would read like
+        notes.append(f"scaled down because its peak was {over:.2g} dB above full scale")
     return Clip(mono, name, tuple(notes))
 
 

@@ -17,6 +17,7 @@ import av
 import numpy as np
 import soundfile
 
+from methods.core.audio.movie_boxes import claims_too_many
 from methods.core.audio.sound_ends import missing
 from methods.core.errors import UserError
 
@@ -25,6 +26,7 @@ MAX_SECONDS = 30.0  # Whisper's window
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000  # Hz
 MAX_CHANNELS = 8  # 7.1 surround; with the rate and the seconds it bounds what one file can make us hold: 190 MB
 SPARE_SECONDS = 1.0  # decoded past the limit, enough to know that a file without a length in its header is too long
+MOST_PIECES = int(HIGHEST_RATE * (MAX_SECONDS + SPARE_SECONDS))  # of a movie: one for each sample of raw sound
 BY_PACKETS = {"MP3", "OGG"}  # formats whose headers do not tell how much sound follows
 FEW_BAD, BAD_SHARE = 10, 0.25  # packets that may be undecodable: these few, or else this share of those so far
 
@@ -36,6 +38,10 @@ RAW_STREAMS = {"aac", "mp3", "amr"}  # no header: FFmpeg estimates their length 
 
 class ClipError(UserError):
     """The sound cannot be used as it is. The message says what was found, why, and what to do."""
+
+
+class TooLongError(ClipError):
+    """The sound is longer than a model's window: a part of it can be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +104,12 @@ def _read_with_pyav(file: BinaryIO, name: str) -> Decoded:
         f"“{name}” cannot be read as sound, so it is damaged or not a sound file: "
         "if it plays elsewhere, save it as WAV, FLAC, MP3, OGG or M4A and upload that."
     )
+    if claims_too_many(file, MOST_PIECES):
+        raise ClipError(
+            f"“{name}” says that it has more pieces of sound than it can hold, so it is damaged or made to fill a "
+            "machine's memory: please save it again, as WAV for instance."
+        )
+    file.seek(0)
     try:
         with av.open(file, metadata_errors="ignore", options={"format_whitelist": CONTAINERS}) as container:
             if not container.streams.audio:
@@ -186,13 +198,14 @@ def check_duration(name: str, seconds: float | None, *, or_more: bool = False) -
     if seconds == 0:
         raise ClipError(f"“{name}” holds no samples at all, perhaps because it was cut off: please record it again.")
     if seconds < MIN_SECONDS:
+        shown = math.floor(seconds * 1000) / 1000  # rounded down, lest 0.0999 s read as 0.100 s
         raise ClipError(
-            f"“{name}” is too short, {seconds:.3f} s, perhaps because the recording was stopped at once: "
+            f"“{name}” is too short, {shown:.3f} s, perhaps because the recording was stopped at once: "
             f"please use at least {MIN_SECONDS:g} s of speech."
         )
     if seconds > MAX_SECONDS:
         shown = math.ceil(seconds * 100) / 100  # rounded up, lest 30.001 s read as 30.00 s
-        raise ClipError(
+        raise TooLongError(
             f"“{name}” is too long, {shown:.2f} s{' or more' * or_more}, where Whisper hears {MAX_SECONDS:g} s at "
             "a time: please cut out the part you want to study."
         )

@@ -29,6 +29,9 @@ MEMORY = 2**30  # bytes of states kept in memory: five layers of tiny.en on the 
 _kept = BoundedCache(MEMORY)
 
 
+BARE_CNN = "CNN"  # of wav2vec 2.0's families: what the feature encoder gives, before projection and positions
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """One matrix per layer over all frames of a corpus, utterance after utterance."""
@@ -44,6 +47,11 @@ class Features:
     def utterance(self) -> np.ndarray:
         """(frames,) which utterance a frame is of."""
         return np.repeat(np.arange(len(self.grids)), np.diff(self.offsets))
+
+    @property
+    def layer_0(self) -> int:
+        """Where layer 0, what the first block reads, is in `layers`: after the bare CNN, if a model has one."""
+        return int(self.names[0] == BARE_CNN)
 
 
 def of_model(
@@ -91,7 +99,7 @@ def _states(clip: Clip, model: SpeechModel, window: str, subtract: bool) -> dict
     if not _has_window(model):
         encoded = models.encode(clip, model, keep=False)
         layers = dict(zip(encoded.layer_names, encoded.hidden, strict=True))
-        return layers if encoded.conv is None else {"CNN": encoded.conv, **layers}
+        return layers if encoded.conv is None else {BARE_CNN: encoded.conv, **layers}
     own, count = models.frame_grid(clip, model).frames, models.layer_count(model)
     states = _whisper(model, clip.samples, own, window)
     states = states - _silence(model, own, window) if subtract else states

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from methods.core.frames import Segment
+from methods.core.speech.phone_alphabets import PhoneReading, in_arpabet
 
 if TYPE_CHECKING:
     from methods.core.corpus.recordings import Corpus
@@ -46,6 +47,11 @@ class Items:
         label = np.asarray(label, dtype=str)
         named = Items(self.utterance, self.start, self.end, label, self.columns)
         return named.only(label != "")
+
+
+def phone_reading(corpus: "Corpus") -> PhoneReading:
+    """What the corpus's phones are in ARPAbet, whatever alphabet they are written in."""
+    return in_arpabet(phone.label for utterance in corpus.utterances for phone in utterance.phones)
 
 
 def phone_items(corpus: "Corpus") -> Items:

@@ -56,6 +56,10 @@ class Corpus:
     licence: str = ""
     notes: tuple[str, ...] = ()  # what a reader should know about it: files without labels, say
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.utterances)} recordings of {len(self.speakers)} speakers, {self.seconds:.0f} s"
+        return f"Corpus({self.name!r}, {counts})"
+
     @cached_property
     def sha256(self) -> str:
         """Which sounds and labels are these? Changes with any sample, time or label."""

@@ -18,6 +18,7 @@ from methods.core.corpus.items import Items, phone_items, word_items
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.speech import phonology
+from methods.core.speech.phone_alphabets import in_arpabet
 
 UNITS = {"frames": "frames of speech", "phones": "phones", "words": "words"}
 TARGETS = {
@@ -131,12 +132,17 @@ def _one_hot(labels: np.ndarray) -> np.ndarray:
 
 
 def _classes(labels: np.ndarray) -> np.ndarray | None:
-    """A column per articulatory class: manner, place, voicing of consonants, height, backness, rounding of vowels."""
-    if not set(labels) <= phonology.PHONES or len(set(labels)) < 2:
+    """A column per articulatory class: manner, place, voicing of consonants, height, backness, rounding of vowels.
+
+    A stray label, of no class, is a row of zeros.
+    """
+    known = in_arpabet(labels.tolist())
+    phones = [known.of(label) or label for label in labels.tolist()]
+    if not phonology.nearly_all_known(phones) or len(set(phones)) < 2:
         return None
     described = {**phonology.CONSONANTS, **phonology.VOWELS}
     names = sorted({name for description in described.values() for name in description})
-    rows = [[name in described[label] for name in names] for label in labels]
+    rows = [[name in described.get(phone, ()) for name in names] for phone in phones]
     found = np.array(rows, dtype=np.float32)
     return found[:, np.ptp(found, axis=0) > 0]
 

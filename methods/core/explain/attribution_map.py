@@ -32,6 +32,7 @@ AGGREGATES: dict[Aggregate, Callable[[np.ndarray], float]] = {
     "L2": lambda values: float(np.sqrt(np.square(values).sum())),
     "sum of magnitudes": lambda values: float(np.abs(values).sum()),
 }
+ADDED = ("sum", "sum of magnitudes")
 METHODS = (*REMOVAL_METHODS, *GRADIENT_METHODS)
 CURVE_STEP = 0.01  # s, of the curve over time
 GRADIENT_COST = 3.0  # a gradient takes about as long as three scores
@@ -215,16 +216,24 @@ def cell_times(target: Target, level: Level, cells: int) -> np.ndarray:
 
 
 def pooled(values: np.ndarray, where: np.ndarray, pieces: tuple[Segment, ...], how: Aggregate) -> np.ndarray:
-    """(pieces,) cells (…, time) whose centre lies in a piece, brought together; the nearest where there is none."""
+    """(pieces,) cells (…, time) whose centre lies in a piece, brought together; the nearest where there is none.
+
+    A cell that k pieces hold (several short ones may borrow the same) counts 1/k in each of their sums.
+    """
     if how not in AGGREGATES:
         raise UserError(f"There is no way “{how}” to bring numbers together; choose one of {', '.join(AGGREGATES)}.")
-    found = np.zeros(len(pieces))
-    for number, piece in enumerate(pieces):
-        inside = (where >= piece.start - 1e-9) & (where < piece.end - 1e-9)
-        if not inside.any():
-            inside[np.abs(where - (piece.start + piece.end) / 2).argmin()] = True
-        found[number] = AGGREGATES[how](values[..., inside])
-    return found
+    held = np.array([_held(where, piece) for piece in pieces])
+    if how in ADDED:  # else the same cell would be added more than once
+        values = values / np.maximum(held.sum(0), 1)
+    return np.array([AGGREGATES[how](values[..., inside]) for inside in held])
+
+
+def _held(where: np.ndarray, piece: Segment) -> np.ndarray:
+    """(time,) bool: the cells of a piece."""
+    inside = (where >= piece.start - 1e-9) & (where < piece.end - 1e-9)
+    if not inside.any():
+        inside[np.abs(where - (piece.start + piece.end) / 2).argmin()] = True
+    return inside
 
 
 def _framed(values: np.ndarray, where: np.ndarray, frames: np.ndarray, how: Aggregate) -> np.ndarray:

@@ -6,11 +6,11 @@ that of 20 random orders and of the order by energy, which is a strong rival in 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, finish, within
 from methods.core.results import read_only
 
 RANDOM_ORDERS = 20
@@ -115,14 +115,22 @@ def steps_of(pieces: int, quantiles: Sequence[float] = QUANTILES) -> np.ndarray:
 
 def trial(value: Value, order: Sequence[int], sizes: Sequence[float], taken: np.ndarray | None = None) -> Trial:
     """Deletion and insertion curves of one order. `sizes` are the pieces' seconds (or areas)."""
+    return finish(trial_in_steps(value, order, sizes, taken))
+
+
+def trial_in_steps(
+    value: Value, order: Sequence[int], sizes: Sequence[float], taken: np.ndarray | None = None, name: str = "an order"
+) -> Steps[Trial]:
+    """The same; before each value there is a step."""
     order, sizes = np.asarray(order, int), np.asarray(sizes, float)
     taken = steps_of(len(order)) if taken is None else taken
     deletion, insertion = [], []
-    for count in taken:
+    for number, count in enumerate(taken):
         first = np.zeros(len(order), bool)
         first[order[:count]] = True
-        deletion.append(value(~first))
-        insertion.append(value(first))
+        for curve, kept in ((deletion, ~first), (insertion, first)):
+            yield Step(number / len(taken), name)
+            curve.append(value(kept))
     gone = np.concatenate(([0.0], np.cumsum(sizes[order])))[taken]
     return Trial(
         order=read_only(order, np.int64),
@@ -143,14 +151,17 @@ def verdict_in_steps(
     seed: int = 0,
 ) -> Steps[Verdict]:
     """The trial of an attribution, of the energy order and of random orders; every step can be stopped at."""
-    yield Step(0.0, "deletion and insertion in the attribution's order")
-    result = Verdict(trial(value, ranking(scores), sizes), None, ())
+    part = 1 / (draws + 2)
+    steps = trial_in_steps(value, ranking(scores), sizes, name="deletion and insertion in the attribution's order")
+    result = Verdict((yield from within(steps, 0.0, part)), None, ())
     if energy is not None:
-        yield Step(1 / (draws + 2), "the order by energy", partial=result)
-        result = Verdict(result.own, trial(value, ranking(energy), sizes), ())
+        steps = trial_in_steps(value, ranking(energy), sizes, name="the order by energy")
+        result = replace(result, energy=(yield from within(steps, part, 2 * part, result)))
     random = np.random.default_rng(seed)
     for number in range(draws):
-        yield Step((number + 2) / (draws + 2), f"random order {number + 1} of {draws}", partial=result)
-        drawn = trial(value, random.permutation(len(sizes)), sizes)
-        result = Verdict(result.own, result.energy, (*result.random, drawn))
+        steps = trial_in_steps(
+            value, random.permutation(len(sizes)), sizes, name=f"random order {number + 1} of {draws}"
+        )
+        drawn = yield from within(steps, (number + 2) * part, (number + 3) * part, result)
+        result = replace(result, random=(*result.random, drawn))
     return result

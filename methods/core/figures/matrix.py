@@ -35,8 +35,6 @@ def draw_matrix(
 
 
 def in_order(classes: Sequence[str]) -> list[int]:
-    """The classes in the order of a table of sounds, if they are phones; otherwise as they are."""
-    if not set(classes) <= phonology.PHONES:
-        return list(range(len(classes)))
-    table = [*phonology.VOWELS, *phonology.CONSONANTS]
-    return sorted(range(len(classes)), key=lambda number: table.index(classes[number]))
+    """The classes in the order of a table of sounds, if most are phones, and strays last; otherwise as they are."""
+    ordered = phonology.in_table_order(classes)
+    return list(range(len(classes))) if ordered is None else [list(classes).index(name) for name in ordered]

@@ -15,12 +15,7 @@ from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.lenses import ctc_heads
 from methods.core.models.speech_model import SpeechModel, Vocabulary
-
-# Our phone labels (ARPAbet, stress removed) in the International Phonetic Alphabet, for recognisers that write it.
-_PAIRS = """AA ɑ  AE æ  AH ə  AO ɔ  AW aʊ  AY aɪ  B b  CH t͡ʃ  D d  DH ð  EH ɛ  ER ɝ  EY eɪ  F f  G ɡ  HH h  IH ɪ
-IY i  JH d͡ʒ  K k  L l  M m  N n  NG ŋ  OW oʊ  OY ɔɪ  P p  R ɹ  S s  SH ʃ  T t  TH θ  UH ʊ  UW u  V v  W w  Y j  Z z
-ZH ʒ"""
-IPA = dict(zip(_PAIRS.split()[::2], _PAIRS.split()[1::2], strict=True))
+from methods.core.speech.phone_alphabets import IPA, in_arpabet, is_phone
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,33 +92,35 @@ def lens_states(clip: Clip, model: SpeechModel) -> tuple[torch.Tensor, torch.Ten
 
 
 def reference_symbols(head: Head, said: str | Sequence[str]) -> tuple[str, ...]:
-    """What was said, in the head's symbols: a text for letters; phones for phones, ARPAbet turned into IPA if need be.
+    """What was said, in the head's symbols: a text for letters; phones for phones, of any alphabet (`in_arpabet`).
 
-    Capitals, punctuation and stress digits go. Raises UserError where nothing is left, or for what is neither a
-    phone of the head nor one of its alphabet; a phone of the alphabet that it was never taught counts as an error.
+    Capitals, punctuation and stress digits go. Raises UserError where nothing is left, or for what is no phone; one
+    that the head was never taught stays as it is and counts as an error.
     """
     if head.vocabulary.joint == "":
         return _letters(head, said if isinstance(said, str) else " ".join(said))
-    phones = [phone.rstrip("012") for phone in (said.split() if isinstance(said, str) else said)]
-    spoken = set(phones) & {*head.vocabulary.labels, *IPA}
-    arpabet = not spoken <= set(head.vocabulary.labels) and spoken <= set(IPA)
-    found = tuple((IPA.get(p, p) if arpabet else p).casefold() for p in phones if p and p != "|")
-    if not found:
+    phones = [p for p in (said.split() if isinstance(said, str) else said) if p and p != "|"]
+    if not phones:
         raise UserError("The reference holds no phones; give them with spaces between, such as “W IY Z AH L Z”.")
-    _check_phones(head, found)
-    return found
+    own = {label.casefold() for number, label in enumerate(head.vocabulary.labels) if number != head.vocabulary.blank}
+    if {phone.casefold() for phone in phones} <= own:
+        return tuple(phone.casefold() for phone in phones)
+    known, international = in_arpabet(phones), _is_international(head.vocabulary.labels)
+    found, unknown = [], []
+    for phone in phones:
+        read = known.of(phone)
+        found.append((IPA[read.upper()] if international else read).casefold() if read else phone)
+        unknown += [] if read or phone.casefold() in own or is_phone(phone) else [phone]
+    _check_phones(head, unknown)
+    return tuple(found)
 
 
-def _check_phones(head: Head, phones: Sequence[str]) -> None:
-    labels = head.vocabulary.labels
-    alphabet = IPA.values() if _is_international(labels) else map(str.casefold, IPA)
-    has = {label.casefold() for number, label in enumerate(labels) if number != head.vocabulary.blank}.union(alphabet)
-    unknown = [phone for phone in dict.fromkeys(phones) if phone not in has]
+def _check_phones(head: Head, unknown: Sequence[str]) -> None:
     if unknown:
-        some = " ".join([label for label in labels if label.isalpha()][:20])
+        some = " ".join([label for label in head.vocabulary.labels if label.isalpha()][:20])
         raise UserError(
-            f"The reference holds what is no phone of {head.label}: {' '.join(unknown[:10])}; give its phones with "
-            f"spaces between (it has {some} …)."
+            f"The reference holds what is no phone of {head.label}: {' '.join(list(dict.fromkeys(unknown))[:10])}; "
+            f"give its phones with spaces between (it has {some} …)."
         )
 
 
@@ -154,7 +151,16 @@ def _letters(head: Head, text: str) -> tuple[str, ...]:
 def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> float:
     """ln P(the frames spell exactly `labels`), summed over all CTC paths; -inf where the frames are too few.
 
-    (frames, symbols) natural log-probabilities; the forward algorithm of Graves et al., ICML 2006, in logarithms.
+    (frames, symbols) natural log-probabilities.
+    """
+    return float(np.logaddexp.reduce(path_scores(log_probabilities, labels, blank)[-1, -2:]))
+
+
+def path_scores(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> np.ndarray:
+    """(frames, 2 labels + 1) natural log of all that leads to each place of a string at each frame, emission included.
+
+    Places: the blank before the first label, the label, the blank after it, and so on; -inf where no path goes. The
+    forward algorithm of Graves et al., ICML 2006, in logarithms.
     """
     scores = np.asarray(log_probabilities, float)
     states = np.full(2 * len(labels) + 1, blank)
@@ -162,10 +168,10 @@ def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], 
     # A label may follow the one before without a blank between, unless both are the same.
     jump = np.zeros(len(states), bool)
     jump[3::2] = states[3::2] != states[1:-2:2]
-    total = np.full(len(states), -np.inf)
-    total[:2] = scores[0, states[:2]]
-    for frame in scores[1:]:
-        before = np.concatenate(([-np.inf], total[:-1]))
-        over = np.where(jump, np.concatenate(([-np.inf, -np.inf], total[:-2]))[: len(total)], -np.inf)
-        total = np.logaddexp(np.logaddexp(total, before), over) + frame[states]
-    return float(np.logaddexp.reduce(total[-2:]))
+    total = np.full((len(scores), len(states)), -np.inf)
+    total[0, :2] = scores[0, states[:2]]
+    for before, now, frame in zip(total, total[1:], scores[1:], strict=False):
+        one = np.concatenate(([-np.inf], before[:-1]))
+        two = np.where(jump, np.concatenate(([-np.inf, -np.inf], before[:-2]))[: len(before)], -np.inf)
+        now[:] = np.logaddexp(np.logaddexp(before, one), two) + frame[states]
+    return total

@@ -57,6 +57,12 @@ def readable(model: SpeechModel, raw: torch.Tensor, norm: bool = True) -> torch.
     return model.network.model.encoder.layer_norm(raw) if norm else raw
 
 
+def averaged(states: torch.Tensor, own: int) -> torch.Tensor:
+    """(layers, positions, dim) what the decoder reads, with the mean of the first `own` frames in each of them."""
+    mean = states[:, :own].mean(1, keepdim=True)
+    return torch.cat([mean.expand(-1, own, -1), states[:, own:]], 1)
+
+
 class LayerReader:
     """Whisper's decoder reading many encoder states (rows, positions, dim) at once, a few tokens at a time.
 
@@ -133,6 +139,18 @@ def forced_logprobs(
         found.append(logits[len(prompt) - 1 :].log_softmax(-1).gather(1, wanted)[:, 0])
         openings.append(logits[0].log_softmax(-1))
     return torch.stack(found).double().numpy(), torch.stack(openings).double().numpy()
+
+
+@torch.inference_mode()
+def forced_distributions(
+    model: SpeechModel, states: torch.Tensor, prompt: tuple[int, ...], tokens: tuple[int, ...]
+) -> np.ndarray:
+    """(tokens + 1, vocabulary) float32 natural log-probabilities of all that could be written, place by place.
+
+    The decoder reads `states` (positions, dim); before any suppression. The last row is the place of the end.
+    """
+    read = LayerReader(model.network, states[None]).read(torch.tensor([prompt + tokens]))[0]
+    return model.network.proj_out(read)[len(prompt) - 1 :].log_softmax(-1).numpy()
 
 
 @dataclass(frozen=True)

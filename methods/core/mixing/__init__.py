@@ -12,10 +12,12 @@ from methods.core.mixing.passage import (
     Passage,
     checked_layer,
     checked_size,
+    heard,
     passage,
     possible_layers,
     possible_stacks,
     single_frames,
+    twin,
     with_controls,
 )
 from methods.core.mixing.result import (
@@ -45,6 +47,7 @@ __all__ = [
     "checked_layer",
     "checked_size",
     "first_writer",
+    "heard",
     "labels",
     "origin",
     "passage",
@@ -55,5 +58,6 @@ __all__ = [
     "self_share",
     "single_frames",
     "table",
+    "twin",
     "with_controls",
 ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from methods.core.frames import portions
 from methods.core.models.sites import Normalisation, PostNorm, Site
 
 CHUNK = 256  # keys at a time: 60 MB for 1,500 rows and 20 heads
@@ -153,7 +154,10 @@ def averaged(values: torch.Tensor, rows: Sequence[range]) -> torch.Tensor:
 
 
 def summed_over(values: torch.Tensor, columns: Sequence[range]) -> np.ndarray:
-    """(…, rows, column groups) sums over groups of keys of (…, rows, keys)."""
+    """(…, rows, column groups) sums over groups of keys of (…, rows, keys); a key of k groups counts 1/k in each."""
+    portion = portions(columns, values.shape[-1])
+    if portion.min() < 1:
+        values = values * torch.from_numpy(portion).to(values)
     return torch.stack([values[..., group.start : group.stop].sum(-1) for group in columns], -1).numpy()
 
 

@@ -77,7 +77,7 @@ def passage(
     wants_text = model.writes_text and any(stack != "encoder" for stack in stacks)
     text = models.transcribe(clip, model, text=transcript, language=language) if wants_text else None
     segments = words(clip, model, transcript=transcript, language=language) if segments is None else segments
-    segments = results.enough_segments(segments)
+    segments = results.enough_segments(segments, models.no_speech(clip, model) if len(segments) < 2 else None)
     return Passage(clip, model, segments, tuple(models.frame_grid(clip, model).spans(segments)), text)
 
 
@@ -116,13 +116,28 @@ def checked_size(layers: int, heads: int, rows: int, columns: int) -> None:
         )
 
 
+def heard(clip: Clip, model: SpeechModel, step: Step) -> Steps[None]:
+    """The encoder's pass before it is needed, as a step of its own: little else takes as long."""
+    yield step
+    models.encoder_states(clip, model)
+    yield replace(step, partial=None)
+
+
+def twin(passage: Passage, seed: int, step: Step) -> Steps[Passage]:
+    """The passage in a network with random weights, which has been heard when this ends."""
+    yield step
+    made = passage.twin(seed)
+    yield from heard(passage.clip, made.model, replace(step, partial=None))
+    return made
+
+
 def with_controls(passage: Passage, seeds: Sequence[int], measure: Callable[[Passage], T]) -> Steps[T]:
-    """Measure the trained model, then one random-weights twin per seed; each is a step that can be stopped at."""
+    """Measure the trained model, then one random-weights twin per seed; it can be stopped between all passes."""
     yield Step(0.0, f"{passage.model.id}, trained weights")
     result, controls = measure(passage), []
     for number, seed in enumerate(seeds):
-        yield Step((number + 1) / (len(seeds) + 1), f"random weights, seed {seed}", partial=result)
-        controls.append(measure(passage.twin(seed)))
+        step = Step((number + 1) / (len(seeds) + 1), f"random weights, seed {seed}", result)
+        controls.append(measure((yield from twin(passage, seed, step))))
     return replace(result, random=tuple(controls))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from methods.core import results
 from methods.core.errors import UserError
 from methods.core.figures.draw import Place
+from methods.core.frames import portions
 from methods.core.mixing.passage import STACKS, Passage
 from methods.core.models.sites import Stack
 from methods.core.results import Provenance, Result
@@ -23,6 +24,9 @@ class MixingResult(Result):
     starts: np.ndarray  # (segments,) seconds
     ends: np.ndarray  # (segments,) seconds
     frames: np.ndarray  # (segments,) number of encoder frames in each segment
+    own_frames: (
+        np.ndarray
+    )  # (segments,) the same, a frame that k segments borrow counting 1/k: what masses are sums of
     tokens: tuple[str, ...]  # decoder input tokens, prompt first; () without a decoder
     prompt: int  # how many of the tokens are the prompt
 
@@ -38,11 +42,13 @@ class MixingMap(MixingResult):
 
 def labels(passage: Passage) -> dict[str, tuple[str, ...] | np.ndarray | int]:
     """The fields that say what the rows and columns of a result are."""
+    portion = portions(passage.spans, max(span.stop for span in passage.spans))
     return {
         "labels": tuple(segment.label for segment in passage.segments),
         "starts": results.read_only([segment.start for segment in passage.segments]),
         "ends": results.read_only([segment.end for segment in passage.segments]),
         "frames": results.read_only([len(span) for span in passage.spans], np.int64),
+        "own_frames": results.read_only([portion[span.start : span.stop].sum() for span in passage.spans]),
         "tokens": passage.transcript.labels if passage.transcript else (),
         "prompt": len(passage.transcript.prompt) if passage.transcript else 0,
     }

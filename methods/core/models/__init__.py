@@ -22,6 +22,7 @@ from methods.core.models.passes import (
     encoder_states,
     frame_grid,
     layer_count,
+    no_speech,
     stages_of,
     transcribe,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "frame_grid",
     "layer_count",
     "load_model",
+    "no_speech",
     "random_twin",
     "stages_of",
     "transcribe",

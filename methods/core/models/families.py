@@ -17,6 +17,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Stages, Window
 from methods.core.models.wav2vec2 import sites as wav2vec2_sites
 from methods.core.models.wav2vec2 import stages as wav2vec2_stages
+from methods.core.models.whisper import folder as whisper_folder
 from methods.core.models.whisper import sites as whisper_sites
 from methods.core.models.whisper import stages as whisper_stages
 from methods.core.models.whisper.log_mel import padding_value
@@ -70,7 +71,7 @@ _WAV2VEC2 = Family(
 FAMILIES: dict[str, Family] = {
     "whisper": Family(
         name="Whisper",
-        load=whisper.hub_whisper,
+        load=whisper_folder.hub_whisper,
         encode=_encode_whisper,
         grid=whisper_grid,
         random=whisper.random_whisper,

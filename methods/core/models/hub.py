@@ -16,6 +16,9 @@ from methods.core.errors import UserError
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 MOST_BYTES = 300_000_000  # of a data set; the app takes 15 minutes of sound
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+# The client's own error comes from that of the HTTP library beneath it, which has changed with its versions; what that
+# library says of a missing network is no error of the client's.
+UNREACHED = (OSError, *errors.HfHubHTTPError.__bases__)
 Report = Callable[[int, int], None]  # bytes that are there, and bytes that there will be as far as is known
 _report: ContextVar[Report | None] = ContextVar("report", default=None)
 Stamp = tuple[tuple[str, int, int, int], ...]  # of each file of a model: path, bytes, and two times in ns
@@ -74,10 +77,10 @@ def _download(identifier: str) -> Path:
         raise ModelError(
             f"There is no public model {identifier!r} on the hub (or it is private); check its spelling."
         ) from problem
-    except OSError as problem:  # offline mode, no route, time-out: all of the hub client's errors are OSErrors
+    except UNREACHED as problem:  # offline mode, no route, time-out
         raise ModelError(
-            f"{identifier} needs a download and the hub cannot be reached; go online once, "
-            "or choose a model that is not marked “needs a download”."
+            f"{identifier} is no folder here and needs a download, and the hub cannot be reached; check the name and "
+            "go online once, or choose a model that is not marked “needs a download”."
         ) from problem
 
 
@@ -114,7 +117,7 @@ def data_set(identifier: str, patterns: list[str]) -> Path:
         return Path(huggingface_hub.snapshot_download(identifier, repo_type="dataset", allow_patterns=patterns))
     except errors.HFValidationError as problem:
         raise ModelError(f"{identifier!r} is not the name of a data set, such as owner/name.") from problem
-    except OSError as problem:  # not found, private, offline, time-out: all of the hub client's errors are OSErrors
+    except UNREACHED as problem:  # not found, private, offline, time-out
         raise ModelError(
             f"The data set {identifier} could not be fetched: there is no network here or no such public data set; "
             "check its name, or give a folder or zip of your own."

@@ -15,6 +15,7 @@ from methods.core.models.stages import Stages, Window
 from methods.core.models.whisper import sites as whisper_sites
 
 PASS_MEMORY = 2**30  # bytes of recorded passes kept in memory
+NO_SPEECH = 0.6  # probability from which Whisper's own code doubts that there is speech
 _passes = BoundedCache(PASS_MEMORY)
 
 
@@ -115,6 +116,15 @@ def _transcript(clip: Clip, model: SpeechModel, text: str | None, language: str 
             prompt = whisper.prompt_ids(model.decoding, language)
             tokens, complete = whisper.greedy_ids(model, output, prompt)
         return whisper.forced(model, output, tokens, language, start=start, given=text is not None, complete=complete)
+
+
+def no_speech(clip: Clip, model: SpeechModel) -> float | None:
+    """Does the model find that nobody speaks? The probability, from .6 (Whisper's own threshold) on; else None.
+
+    A model that writes no text cannot say. Whisper writes "you" or the like for silence, noise and tones.
+    """
+    found = transcribe(clip, model).no_speech if model.writes_text else None
+    return found if found is not None and found >= NO_SPEECH else None
 
 
 def ctc_vocabulary(model: SpeechModel) -> Vocabulary | None:

@@ -63,8 +63,15 @@ class SpeechModel:
     tokenizer: Any | None  # a tokeniser (Whisper), the Vocabulary of a CTC head, or None
     weights_sha256: str
     decoding: Decoding | None = None
+    notes: tuple[str, ...] = ()  # what to know of its answers, each a clause: "no alignment heads are published …"
     seed: int | None = None  # of the random initialisation; None for trained weights
     lock: Any = field(default_factory=threading.RLock, repr=False)  # hooks sit on the network: one pass at a time
+
+    def __repr__(self) -> str:
+        """One line; the network's own would be a page of modules."""
+        weights = f"weights {self.weights_sha256[:12]}" if self.trained else f"random weights, seed {self.seed}"
+        size = sum(weight.numel() for weight in self.network.parameters()) / 1e6
+        return f"SpeechModel({self.id!r}, {self.family}, {size:.1f} million parameters, {weights})"
 
     @property
     def trained(self) -> bool:
@@ -88,8 +95,9 @@ class SpeechModel:
 
     @property
     def bytes(self) -> int:
-        """Memory that the weights take."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.network.state_dict().values())
+        """Memory that the weights take; those that stand under two names count once."""
+        tensors = {tensor.data_ptr(): tensor for tensor in self.network.state_dict().values()}
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,6 +71,9 @@ def plain_words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (w.strip("'’") for w in letters.split()) if word)
 
 
+MUCH_REPETITION = 0.5  # share of runs of three tokens that have occurred before
+
+
 def repetition(tokens: Sequence[int], width: int = 3) -> float:
     """Share of runs of three tokens that have occurred before: near 0 in plain text, near 1 in a loop."""
     runs = [tuple(tokens[i : i + width]) for i in range(len(tokens) - width + 1)]

@@ -71,6 +71,20 @@ def feature(phone: str, name: str) -> str:
     return ""
 
 
+def nearly_all_known(labels: Collection[str]) -> bool:
+    """Whether labels, one per item, are phones of these tables but for a few strays; strays have no class."""
+    strays = sum(label not in PHONES for label in labels)
+    return strays < len(labels) and strays <= MOST_STRAY * len(labels)
+
+
+def in_table_order(names: Collection[str]) -> list[str] | None:
+    """Names of phones as in a table of sounds, vowels first, strays last; None if fewer than half are phones."""
+    table = {phone: place for place, phone in enumerate((*VOWELS, *CONSONANTS))}
+    if 2 * sum(name in table for name in names) < len(names):
+        return None
+    return sorted(names, key=lambda name: table.get(name, len(table)))
+
+
 def arpabet(label: str) -> str | None:
     """The ARPAbet phone that a label stands for ("AH1" -> "ah"), or None."""
     plain = label.strip().lower().rstrip("012")

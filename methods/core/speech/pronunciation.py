@@ -9,24 +9,15 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from methods.core.speech.words import CURRENCIES, SYMBOLS, bare_word
+from methods.core.speech import numbers
+from methods.core.speech.words import SYMBOLS, bare_word
 
 # fmt: off
-ONES = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-]
-TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-    "twelve": "twelfth",
-}
-
 # Words of the example clips' source that the dictionary lacks, so that these are known and not guessed.
 EXTRA_WORDS = {
     "unmute": "AH N M Y UW T",
@@ -50,7 +41,7 @@ IPA_TO_ARPABET = {
 IPA_IGNORED = {"", " ", "ː", "ɟ"}  # length, hama's separator, and the first half of its ɟ͡ʝ
 LONGEST_WORD = 40  # letters; hama reads 128 and writes 32 phones
 
-PIECE = re.compile(r"\d+(?:st|nd|rd|th)(?![a-z])|\d+'?s(?![a-z])|\d+|'?[^\W\d_]+(?:'[^\W\d_]+)*'?|[#*&%+=@$€£°]")
+PIECE = re.compile(r"[ap]\. m\.|'?[^\W\d_]+(?:'[^\W\d_]+)*'?|[#*&%+=@$€£°]")
 _letter_to_sound_lock = threading.Lock()  # one engine, and nothing says that it may be entered twice
 
 
@@ -71,50 +62,54 @@ def dictionary_words() -> frozenset[str]:
     return frozenset(line.partition(" ")[0] for line in lines if "(" not in line)  # "was(2)" is a second way to say it
 
 
-def written_words(transcript: str) -> tuple[WrittenWord, ...]:
+def written_words(transcript: str, readings: Mapping[str, str] | None = None) -> tuple[WrittenWord, ...]:
     """Which words does the transcript hold, and how is each said?
 
     Remarks in [square] or <angle> brackets and lone punctuation are left out. A hyphenated word stays one word.
+    `readings` say how a word is read aloud, by its label: {"$5": "five bucks"}; see `readings_of` for what is assumed.
     """
-    text = re.sub(r"\[[^\]]*\]|<[^>]*>|[—–…]", " ", transcript)
+    text = re.sub(r"\[[^\]]*\]|<[^>]*>|—|…|(?<!\d)–|–(?!\d)", " ", transcript)
+    tokens = re.sub(r"([$€£])\s+(?=\d)", r"\1", text).split()
     spelled_acronyms = text.upper() != text  # in a transcript all in capitals they mean nothing
-    words = [WrittenWord(bare_word(token), _say(token, spelled_acronyms)) for token in text.split()]
+    words, currency = [], ""
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
+        label, said, after = bare_word(token), _plain_letters(token), bare_word(following).casefold()
+        if readings and label in readings:
+            said, currency = readings[label], ""
+        elif numbers.is_money(label) and after in numbers.LARGE:  # “$3 million” is “three million dollars”
+            said, currency = numbers.amount(label)
+        elif currency and after not in numbers.LARGE:
+            said, currency = said if after == currency else f"{said} {currency}", ""
+        words.append(WrittenWord(label, _say(said, spelled_acronyms)))
     return tuple(word for word in words if word.said and word.label)
 
 
-def _say(token: str, spelled_acronyms: bool) -> tuple[str, ...]:
-    """("weasels",) for "Weasels,"; letters that are not English stay as they are and will have no pronunciation."""
+def readings_of(transcript: str, readings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """How are the numbers and symbols of a transcript read aloud? Label -> words, as far as they are not letters."""
+    words = written_words(transcript, readings)
+    return {
+        word.label: " ".join(word.said) for word in words if any(c.isnumeric() or c in SYMBOLS for c in word.label)
+    }
+
+
+def _plain_letters(token: str) -> str:
     plain = unicodedata.normalize("NFKD", token.replace("’", "'"))
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return "".join(c for c in plain if not unicodedata.combining(c))
+
+
+def _say(text: str, spelled_acronyms: bool) -> tuple[str, ...]:
+    """("weasels",) for "Weasels,"; letters that are not English stay as they are and will have no pronunciation."""
+    if not any(c.isdigit() for c in text) and any(c.isalpha() for c in text):
+        text = re.sub("[*#]", "", text)  # in *emphasis* and #topic nobody says the symbol
     said: list[str] = []
-    for piece in PIECE.findall(_numbers_in_words(plain)):
+    for piece in PIECE.findall(numbers.in_words(text)):
         said += _say_piece(piece, spelled_acronyms)
     return tuple(said)
 
 
-def _numbers_in_words(text: str) -> str:
-    """The number formats that need their surroundings: 1,000 · $5.50 · 3.14 · -5 · #1. Bare digits are left."""
-    if not any(c.isdigit() for c in text):
-        spoken = not any(c.isalpha() for c in text)
-        return text if spoken else re.sub("[*#]", "", text)  # in *emphasis* and #topic nobody says the symbol
-    text = re.sub(r"\d{1,3}(?:,\d{3})+(?!\d)", lambda m: _spaced(_cardinal(int(m[0].replace(",", "")[:6]))), text)
-    text = re.sub(r"([$€£])(\d+)(?:\.(\d\d)(?!\d))?", _amount, text)
-    text = re.sub(r"(\d+)\.(\d+)", lambda m: f"{m[1]} point {_spaced(ONES[int(d)] for d in m[2])}", text)
-    return re.sub(r"#(?=\d)", "number ", re.sub(r"^[-−](?=\d)", "minus ", text))
-
-
-def _amount(match: re.Match[str]) -> str:
-    unit = CURRENCIES[match[1]]
-    return f"{match[2]} {unit[:-1] if match[2] == '1' else unit} {match[3] or ''}"
-
-
-def _spaced(words: Iterable[str]) -> str:
-    return f" {' '.join(words)} "
-
-
 def _say_piece(piece: str, spelled_acronyms: bool) -> list[str]:
-    if piece[0].isdigit():
-        return _say_number(piece)
+    if piece in ("a. m.", "p. m."):
+        return piece.split()
     if piece in SYMBOLS:
         return [SYMBOLS[piece]]
     word = piece.casefold()
@@ -125,42 +120,6 @@ def _say_piece(piece: str, spelled_acronyms: bool) -> list[str]:
     if spelled_acronyms and piece.isupper() and piece.isascii() and piece.isalpha() and len(piece) <= 5:
         return [f"{letter}." for letter in word]  # "b." is the letter's entry; a bare "a" would be the article
     return [word]
-
-
-def _say_number(piece: str) -> list[str]:
-    digits = re.match(r"\d+", piece)[0]
-    ending = piece[len(digits) :].strip("'")
-    number = int(digits)
-    if (digits[0] == "0" and len(digits) > 1) or len(digits) > 6:
-        words = [ONES[int(d)] for d in digits]  # a code or a telephone number
-    elif 1100 <= number < 2000 or 2010 <= number < 2100:
-        words = _year(number)
-    else:
-        words = _cardinal(number)
-    if ending == "s":
-        words[-1] = words[-1][:-1] + "ies" if words[-1].endswith("y") else words[-1] + "s"
-    elif ending:
-        last = words[-1]
-        words[-1] = ORDINALS.get(last) or (last[:-1] + "ieth" if last.endswith("y") else last.removesuffix("t") + "th")
-    return words
-
-
-def _cardinal(number: int) -> list[str]:
-    """0 to 999,999, the American way: 101 is "one hundred one"."""
-    if number < 20:
-        return [ONES[number]]
-    if number < 100:
-        return [TENS[number // 10], *([ONES[number % 10]] if number % 10 else [])]
-    size, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
-    rest = number % size
-    return [*_cardinal(number // size), name, *(_cardinal(rest) if rest else [])]
-
-
-def _year(number: int) -> list[str]:
-    century, rest = divmod(number, 100)
-    if rest == 0:
-        return [*_cardinal(century), "hundred"]
-    return [*_cardinal(century), *(["oh", ONES[rest]] if rest < 10 else _cardinal(rest))]
 
 
 @lru_cache(maxsize=1024)

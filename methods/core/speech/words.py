@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from methods.core.errors import UserError
 from methods.core.models.speech_model import Transcript
+from methods.core.speech.edits import MUCH_REPETITION, repetition
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # languages written without spaces between words
 
@@ -36,6 +37,19 @@ def text_words(transcript: Transcript) -> tuple[Word, ...]:
         if label and spelled:
             words.append(Word(label, range(offset + spelled[0], offset + spelled[-1] + 1)))
     return tuple(words)
+
+
+def cautions(transcript: Transcript) -> tuple[str, ...]:
+    """What to say of a text that may not be what is heard, each a clause: it was cut, or it goes round in a loop.
+
+    A text that was given is the visitor's, and nothing is said of it.
+    """
+    if transcript.given:
+        return ()
+    again = repetition(transcript.tokens)
+    cut = f"it was cut at the limit of {len(transcript.tokens)} tokens, before the model had ended it"
+    loop = f"it repeats itself ({again:.0%} of its runs of three tokens occur earlier in it), most likely in a loop"
+    return (*([loop] if again > MUCH_REPETITION else []), *([] if transcript.complete else [cut]))
 
 
 def find_words(labels: Sequence[str], wanted: str, role: str, occurrence: int | None = None) -> range:

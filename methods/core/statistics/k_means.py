@@ -1,12 +1,16 @@
 """Discrete units: k-means clusters of the frames of one layer, as in HuBERT (Hsu et al. 2021, arXiv 2106.07447)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from methods.core.errors import UserError
 
+# "scaled": every dimension brought to unit variance first, else a few large ones decide alone; in mini-batches.
+# "HuBERT": states as they are, all frames at once.
+Recipe = Literal["scaled", "HuBERT"]
 BATCH = 1500  # frames, as in Pasad et al. 2021 (arXiv 2107.04734)
 ROUNDS = 100  # passes, at most
 STARTS = 1  # k-means++ is steady enough, and each further start costs a third of a second per layer
@@ -26,8 +30,8 @@ class Codebook:
         return (((self.centres**2).sum(1) / 2)[None] - scaled @ self.centres.T).argmin(1)
 
 
-def learn(frames: np.ndarray, units: int, seed: int = 0) -> Codebook:
-    """Cluster (frames, dim), every dimension brought to unit variance first: a few large ones would decide alone."""
+def learn(frames: np.ndarray, units: int, seed: int = 0, recipe: Recipe = "scaled") -> Codebook:
+    """Cluster (frames, dim). Raises UserError for fewer frames than units, and where all frames are the same."""
     if len(frames) < units:
         raise UserError(
             f"There are {len(frames)} frames to learn {units} units from, and at least {units} are needed; choose "
@@ -36,9 +40,13 @@ def learn(frames: np.ndarray, units: int, seed: int = 0) -> Codebook:
     frames = np.asarray(frames, dtype=np.float64)
     mean, spread = frames.mean(0), frames.std(0)
     scale = np.where(spread > 1e-9 * (1 + np.abs(mean)), spread, 1.0)
-    scaled = ((frames - mean) / scale).astype(np.float32)
-    if not np.ptp(scaled, axis=0).max() > 1e-4:
+    if not np.ptp((frames - mean) / scale, axis=0).max() > 1e-4:
         raise UserError("All frames are the same here, so they form no clusters; choose another layer or recording.")
-    # One thread's worth of a batch is small: k-means' own threads only wait for each other here.
-    found = MiniBatchKMeans(units, batch_size=BATCH, max_iter=ROUNDS, n_init=STARTS, random_state=seed).fit(scaled)
+    if recipe == "HuBERT":
+        mean, scale = np.zeros_like(mean), np.ones_like(scale)
+        made = KMeans(units, max_iter=ROUNDS, n_init=STARTS, random_state=seed)
+    else:
+        # One thread's worth of a batch is small: k-means' own threads only wait for each other here.
+        made = MiniBatchKMeans(units, batch_size=BATCH, max_iter=ROUNDS, n_init=STARTS, random_state=seed)
+    found = made.fit(((frames - mean) / scale).astype(np.float32))
     return Codebook(found.cluster_centers_.astype(np.float64), mean, scale)

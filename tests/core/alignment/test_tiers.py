@@ -155,7 +155,7 @@ def test_a_tier_of_an_unknown_name_is_taken_only_where_there_is_none_and_named(w
     session = sessions.with_textgrid(weasels, content.encode())
     assert labels(session.words) == ["eins"]
     assert "words from its tier “vorn”" in session.about
-    assert "for another tier, call that one words or phones" in session.about
+    assert "other tiers can be chosen" in session.about
 
 
 def test_an_empty_tier_of_words_leaves_them_to_the_model(weasels):

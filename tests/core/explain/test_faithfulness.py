@@ -76,10 +76,20 @@ def test_a_constant_model_has_no_faithful_attribution():
 
 
 def test_every_step_can_be_stopped_at_and_shown():
-    partials = [step.partial for step in verdict_in_steps(additive, SHARES, SIZES, energy=SIZES, draws=3)]
-    assert partials[0] is None
-    assert [len(partial.random) for partial in partials[1:]] == [0, 0, 1, 2]
-    assert isinstance(partials[1], Verdict) and np.isnan(partials[1].z("sufficiency"))
+    asked = []
+
+    def counted(kept):
+        asked.append(kept)
+        return additive(kept)
+
+    partials, most = [], 0
+    for step in verdict_in_steps(counted, SHARES, SIZES, energy=SIZES, draws=3):
+        partials += [] if step.partial is None else [step.partial]
+        most = max(most, len(asked))
+        asked.clear()
+    assert most == 1  # value between two steps
+    assert [len(partial.random) for partial in partials] == [0, 0, 1, 2]
+    assert isinstance(partials[0], Verdict) and np.isnan(partials[0].z("sufficiency"))
     assert partials[-1].energy is not None
 
 

@@ -48,7 +48,7 @@ def test_shuffled_and_averaged_frames(clip, tiny_model, tiny_result):
     torch.testing.assert_close(moved.sum(1), raw.sum(1), atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(decoder_lens.shuffled(silent, silent, own), silent)
     read = decoder.readable(tiny_model, raw)
-    even = decoder_lens.averaged(read, own)
+    even = decoder.averaged(read, own)
     np.testing.assert_allclose(even[:, 3].numpy(), read[:, :own].numpy().mean(1), atol=1e-6)
     assert even.shape == raw.shape and torch.equal(even[:, own:], read[:, own:])
     assert (even[:, :own] == even[:, :1]).all()

@@ -107,6 +107,6 @@ def test_without_draws_there_is_no_null_and_all_else(clip, tiny_model):
         clip, tiny_model, cue="ab", target="abc", segments=SPOKEN, transcript="x ab cd abc", language="en",
         random_seeds=(), draws=0, silenced=0,
     )  # fmt: skip
-    assert made.null_band() is None and made.silenced_null.shape == (0, 1)
+    assert made.rank_p() is None and made.silenced_null.shape == (0, 1)
     cue_contribution.plot(made)
     made.table()

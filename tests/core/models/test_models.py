@@ -7,9 +7,12 @@ import pytest
 import torch
 from snapshot import save_whisper
 
-from methods.core.audio import load_clip
+from methods import value_zeroing
+from methods.core.audio import clip_from_samples, load_clip
 from methods.core.errors import UserError
-from methods.core.models import encode, load_model, loading, passes, random_twin, transcribe, weights
+from methods.core.models import ModelError, encode, hub, load_model, loading, passes, random_twin, transcribe, weights
+from page import session as sessions
+from page.session import Session
 from tiny import tiny_whisper
 
 WEASELS = "examples_audio/cc-by-sa-3.0/en_f_weasels.wav"
@@ -167,3 +170,46 @@ class TestBundledWeights:
         assert all(word.end <= clip.seconds for word in attended)
         # data.md: cross-attention starts are off by 0.12 s on average; three times that is the bound for one word.
         assert np.abs(starts - [word.start for word in forced]).max() < 0.36
+
+
+def test_a_hub_that_cannot_be_reached_is_a_sentence(monkeypatch):
+    """The client's own error is a kind of the HTTP library's; what that library raises itself is not the client's."""
+    unreached = hub.errors.HfHubHTTPError.__bases__[0]
+    for problem in (unreached("[Errno -2] Name or service not known"), ConnectionError("no route"), TimeoutError()):
+        for ask in ("model_info", "snapshot_download", "dataset_info"):
+            monkeypatch.setattr(hub.huggingface_hub, ask, _raising(problem))
+        with pytest.raises(
+            ModelError, match=r"someone/no-such is no folder here .* cannot be reached; check the name"
+        ):
+            load_model("someone/no-such")
+        with pytest.raises(ModelError, match="could not be fetched: there is no network"):
+            hub.data_set("someone/sounds", ["*.wav"])
+
+
+def _raising(problem):
+    def ask(*_args, **_options):
+        raise problem
+
+    return ask
+
+
+def test_a_model_is_one_line_and_its_tied_weights_count_once(tiny_model):
+    count = sum(weight.numel() for weight in tiny_model.network.parameters())
+    assert tiny_model.bytes == pytest.approx(4 * count, rel=0.2)  # float32; the table of positions is no parameter
+    line = f"whisper, {count / 1e6:.1f} million parameters, weights {tiny_model.weights_sha256[:12]})"
+    assert repr(tiny_model).endswith(line)
+    assert repr(random_twin(tiny_model, 4)).endswith("random weights, seed 4)")
+
+
+@pytest.mark.weights
+def test_nobody_speaks_in_silence_noise_and_a_tone():
+    model, rng = load_model("openai/whisper-tiny.en"), np.random.default_rng(0)
+    quiet = clip_from_samples(2e-4 * rng.normal(size=32_000), 16_000)
+    assert passes.no_speech(quiet, model) > 0.9
+    assert passes.no_speech(load_clip(WEASELS), model) is None
+    with pytest.raises(UserError, match=r"only one word .*, “you”, .* finds that nobody speaks in it .probability 9"):
+        value_zeroing.analyse(quiet, model, random_seeds=())
+    session, answer = sessions.heard(Session(quiet, None), model)
+    assert answer.text.text == "you" and "finds that nobody speaks here (probability 9" in session.doubt
+    session, _ = sessions.heard(Session(quiet, None), load_model("hama-ctc"))
+    assert session.doubt.startswith("openai/whisper-tiny.en finds")

@@ -2,9 +2,14 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from methods.core.corpus import spaces
+from methods.core.figures import matrix
 from methods.core.speech import phonology
+from methods.rsa import items as rsa_items
+from methods.rsa import similarity
 
 # The 39 phones of the CMU Pronouncing Dictionary, from its own documentation.
 CMU = """AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"""
@@ -84,6 +89,19 @@ def test_arpabet(label, phone):
 def test_labels_are_arpabet_all_together_or_not_at_all(labels, plain):
     known = phonology.arpabet_of_all(labels.split())
     assert (known and [known[label] for label in labels.split()]) == (plain and plain.split())
+
+
+def test_a_stray_label_does_not_take_classes_and_order_from_the_others():
+    labels = [*"ptksmnl", "iy", "ae", "uw"] * 2 + ["spn"]
+    assert phonology.nearly_all_known(labels) and not phonology.nearly_all_known([*"ptk", "spn"])
+    assert not phonology.nearly_all_known([])
+    assert phonology.in_table_order(["spn", "s", "iy", "p"]) == ["iy", "p", "s", "spn"]
+    assert matrix.in_order(["spn", "s", "iy", "p"]) == [2, 3, 1, 0] and matrix.in_order(["b", "who", "a"]) == [0, 1, 2]
+    classes = spaces._classes(np.array(labels))
+    assert classes.shape[0] == 21 and not classes[-1].any() and classes[:-1].any(1).all()
+    described = {**phonology.CONSONANTS, **phonology.VOWELS}
+    alike = similarity.shared([rsa_items._described(described, label) for label in ("spn", "spn", "s", "z")])
+    np.testing.assert_allclose(alike, [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0.6], [0, 0, 0.6, 1]])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from methods.core.speech import pronunciation
-from methods.core.speech.pronunciation import guessed_phones, written_words
+from methods.core.speech.pronunciation import guessed_phones, readings_of, written_words
 from methods.core.speech.words import bare_word
 
 ARPABET = set(
@@ -36,6 +36,32 @@ ARPABET = set(
         ("$5.50", "five dollars fifty"),
         ("£1", "one pound"),
         ("50%", "fifty percent"),
+        ("$43,000", "forty three thousand dollars"),
+        ("$1984", "one thousand nine hundred eighty four dollars"),  # money is no year
+        ("1,234,567", "one million two hundred thirty four thousand five hundred sixty seven"),
+        ("1000000", "one million"),
+        ("5551234", "five five five one two three four"),
+        ("555-1234", "five five five one two three four"),
+        ("€5.05", "five euros and five cents"),
+        ("£0.01", "one penny"),
+        ("$0.50", "fifty cents"),
+        ("$1.00", "one dollar"),
+        ("$2.5m", "two point five million dollars"),
+        ("5€", "five euros"),
+        ("-3.5%", "minus three point five percent"),
+        ("1,000th", "one thousandth"),
+        ("’90s", "nineties"),
+        ("10:30", "ten thirty"),
+        ("9:05", "nine oh five"),
+        ("7:00", "seven o'clock"),
+        ("7:00pm", "seven p. m."),
+        ("3/4", "three quarters"),
+        ("½", "one half"),
+        ("24/7", "twenty four seven"),
+        ("10-20", "ten to twenty"),
+        ("1914–1918", "nineteen fourteen to nineteen eighteen"),
+        ("5km", "five kilometers"),
+        ("9" * 16, " ".join(["nine"] * 16)),
         ("#", "pound"),
         ("*", "star"),
         ("#1", "number one"),
@@ -56,13 +82,39 @@ def test_numbers_and_symbols_are_spelled_out(written, said):
     assert " ".join(word.said) == said
 
 
-def test_every_number_to_9999_is_said_in_dictionary_words():
+def test_numbers_to_9999_are_said_in_dictionary_words():
     known = pronunciation.dictionary_words()
-    for number in range(10_000):
+    for number in (*range(130), *range(1090, 1112), *range(1995, 2015), *range(130, 10_000, 97)):
         (word,) = written_words(str(number))
         assert word.label == str(number)
         assert set(word.said) <= known, word
         assert number == 0 or set(written_words(f"{number}th")[0].said) <= known, number  # "zeroth" must be guessed
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("$1.5 million more", ["one point five", "million dollars", "more"]),
+        ("$5 hundred thousand.", ["five", "hundred", "thousand dollars"]),
+        ("$3.2 billion dollars", ["three point two", "billion", "dollars"]),
+        ("$ 5 now", ["five dollars", "now"]),
+    ],
+)
+def test_the_currency_is_said_where_people_say_it(written, said):
+    assert [" ".join(word.said) for word in written_words(written)] == said
+
+
+def test_readings_are_those_of_numbers_and_symbols_and_can_be_given():
+    text = "Pay $5 to A&B, room 12."
+    assert readings_of(text) == {"$5": "five dollars", "A&B": "a and b", "12": "twelve"}
+    own = {"$5": "five bucks", "12": "one 2"}
+    assert readings_of(text, own) == {"$5": "five bucks", "A&B": "a and b", "12": "one two"}
+    assert readings_of("No numbers here") == {}
+
+
+def test_absurd_numbers_are_read_digit_by_digit():
+    for text in ("9" * 5000, "$" + "9" * 5000, "9" * 5000 + "th", "$.00", "0." + "1" * 5000):
+        assert written_words(text)[0].said
 
 
 def test_labels_are_the_users_spelling_and_remarks_are_left_out():

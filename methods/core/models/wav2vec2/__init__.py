@@ -4,8 +4,6 @@ A network is only opened if every weight of its encoder and of its head is in th
 random must never be explained. No repository's code is run, and pickles are read as plain tensors or not at all.
 """
 
-import json
-from collections.abc import Iterable
 from itertools import accumulate
 from operator import mul
 from pathlib import Path
@@ -14,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from safetensors import safe_open
 
 from methods.core.audio import SAMPLE_RATE
 from methods.core.errors import UserError
 from methods.core.frames import FRAME_SAMPLES, WAV2VEC2_FIELD
+from methods.core.models.checkpoint import check_files, has_preprocessor, read_json, some
 from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.models.whisper import frozen
 
@@ -72,7 +70,7 @@ def hub_wav2vec2(identifier: str, folder: Path, weights_sha256: str) -> SpeechMo
 
     `tokenizer` is the `Vocabulary` of a CTC head and None for all others.
     """
-    settings = _json(folder / "config.json")
+    settings = read_json(folder / "config.json")
     cls = _network_class(identifier, settings)
     front_end = _front_end(folder)
     config = cls.config_class.from_pretrained(folder)
@@ -85,10 +83,6 @@ def hub_wav2vec2(identifier: str, folder: Path, weights_sha256: str) -> SpeechMo
         tokenizer=_vocabulary(identifier, folder, config) if cls.__name__.endswith("ForCTC") else None,
         weights_sha256=weights_sha256,
     )
-
-
-def _json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _network_class(identifier: str, settings: dict) -> type:
@@ -117,7 +111,7 @@ def _front_end(folder: Path) -> transformers.Wav2Vec2FeatureExtractor:
     other large ones), which were trained on normalised clips, and matters little for the others ("group"), whose
     first convolution is normalised over time, so that loudness and offset leave it again.
     """
-    if any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
+    if has_preprocessor(folder):
         return transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
     return transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
 
@@ -143,7 +137,7 @@ def _check_design(identifier: str, config: Any, rate: int) -> None:
 
 
 def _load(identifier: str, folder: Path, cls: type, config: Any) -> torch.nn.Module:
-    safe = _check_files(identifier, folder)
+    safe = check_files(identifier, folder)
     network, report = cls.from_pretrained(
         folder,
         config=config,
@@ -158,35 +152,11 @@ def _load(identifier: str, folder: Path, cls: type, config: Any) -> torch.nn.Mod
     if cls is IntentHeads and (missing or report["unexpected_keys"]):
         found = sorted({key.removesuffix(".weight").removesuffix(".bias") for key in report["unexpected_keys"]})
         raise UserError(
-            f"{identifier} does not fit our three-headed intent classifier: it lacks {_some(missing) or 'nothing'} "
-            f"and has {_some(found) or 'nothing'} besides."
+            f"{identifier} does not fit our three-headed intent classifier: it lacks {some(missing) or 'nothing'} "
+            f"and has {some(found) or 'nothing'} besides."
         )
     _check_complete(identifier, cls, missing)
     return network
-
-
-def _check_files(identifier: str, folder: Path) -> bool:
-    """Whether the weights are safetensors (preferred); if not, they are a pickle of plain tensors."""
-    safe, pickles = sorted(folder.glob("model*.safetensors")), sorted(folder.glob("pytorch_model*.bin"))
-    if not safe and not pickles:
-        raise UserError(f"{identifier} has no weights file (model.safetensors); choose a complete model folder.")
-    for path in safe or pickles:
-        _check_readable(identifier, path)
-    return bool(safe)
-
-
-def _check_readable(identifier: str, path: Path) -> None:
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt"):
-                return
-        torch.load(path, map_location="meta", weights_only=True)
-    # SafetensorError, EOFError, IndexError, UnpicklingError, …: whatever goes wrong in reading is the file's fault.
-    except Exception as problem:
-        raise UserError(
-            f"{path.name} of {identifier} is damaged, incomplete or holds more than weights; "
-            "delete it and download it once more, or choose another model."
-        ) from problem
 
 
 def _check_complete(identifier: str, cls: type, missing: set[str]) -> None:
@@ -201,24 +171,19 @@ def _check_complete(identifier: str, cls: type, missing: set[str]) -> None:
     if missing:
         raise UserError(
             f"{identifier} lacks {len(missing)} of a {cls.__name__}'s weights, or they have another shape than its "
-            f"config says ({_some(missing)}); choose another model."
+            f"config says ({some(missing)}); choose another model."
         )
-
-
-def _some(keys: Iterable[str]) -> str:
-    listed = sorted(keys)
-    return ", ".join(listed[:6]) + (f" and {len(listed) - 6} more" if len(listed) > 6 else "")
 
 
 def _vocabulary(identifier: str, folder: Path, config: Any) -> Vocabulary:
     """Read from the tokeniser's files, not through it: phone tokenisers need a text-to-phones program to start."""
-    table = _json(folder / "vocab.json") | _json(folder / "added_tokens.json")
+    table = read_json(folder / "vocab.json") | read_json(folder / "added_tokens.json")
     if not table or not all(isinstance(number, int) for number in table.values()):
         raise UserError(
             f"{identifier} has a CTC head but no vocab.json that names its {config.vocab_size} outputs; "
             "choose a model that comes with its tokeniser."
         )
-    settings = _json(folder / "special_tokens_map.json") | _json(folder / "tokenizer_config.json")
+    settings = read_json(folder / "special_tokens_map.json") | read_json(folder / "tokenizer_config.json")
     # Ids beyond the head (often <s> and </s>) are never put out; outputs without a name get their number.
     names = {number: label for label, number in table.items()}
     labels = tuple(names.get(number, f"<{number}>") for number in range(config.vocab_size))

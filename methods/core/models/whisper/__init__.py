@@ -1,12 +1,11 @@
-"""Whisper: built from a registry package or a hub snapshot, prompted, decoded greedily and teacher-forced."""
+"""Whisper: built from a registry package (from a folder: `folder`), prompted, decoded greedily and teacher-forced."""
 
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import (
-    AutoTokenizer,
     EncoderDecoderCache,
     PreTrainedTokenizerFast,
     WhisperConfig,
@@ -37,7 +36,7 @@ def bundled_whisper(identifier: str) -> SpeechModel:
         front_end=WhisperFeatureExtractor(feature_size=network.config.num_mel_bins),
         tokenizer=tokenizer,
         weights_sha256=bundled.sha256,
-        decoding=_decoding(
+        decoding=decoding(
             tokenizer, settings["suppress_ids"], settings["suppress_ids_begin"], settings["alignment_heads"]
         ),
     )
@@ -72,32 +71,6 @@ def _network(shape: dict[str, int]) -> WhisperForConditionalGeneration:
     return network
 
 
-def hub_whisper(identifier: str, folder: Path, weights_sha256: str) -> SpeechModel:
-    """A Whisper model from a hub snapshot or any local folder in the same layout."""
-    network, report = WhisperForConditionalGeneration.from_pretrained(
-        folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-    )
-    missing = sorted(set(report["missing_keys"]) - {"proj_out.weight"})
-    if missing:
-        raise UserError(f"{identifier} lacks {len(missing)} of a Whisper model's weights, e.g. {missing[0]}.")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    settings = network.generation_config
-    return SpeechModel(
-        id=identifier,
-        family="whisper",
-        network=frozen(network),
-        front_end=WhisperFeatureExtractor.from_pretrained(folder),
-        tokenizer=tokenizer,
-        weights_sha256=weights_sha256,
-        decoding=_decoding(
-            tokenizer,
-            settings.suppress_tokens or (),
-            settings.begin_suppress_tokens or (),
-            getattr(settings, "alignment_heads", None) or (),
-        ),
-    )
-
-
 def frozen(network: torch.nn.Module) -> torch.nn.Module:
     """The network in evaluation mode, its weights closed to gradients: we explain models and never train them."""
     return network.eval().requires_grad_(False)
@@ -110,7 +83,10 @@ def random_whisper(model: SpeechModel, seed: int) -> torch.nn.Module:
         return frozen(WhisperForConditionalGeneration(model.network.config))
 
 
-def _decoding(tokenizer: Any, suppressed: list, suppressed_first: list, heads: list) -> Decoding:
+def decoding(
+    tokenizer: Any, suppressed: Iterable[int], suppressed_first: Iterable[int], heads: Iterable[Sequence[int]]
+) -> Decoding:
+    """How a model with this tokeniser is prompted, and what its generation settings say."""
     vocabulary = tokenizer.get_vocab()
     languages = {
         token[2:-2]: number

@@ -1,0 +1,176 @@
+"""Every number of the lessons on the start page, computed anew: a lesson whose numbers changed is a lesson to rewrite.
+
+Techniques are asked for what a lesson says and no more: a random twin or a curve less is minutes less.
+"""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from methods import acoustic_probing, attention, cka, probing, value_zeroing, word_evidence
+from methods.core import corpus as corpora
+from methods.core.models import load_model, random_twin
+from page.session import from_example
+from page.start import LESSONS
+
+TINY, BASE, HAMA = "openai/whisper-tiny.en", "openai/whisper-base", "hama-ctc"
+Said = list[tuple[str, float | list[float]]]  # a stretch of the text that ends in a number -> what is measured
+TEXTS = {title: text for title, _, text in LESSONS}
+# Numbers that are names: of models, layers and heads, of Whisper's window.
+NAMES = re.compile(r"\bF0\b|\blayers? \d+( and \d+)?|\bhead \d+|\b30 s\b")
+
+pytestmark = [pytest.mark.weights, pytest.mark.slow]
+
+
+def first_shown(steps):
+    """The first partial result: the numbers themselves, before their controls."""
+    return next(step.partial for step in steps if step.partial is not None)
+
+
+def own_share(maps):
+    """(layers,) mean share of a row that a word keeps for itself."""
+    rows = maps / maps.sum(-1, keepdims=True)
+    return np.diagonal(rows, axis1=-2, axis2=-1).mean(-1)
+
+
+def value_zeroing_opens_up() -> Said:
+    scene = from_example("en_f_weasels")
+    options = {"segments": scene.words, "stacks": ("encoder",), "random_seeds": (0,)}
+    result = value_zeroing.analyse(scene.clip, load_model(TINY), **options)
+    shares = own_share(result.encoder)
+    return [
+        ("(self share about .8", shares[0]),
+        ("to 4 and it falls to about .6", shares[3]),
+        ("it is 1/6", own_share(result.random[0].encoder).mean()),
+    ]
+
+
+def attention_spreads_wider() -> Said:
+    scene = from_example("en_f_weasels")
+    options = {"segments": scene.words, "stacks": ("encoder",), "random_seeds": ()}
+    looks = attention.analyse(scene.clip, load_model(TINY), **options).encoder.mean(1)
+    changes = value_zeroing.analyse(scene.clip, load_model(TINY), **options).encoder
+    assert own_share(looks)[0] < own_share(changes)[0] - 0.2
+    return []
+
+
+def padding_takes_a_quarter() -> Said:
+    scene = from_example("en_f_weasels")
+    options = {"segments": scene.words, "stacks": ("encoder",), "random_seeds": ()}
+    result = attention.analyse(scene.clip, load_model(BASE), **options)
+    last = result.encoder_padding.mean((1, 2))[-2:]
+    assert (last > 0.25).all() and (result.encoder_padding.mean((1, 2))[:-2] < 0.25).all()
+    return []
+
+
+def heads_on_the_list() -> Said:
+    heads = load_model(TINY).decoding.alignment_heads  # from 0
+    assert (3, 1) in heads and (3, 5) not in heads  # layer 4, heads 2 and 6
+    return []
+
+
+def the_cue_is_read_in_the_middle() -> Said:
+    clip = from_example("fr_f_vos_messages").clip
+    result = value_zeroing.analyse(clip, load_model(BASE), stacks=("decoder",), random_seeds=())
+    tokens = list(result.tokens)
+    vos, messages = tokens.index("vos"), tokens.index("messages")
+    spoken = result.decoder[:, messages, len(result.tokens) - len(tokens[tokens.index("Pour") :]) :]
+    shares = 100 * result.decoder[:, messages, vos] / spoken.sum(-1)
+    return [("takes about 43", shares[2]), ("in layer 6 only 2", shares[5])]
+
+
+def phones_take_shape() -> Said:
+    result = probing.analyse(
+        corpora.bundled("prompts"), load_model(TINY), target="phone", transfer="voices", random_seeds=(0,)
+    )
+    controls = result.controls
+    assert (np.diff(controls.random[0, 0]) < 0.02).all() and controls.random[0, 0, -1] < controls.random[0, 0, 0]
+    return [
+        ("A linear probe tells 34", len(result.classes)),
+        ("phones with .71", result.accuracy[0]),
+        ("layer 0 and .83", result.accuracy[3]),
+        ("MFCC give .46", controls.baseline_scores[controls.baselines.index("MFCC"), 0]),
+        ("lowest layers fail (.18", controls.other[0, 0]),
+        ("upper ones do not (.74", controls.other[0, 3:].mean()),
+    ]
+
+
+def a_recogniser_forgets() -> Said:
+    result = acoustic_probing.analyse(corpora.bundled("prompts"), load_model(HAMA), target="f0")
+    return [
+        ("with r = .96", result.mean_r[:2]),
+        ("keeps .55", result.mean_r[-1]),
+        ("Random weights keep .90", result.random_r.min()),
+        ("to .92", result.random_r.max()),
+        ("energies alone give .94", result.baseline_r[result.baselines.index("log-mel"), 0]),
+    ]
+
+
+def layers_know_the_time() -> Said:
+    corpus, model = corpora.bundled("prompts"), load_model(TINY)
+    twins = [first_shown(cka.analyse.in_steps(corpus, random_twin(model, seed))) for seed in (0, 1, 2)]
+    whole = first_shown(cka.analyse.in_steps(corpus, model, subtract_silence=False))
+    return [
+        ("(debiased CKA .33", first_shown(cka.analyse.in_steps(corpus, model)).debiased[0, -1]),
+        ("they seem akin (.77", whole.debiased[0, -1]),
+        ("Random weights give .81", np.mean([twin.debiased[0, -1] for twin in twins])),
+    ]
+
+
+def a_word_is_heard_where_it_is_said() -> Said:
+    scene = from_example("en_f_weasels")
+    options = {"segments": scene.words, "modes": (), "random_seeds": ()}
+    result = word_evidence.analyse(scene.clip, load_model(TINY), **options)
+    verdict = result.verdict()
+    assert f"the model writes “{result.answers[0][0].strip()}”" in TEXTS["A word is heard where it is said"]
+    tokens = result.effects()[:, -len(result.words) :]
+    assert (tokens.argmax(0) == np.arange(len(result.words))).all()  # the diagonal
+    return [
+        ("(comprehensiveness 51", result.longest().comprehensiveness),
+        ("against 53", verdict.own.comprehensiveness),
+        ("random orders 42", np.mean([trial.comprehensiveness for trial in verdict.random])),
+    ]
+
+
+MEASURED: dict[str, Callable[[], Said]] = {
+    "A word listens to itself first, then opens up": value_zeroing_opens_up,
+    "Attention is not contribution": attention_spreads_wider,
+    "Some attention goes to silence that is not in your clip": padding_takes_a_quarter,
+    "Heads that follow the speech": heads_on_the_list,
+    "One sound, two spellings": the_cue_is_read_in_the_middle,
+    "Phones take shape in the middle of the encoder": phones_take_shape,
+    "A recogniser forgets the voice": a_recogniser_forgets,
+    "Layers that look alike because they know the time": layers_know_the_time,
+    "A word is heard where it is said": a_word_is_heard_where_it_is_said,
+}
+
+
+def agrees(printed: str, values: float | list[float]) -> bool:
+    """Whether measurements round to what is printed; a tenth of its last place more for another machine's sums."""
+    number = re.search(r"(\d*\.?\d+)(/\d+)?$", printed)[0]
+    if "/" in number:
+        return bool(np.allclose(values, eval_fraction(number), atol=0.01))
+    places = len(number.partition(".")[2])
+    return bool((np.abs(np.atleast_1d(values) - float(number)) <= 0.6 * 10.0**-places).all())
+
+
+def eval_fraction(text: str) -> float:
+    above, below = text.split("/")
+    return int(above) / int(below)
+
+
+@pytest.mark.parametrize("title", MEASURED)
+def test_a_lesson_says_what_comes_out(title):
+    text = TEXTS[title]
+    for printed, values in (said := MEASURED[title]()):
+        assert printed in text
+        assert agrees(printed, values), (printed, values)
+    for printed, _ in said:
+        text = text.replace(printed, "")
+    assert not re.search(r"\d", NAMES.sub("", text)), "a number that nothing here measures"
+
+
+def test_every_lesson_is_measured():
+    assert [*MEASURED] == [*TEXTS]
