@@ -35,7 +35,8 @@ def result(examples, tiny_model):
 def test_what_was_done_before_a_stop_is_not_done_again(examples, tiny_model, result):
     journal = {}
     steps = cue_contribution_set.set_steps(examples, tiny_model, "shares", "own", 1, journal)
-    next(steps), next(steps)
+    while not journal:  # a sentence takes several steps
+        next(steps)
     steps.close()
     assert len(journal) == 1
     (record,) = journal.values()
