@@ -27,7 +27,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, 
 import numpy as np
 
 from methods.core.errors import UserError
-from methods.core.progress import Steps, finish
+from methods.core.progress import Steps, Work, finish
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +58,7 @@ MADE_BY = {  # what an analysis takes -> how it is made
 class Analysis(Protocol[P, R_co]):
     """What `@analysis` makes: a function that gives the result, and the same with progress."""
 
-    in_steps: Callable[P, Steps[R_co]]
+    in_steps: Callable[P, Work[R_co]]
     sense: Sense
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R_co: ...
@@ -75,12 +75,17 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
     def declared(work: Callable[P, Steps[T]]) -> Analysis[P, T]:
         taken = inspect.signature(work)
 
-        @functools.wraps(work)
-        def in_steps(*args: P.args, **options: P.kwargs) -> Steps[T]:
-            bound = taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
-            check_given(dict(list(bound.arguments.items())[:2]))
+        def checked(given: Mapping[str, Any], *args: P.args, **options: P.kwargs) -> Steps[T]:
+            check_given(given)
             check_options(work, options, sense)
             return (yield from incomplete(work(*args, **options)))
+
+        @functools.wraps(work)
+        def in_steps(*args: P.args, **options: P.kwargs) -> Work[T]:
+            asked = taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
+            given = dict(list(asked.arguments.items())[:2])
+            asked.apply_defaults()
+            return Work(f"{work.__module__}.{work.__qualname__}", asked.arguments, checked(given, *args, **options))
 
         @functools.wraps(work)
         def analyse(*args: P.args, **options: P.kwargs) -> T:

@@ -12,8 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from methods.core.errors import UserError
 from methods.core.options import NAMES, described, is_number, short
 from methods.core.results import Json
+from page.space import allowed_model
 from page.tabs import TABS
-from page.top.clip_area import allowed_model
 
 MOST_SEEDS = 3  # random-weights twins that one call may ask for
 LONGEST_TEXT = 20_000  # characters: bracketed parses; everything else is shorter
