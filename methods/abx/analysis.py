@@ -8,7 +8,7 @@ import numpy as np
 from methods.abx import tokens as abx_tokens
 from methods.abx import triples as abx_triples
 from methods.abx.result import Abx, AbxControls
-from methods.abx.tokens import Asked
+from methods.abx.tokens import AbxAsked
 from methods.core import models
 from methods.core.corpus import Corpus, features
 from methods.core.corpus.features import Features
@@ -53,7 +53,7 @@ def analyse(
     tokens of a category under the same circumstances; `apart` takes x from another recording than a and b.
     `window` and `subtract_silence`: see `features.of_model`. Raises UserError if there is too little to compare.
     """
-    asked = Asked(
+    asked = AbxAsked(
         on=on, by=by, across=across, modes=modes, pooling=pooling, metric=metric, representation=representation,
         units=units, centred=centred, most=most, apart=apart, window=window, subtract_silence=subtract_silence,
         random_seeds=random_seeds, seed=seed,
@@ -74,7 +74,7 @@ def _result(
     states: Features,
     tasks: abx_tokens.Tasks,
     left_out: Sequence[str],
-    asked: Asked,
+    asked: AbxAsked,
 ) -> Abx:
     scored = [abx_tokens.measure(layer, states, tasks, asked) for layer in states.layers]
     modes, items = tuple(tasks.of_mode), tasks.items
@@ -99,7 +99,7 @@ def _result(
     )  # fmt: skip
 
 
-def _with_baselines(result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_tokens.Tasks, asked: Asked) -> Abx:
+def _with_baselines(result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_tokens.Tasks, asked: AbxAsked) -> Abx:
     errors, precisions = [], []
     for kind in BASELINES:
         found = features.acoustic(corpus, model, kind)
@@ -114,7 +114,9 @@ def _with_baselines(result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_
     return replace(result, controls=controls)
 
 
-def _with_random(result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_tokens.Tasks, asked: Asked) -> Steps[Abx]:
+def _with_random(
+    result: Abx, corpus: Corpus, model: SpeechModel, tasks: abx_tokens.Tasks, asked: AbxAsked
+) -> Steps[Abx]:
     errors, precisions = [], []
     known = result.controls or AbxControls()  # posteriors and units have no acoustic features beside them
     for number, seed in enumerate(asked.random_seeds):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from methods.abx import triples
-from methods.abx.triples import Scores, Task
+from methods.abx.triples import TripleScores, TripleTask
 from methods.core import models
 from methods.core.corpus import Corpus, features, items
 from methods.core.corpus.features import Features
@@ -31,7 +31,7 @@ SAME, OTHER = "same", "other"
 
 
 @dataclass(frozen=True)
-class Asked:
+class AbxAsked:
     """The options of `abx.analyse`."""
 
     on: str
@@ -66,7 +66,7 @@ class Tasks:
     items: Items
     label: np.ndarray  # (tokens,) category
     classes: tuple[str, ...]
-    of_mode: dict[str, Task]
+    of_mode: dict[str, TripleTask]
     rows: dict[str, np.ndarray]  # mode -> the task's tokens as numbers of `items`
 
     def examples(self) -> np.ndarray:
@@ -82,7 +82,7 @@ class Tasks:
         return found
 
 
-def tasks(corpus: Corpus, asked: Asked) -> tuple[Tasks, list[str]]:
+def tasks(corpus: Corpus, asked: AbxAsked) -> tuple[Tasks, list[str]]:
     """The triples of every mode that this corpus allows, and why the others are left out."""
     found = _stretches(corpus, asked.on)
     found.columns["row"] = np.arange(len(found)).astype(str)
@@ -110,7 +110,7 @@ def tasks(corpus: Corpus, asked: Asked) -> tuple[Tasks, list[str]]:
     ]
 
 
-def _short(mode: str, why: UserError, found: Items, asked: Asked) -> str:
+def _short(mode: str, why: UserError, found: Items, asked: AbxAsked) -> str:
     """Why a mode is left out, in few words where it is the commonest reason."""
     if mode in ("across", "against") and len(np.unique(found.columns[asked.across])) < 2:
         return f"{mode} (these recordings have one {asked.across} only)"
@@ -134,7 +134,7 @@ def _stretches(corpus: Corpus, on: str) -> Items:
 # Features
 
 
-def states(corpus: Corpus, model: SpeechModel, asked: Asked) -> Steps[Features]:
+def states(corpus: Corpus, model: SpeechModel, asked: AbxAsked) -> Steps[Features]:
     """Whatever represents the frames: hidden states, posteriors, or the number of a unit."""
     if asked.representation == "posteriors":
         return (yield from _posteriors(corpus, model))
@@ -174,15 +174,15 @@ class Pairs:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredTokens:
     """What one layer gives."""
 
-    scores: dict[str, Scores]
+    scores: dict[str, TripleScores]
     matrices: dict[str, np.ndarray]  # mode -> (classes, classes) over the classes of all modes
     pairs: Pairs
 
 
-def measure(layer: np.ndarray, places: Features, tasks: Tasks, asked: Asked) -> Measured:
+def measure(layer: np.ndarray, places: Features, tasks: Tasks, asked: AbxAsked) -> MeasuredTokens:
     """ABX in every mode, and the distances of pairs, from one layer's (frames, dim)."""
     table = _distances(layer, places, tasks, asked)
     scores, matrices = {}, {}
@@ -192,10 +192,10 @@ def measure(layer: np.ndarray, places: Features, tasks: Tasks, asked: Asked) -> 
         place = [tasks.classes.index(name) for name in task.classes]
         matrices[mode] = np.full((len(tasks.classes),) * 2, np.nan)
         matrices[mode][np.ix_(place, place)] = scores[mode].matrix
-    return Measured(scores, matrices, pairs(table, tasks.label, tasks.items))
+    return MeasuredTokens(scores, matrices, pairs(table, tasks.label, tasks.items))
 
 
-def _distances(layer: np.ndarray, places: Features, tasks: Tasks, asked: Asked) -> np.ndarray:
+def _distances(layer: np.ndarray, places: Features, tasks: Tasks, asked: AbxAsked) -> np.ndarray:
     """(tokens, tokens); NaN for pairs that nobody asks for."""
     if asked.centred and asked.representation == "states":
         layer = layer - layer.mean(0)
@@ -211,7 +211,7 @@ def _distances(layer: np.ndarray, places: Features, tasks: Tasks, asked: Asked) 
     return table
 
 
-def _pooled(layer: np.ndarray, spans: Sequence[range], asked: Asked) -> np.ndarray:
+def _pooled(layer: np.ndarray, spans: Sequence[range], asked: AbxAsked) -> np.ndarray:
     if asked.pooling == "centre":
         return layer[[span.start + (len(span) - 1) // 2 for span in spans]]
     if asked.representation == "units":  # the commonest, for there is no mean of names

@@ -32,7 +32,7 @@ TRIPLES = 1_000_000  # compared at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class TripleTask:
     """Which triples are compared."""
 
     items: Items  # the tokens that take part
@@ -59,7 +59,7 @@ def _members(group: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class TripleScores:
     """Errors are shares between 0 and 1; one half is chance."""
 
     error: float
@@ -83,7 +83,7 @@ def task(
     most: int = MOST,
     apart: bool = True,
     seed: int = 0,
-) -> Task:
+) -> TripleTask:
     """All cells of categories `on`, with `by` equal for a, b and x; `across` and `mode` say whose they are.
 
     `most` tokens of each group are drawn with `seed`. With `apart`, x is never from the same recording as a or b.
@@ -110,7 +110,7 @@ def task(
     place[used] = np.arange(len(used))
     pair = keys[cells[:, :2], 2]
     names = tuple(" ".join(name) for name in classes)
-    return Task(items.only(used), names, place[groups], cells, pair, keys[cells[:, 0], 1], apart)
+    return TripleTask(items.only(used), names, place[groups], cells, pair, keys[cells[:, 0], 1], apart)
 
 
 def _codes(items: Items, names: Sequence[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
@@ -182,7 +182,7 @@ def _nothing(items: Items, on: str, by: Sequence[str], across: str, mode: str) -
 # Their score
 
 
-def score(asked: Task, distances: np.ndarray) -> Scores:
+def score(asked: TripleTask, distances: np.ndarray) -> TripleScores:
     """The error of each cell, averaged, from (tokens, tokens) distances (NaN where no cell asks)."""
     recording = np.append(np.unique(asked.items.utterance, return_inverse=True)[1], -1)
     parts = Parts.of(asked.items.utterance)
@@ -226,7 +226,7 @@ def _compared(
     return (lost.sum(2) * kept_x).sum(1).T, (left_a * left_b * kept_x).sum(1).T
 
 
-def _averaged(asked: Task, lost: np.ndarray, counted: np.ndarray, parts: Parts) -> Scores:
+def _averaged(asked: TripleTask, lost: np.ndarray, counted: np.ndarray, parts: Parts) -> TripleScores:
     if not counted[0].any():
         raise UserError(
             "No triple is left, because X must be from another recording than A and B; allow the same recording, or "
@@ -235,10 +235,10 @@ def _averaged(asked: Task, lost: np.ndarray, counted: np.ndarray, parts: Parts) 
     runs = [_over_pairs(asked, lost[run], counted[run]) for run in range(len(lost))]
     error, matrix = runs[0]
     low, high = intervals.of_share(parts.interval(error, [one for one, _ in runs[1:]]))
-    return Scores(error, low, high, matrix, int(counted[0].sum()), int((counted[0] > 0).sum()))
+    return TripleScores(error, low, high, matrix, int(counted[0].sum()), int((counted[0] > 0).sum()))
 
 
-def _over_pairs(asked: Task, lost: np.ndarray, counted: np.ndarray) -> tuple[float, np.ndarray]:
+def _over_pairs(asked: TripleTask, lost: np.ndarray, counted: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean over circumstances, then speakers, then ordered pairs; and the table of pairs, both ways averaged."""
     classes = len(asked.classes)
     filled = counted > 0
@@ -265,7 +265,7 @@ def _means(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray
 # One triple to listen to, and pairs of the same and of different categories
 
 
-def example(asked: Task, of: int, against: int) -> tuple[int, int, int] | None:
+def example(asked: TripleTask, of: int, against: int) -> tuple[int, int, int] | None:
     """The first triple (a, b, x) of these two categories, as numbers of `asked.items`; None where there is none."""
     recording = asked.items.utterance
     for a, b, x in asked.cells[(asked.pair[:, 0] == of) & (asked.pair[:, 1] == against)]:

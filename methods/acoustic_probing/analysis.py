@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from methods.acoustic_probing import regression
-from methods.acoustic_probing.regression import Measured, Targets
+from methods.acoustic_probing.regression import RegressionScores, Targets
 from methods.acoustic_probing.result import AcousticProbing
 from methods.core import models
 from methods.core.corpus import Corpus, features
@@ -72,8 +72,8 @@ def _result(
     layers: tuple[str, ...],
     recordings: tuple[str, ...],
     asked: Targets,
-    measured: Measured,
-    mfcc: Measured,
+    measured: RegressionScores,
+    mfcc: RegressionScores,
     origin: Provenance,
 ) -> AcousticProbing:
     scores = ("r", "r2", "rmse", "mean_r", "low", "high", "train_r", "shifted")
@@ -96,7 +96,7 @@ def _result(
     )
 
 
-def _with_baseline(result: AcousticProbing, measured: Measured) -> AcousticProbing:
+def _with_baseline(result: AcousticProbing, measured: RegressionScores) -> AcousticProbing:
     return replace(
         result,
         baselines=(*result.baselines, "log-mel"),

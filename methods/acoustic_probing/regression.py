@@ -50,7 +50,7 @@ class Targets:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class RegressionScores:
     """Held-out scores per layer."""
 
     predicted: np.ndarray  # (layers, n, channels)
@@ -168,14 +168,14 @@ def _durations(corpus: Corpus, states: Features, seed: int) -> Targets:
     return _dealt(("duration",), UNITS["duration"], items.utterance, middles, rows, counts, values, seed)
 
 
-def measure(states: Features, asked: Targets, *, sure: bool = False) -> Steps[Measured]:
+def measure(states: Features, asked: Targets, *, sure: bool = False) -> Steps[RegressionScores]:
     """Train and test a probe on every layer of these states; `sure` asks for intervals, which doubles the time."""
     measured, count = [], len(states.layers)
     for number, layer in enumerate(states.layers):
         work = _layer(_rows(layer, asked), asked, sure)
         ends = number / count, (number + 1) / count
         measured.append((yield from within(work, *ends, name=f"layer {states.names[number]}")))
-    return Measured(*(np.array(values) for values in zip(*measured, strict=True)))
+    return RegressionScores(*(np.array(values) for values in zip(*measured, strict=True)))
 
 
 def _rows(layer: np.ndarray, asked: Targets) -> np.ndarray:

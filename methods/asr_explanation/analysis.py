@@ -8,7 +8,7 @@ import numpy as np
 from methods.asr_explanation import sufficient_frames
 from methods.asr_explanation.result import CAUSAL, ENERGY, LIME, PRUNED, SFL, AsrExplanation, Explanation, kept_sound
 from methods.asr_explanation.sufficient_frames import Formula
-from methods.asr_explanation.transcriber import Listener
+from methods.asr_explanation.transcriber import Transcriber
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.explain import perturb
@@ -61,7 +61,7 @@ def analyse(
         frame=frame, threshold=threshold, formula=formula, mutants=mutants, causal_budget=causal_budget,
         language=language, window=window, seed=seed,
     )  # fmt: skip
-    listener = Listener(clip, model, language, window)
+    listener = Transcriber(clip, model, language, window)
     yield Step(0.0, f"{model.id} listens to the clip")
     frames = perturb.windows(clip.seconds, min(frame, clip.seconds))
     if len(frames) < 4:
@@ -82,7 +82,7 @@ def analyse(
     return result
 
 
-def _listening(listener: Listener) -> Steps[None]:
+def _listening(listener: Transcriber) -> Steps[None]:
     """Everything that is heard in the unchanged clip, a step for each."""
     for name in ("transcript", "own", "here") if listener.model.writes_text else ("own",):
         yield Step(0.0, f"{listener.model.id} listens to the clip")
@@ -107,7 +107,7 @@ class _Asked:
 class _Ears:
     """What is heard when only some frames are kept; no version is heard twice."""
 
-    listener: Listener
+    listener: Transcriber
     frames: tuple[Segment, ...]
     threshold: float
 

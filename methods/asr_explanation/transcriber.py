@@ -33,7 +33,7 @@ def shortened(said: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Listener:
+class Transcriber:
     """A model that writes something down, and the clip whose changed versions it hears."""
 
     clip: Clip
@@ -65,7 +65,7 @@ class Listener:
         return models.transcribe(self.clip, self.model, language=self.language)
 
     @cached_property
-    def exact(self) -> "Listener":
+    def exact(self) -> "Transcriber":
         """The same model with the window that it was trained on; itself where it has that."""
         return replace(self, window="full") if self.model.writes_text and self.window != "full" else self
 

@@ -16,7 +16,7 @@ import pandas as pd
 from methods.core.audio import SAMPLE_RATE, Clip
 from methods.core.errors import UserError
 from methods.core.explain import attribution_map, perturb
-from methods.core.explain.attribution_map import Evidence, Recipe, random_like
+from methods.core.explain.attribution_map import Evidence, MapRecipe, random_like
 from methods.core.explain.perturb import Game
 from methods.core.frames import Segment
 from methods.core.progress import Step, Steps, within
@@ -72,7 +72,7 @@ class Steadiness:
 
 def measure(
     game: Game,
-    recipe: Recipe,
+    recipe: MapRecipe,
     own: Evidence,
     variants: Sequence[str] = tuple(VARIANTS),
     limit: float = attribution_map.TIME_LIMIT,

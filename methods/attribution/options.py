@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from methods.attribution.input_stability import VARIANTS
-from methods.core.explain.attribution_map import METHODS, Aggregate, Recipe
+from methods.core.explain.attribution_map import METHODS, Aggregate, MapRecipe
 from methods.core.explain.perturb import MODES, Mode
 from methods.core.frames import Segment
 from methods.core.models.stages import Level, Window
@@ -59,6 +59,6 @@ class Options:
     time_limit: float
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> MapRecipe:
         """What concerns the method alone."""
-        return Recipe(self.method, self.level, self.aggregate, self.steps, self.samples, seed=self.seed)
+        return MapRecipe(self.method, self.level, self.aggregate, self.steps, self.samples, seed=self.seed)

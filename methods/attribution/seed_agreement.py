@@ -112,7 +112,7 @@ def mean_state(states: torch.Tensor, samples: int) -> torch.Tensor:
 
 
 @dataclass(eq=False)
-class Experiment:
+class SeedWork:
     """A clip, the heads that are explained for it, and the pieces at each size."""
 
     pooled: Pooled
@@ -254,7 +254,7 @@ def measure(
     return work.result()
 
 
-def _prepared(clip: Clip, model: SpeechModel, corpus: Corpus, count: int, seed: int) -> Steps[Experiment]:
+def _prepared(clip: Clip, model: SpeechModel, corpus: Corpus, count: int, seed: int) -> Steps[SeedWork]:
     """The heads, trained, and how long a pass takes."""
     items, vowels = own_heads.vowels_and_consonants(corpus, clip)
     encoded = features.of_model(corpus, model, window=WINDOW, subtract_silence=False)
@@ -267,7 +267,7 @@ def _prepared(clip: Clip, model: SpeechModel, corpus: Corpus, count: int, seed: 
     pooled = Pooled(clip, model)
     began = time.perf_counter()
     pooled.score(clip.samples)
-    return Experiment(pooled, heads, shuffled, {}, corpus.name, seed, spent=time.perf_counter() - began)
+    return SeedWork(pooled, heads, shuffled, {}, corpus.name, seed, spent=time.perf_counter() - began)
 
 
 def _sizes(

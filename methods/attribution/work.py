@@ -18,7 +18,7 @@ from methods.core.alignment import words as timed_words
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.explain import attribution_map, faithfulness, perturb, removal
-from methods.core.explain.attribution_map import Evidence, Recipe, loudest, random_like, strongest
+from methods.core.explain.attribution_map import Evidence, MapRecipe, loudest, random_like, strongest
 from methods.core.explain.faithfulness import Verdict
 from methods.core.explain.perturb import PAUSE, Game, Mode
 from methods.core.explain.targets import Target
@@ -41,7 +41,7 @@ JUDGE: dict[Mode, Mode] = {  # what a map is built with -> with what it is judge
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Explaining:
     """What every part needs."""
 
     goal: Target
@@ -54,7 +54,7 @@ class Task:
         """The one with the replacement that was asked for."""
         return self.games[self.asked.replacement]
 
-    def evidence(self, game: Game, recipe: Recipe) -> Steps[Evidence]:
+    def evidence(self, game: Game, recipe: MapRecipe) -> Steps[Evidence]:
         """An attribution within the time limit; the game knows whose."""
         return attribution_map.evidence(game.target, game, recipe, self.asked.time_limit)
 
@@ -72,7 +72,7 @@ def segments_of(
     return without_overlap(timed_words(goal.clip, goal.model, transcript=transcript, language=language))
 
 
-def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Task:
+def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Explaining:
     """The clip cut into pieces, and every way in which they are taken away."""
     seconds = goal.clip.seconds
     cut = perturb.windows(seconds) if asked.pieces == "windows" else perturb.partition(seconds, segments)
@@ -84,10 +84,10 @@ def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Task:
         )
     modes = (asked.replacement, JUDGE[asked.replacement], *asked.modes)
     games = {mode: Game(goal, goal.clip.samples, cut, mode, seed=asked.seed) for mode in modes}
-    return Task(goal, asked, segments, games)
+    return Explaining(goal, asked, segments, games)
 
 
-def first(task: Task) -> Steps[Attribution]:
+def first(task: Explaining) -> Steps[Attribution]:
     """The map and the scores of the pieces."""
     goal, cut = task.goal, task.game.pieces
     own = yield from within(task.evidence(task.game, task.asked.recipe), 0.0, 0.25)
@@ -108,7 +108,7 @@ def first(task: Task) -> Steps[Attribution]:
     )
 
 
-def _origin(task: Task) -> Provenance:
+def _origin(task: Explaining) -> Provenance:
     text, asked = task.goal.transcript, task.asked
     said = {"transcript": text.text, "transcript_given": text.given, "language": text.language} if text else {}
     said["phones"] = [[p.label, p.start, p.end] for p in asked.phones or ()] or None
@@ -126,7 +126,7 @@ def _with(result: Attribution, **found: Any) -> Attribution:
 # Tests of the map
 
 
-def played(task: Task, result: Attribution) -> Steps[Attribution]:
+def played(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """What the model makes of the strongest part alone, and of all but that, in its exact window."""
     share, clip = task.asked.share, task.goal.clip
     yield Step(0.26, f"only the strongest {share:.0%}, all but that, and the loudest", result)
@@ -156,7 +156,7 @@ def played(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, played=heard)
 
 
-def judged(task: Task, result: Attribution) -> Steps[Attribution]:
+def judged(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """Deletion and insertion beside random orders, loudness and length."""
     game = task.game
     trying = faithfulness.trial_in_steps(game.value, faithfulness.ranking(game.sizes), game.sizes)
@@ -174,7 +174,7 @@ def judged(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, verdict=verdict)
 
 
-def crossed(task: Task, result: Attribution) -> Steps[Attribution]:
+def crossed(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """The same order judged with something else in place of what is gone: what built a map favours it."""
     mode = JUDGE[task.asked.replacement]
     draws = min(CROSSED_ORDERS, _affordable_orders(task, CROSSED_SHARE))
@@ -184,7 +184,7 @@ def crossed(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, crossed=verdict, crossed_with=mode)
 
 
-def rivals(task: Task, result: Attribution) -> Steps[Attribution]:
+def rivals(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """Other methods on the same pieces, and what an attribution must not be: loudness or length."""
     others = {
         "loudness": read_only(perturb.energies(task.game.samples, result.pieces)),
@@ -203,7 +203,7 @@ def rivals(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, others=others, refused=refused)
 
 
-def mixed(task: Task, result: Attribution) -> Steps[Attribution]:
+def mixed(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """The word's own row of value zeroing in each encoder layer, for words of a model that has it."""
     spoken = [number for number, label in enumerate(result.labels) if label != PAUSE]
     place = [number for number, index in enumerate(spoken) if _same(result.pieces[index], result.words)]
@@ -220,7 +220,7 @@ def mixed(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, mixing=read_only(shares))
 
 
-def untrained(task: Task, result: Attribution) -> Steps[Attribution]:
+def untrained(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """The same method asked of networks that have learnt nothing."""
     found, refused, seeds = [], dict(result.controls.refused), task.asked.random_seeds
     for number, seed in enumerate(seeds):
@@ -237,7 +237,7 @@ def untrained(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, random_weights=_rows(found), refused=refused)
 
 
-def repeated(task: Task, result: Attribution) -> Steps[Attribution]:
+def repeated(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """The same method with other random numbers, if it draws any."""
     asked = task.asked
     many = len(result.labels) > removal.EXACT_PIECES or asked.samples is not None
@@ -251,7 +251,7 @@ def repeated(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, repeats=_rows(found))
 
 
-def steadied(task: Task, result: Attribution) -> Steps[Attribution]:
+def steadied(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """The same method asked of the clip a little earlier and later, and with faint noise."""
     asked = task.asked
     if not asked.variants:
@@ -261,7 +261,7 @@ def steadied(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, steady=found, refused={**result.controls.refused, **reasons})
 
 
-def replaced(task: Task, result: Attribution) -> Steps[Attribution]:
+def replaced(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """The map with each replacement: how much of it is the replacement's?
 
     By leave one out where the method takes nothing away, or would take too long.
@@ -279,7 +279,7 @@ def replaced(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, modes=found, modes_method=recipe.method) if found else result
 
 
-def by_mode(task: Task) -> Recipe:
+def by_mode(task: Explaining) -> MapRecipe:
     """How the map with each replacement is made."""
     own, others = task.asked.recipe, [mode for mode in task.asked.modes if mode != task.asked.replacement]
     each = attribution_map.passes(own, len(task.game), task.goal.clip.seconds) * task.goal.seconds
@@ -290,7 +290,7 @@ def by_mode(task: Task) -> Recipe:
 CHECKS = (played, judged, rivals, mixed, untrained, repeated, steadied, replaced, crossed)  # in this order
 
 
-def headed(task: Task, result: Attribution) -> Steps[Attribution]:
+def headed(task: Explaining, result: Attribution) -> Steps[Attribution]:
     """Heads of our own on the same network, explained for the same clip, on request."""
     asked, by_phones = task.asked, task.asked.pieces == "phones"
     steps = seed_agreement.measure(
@@ -309,7 +309,7 @@ def headed(task: Task, result: Attribution) -> Steps[Attribution]:
     return _with(result, heads=found)
 
 
-def _affordable_orders(task: Task, share: float = 1.0) -> int:
+def _affordable_orders(task: Explaining, share: float = 1.0) -> int:
     """As many random orders as were asked for, or as the time limit allows; the result says how many there are."""
     each = 2 * (len(faithfulness.steps_of(len(task.game))) - 1) * task.goal.seconds
     return min(task.asked.orders, max(FEWEST_ORDERS, int(share * task.asked.time_limit / each) - 3))

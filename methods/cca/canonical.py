@@ -26,7 +26,7 @@ TINY = 1e-10  # of the largest variance: directions below are none
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class CrossMoments:
     """Sums over n items of two views."""
 
     n: int
@@ -36,8 +36,8 @@ class Moments:
     yy: np.ndarray  # (q, q)
     xy: np.ndarray  # (p, q)
 
-    def __add__(self, other: "Moments") -> "Moments":
-        return Moments(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+    def __add__(self, other: "CrossMoments") -> "CrossMoments":
+        return CrossMoments(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def covariances(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """S_xx, S_yy, S_xy."""
@@ -48,7 +48,7 @@ class Moments:
 
 
 @dataclass(frozen=True, eq=False)
-class Cca:
+class Canonical:
     """Canonical correlations and the directions that they belong to."""
 
     rho: np.ndarray  # (m,) from the highest, 0 to 1
@@ -57,13 +57,13 @@ class Cca:
     weights: np.ndarray  # (m,) how much of the view with fewer dimensions each variate accounts for; they sum to 1
 
 
-def moments(x: np.ndarray, y: np.ndarray) -> Moments:
+def moments(x: np.ndarray, y: np.ndarray) -> CrossMoments:
     """Sums of two (n, ·) views of the same items, best centred already."""
     x, y = (np.asarray(view, dtype=np.float64) for view in (x, y))
-    return Moments(len(x), x.sum(0), y.sum(0), x.T @ x, y.T @ y, x.T @ y)
+    return CrossMoments(len(x), x.sum(0), y.sum(0), x.T @ x, y.T @ y, x.T @ y)
 
 
-def fit(found: Moments, ridge: float = 0.0, measure: str = "pwcca") -> Cca:
+def fit(found: CrossMoments, ridge: float = 0.0, measure: str = "pwcca") -> Canonical:
     """Canonical correlations in sample. SVCCA first keeps the directions with 99 % of each view's variance."""
     return _Views(found, measure).fit(ridge)
 
@@ -71,7 +71,7 @@ def fit(found: Moments, ridge: float = 0.0, measure: str = "pwcca") -> Cca:
 class _Views:
     """Two views in the axes of their own variance; fitting with one ridge after another is then cheap."""
 
-    def __init__(self, found: Moments, measure: str) -> None:
+    def __init__(self, found: CrossMoments, measure: str) -> None:
         if measure not in MEASURES:
             raise UserError(f"There is no measure “{measure}”; choose one of {', '.join(MEASURES)}.")
         self.xx, self.yy, xy = found.covariances()
@@ -80,7 +80,7 @@ class _Views:
         )
         self.xy = self.x_axes.T @ xy @ self.y_axes
 
-    def fit(self, ridge: float) -> Cca:
+    def fit(self, ridge: float) -> Canonical:
         x_scale, y_scale = (
             1 / np.sqrt(variance + ridge * variance.mean()) for variance in (self.x_variance, self.y_variance)
         )
@@ -89,7 +89,7 @@ class _Views:
         b = self.y_axes @ (y_scale[:, None] * right.T)
         fewer_x = len(self.xx) <= len(self.yy)
         weights = _accounted(self.xx, a) if fewer_x else _accounted(self.yy, b)
-        return Cca(np.clip(rho, 0.0, 1.0), a, b, weights)
+        return Canonical(np.clip(rho, 0.0, 1.0), a, b, weights)
 
 
 def _axes(covariance: np.ndarray, most: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +113,7 @@ def _accounted(covariance: np.ndarray, directions: np.ndarray) -> np.ndarray:
     return sizes / sizes.sum()
 
 
-def score(found: Cca, rho: np.ndarray, measure: str) -> float:
+def score(found: Canonical, rho: np.ndarray, measure: str) -> float:
     """One number from canonical correlations `rho`: PWCCA weights them, the others take the mean."""
     return float(rho @ found.weights) if measure == "pwcca" else float(rho.mean())
 
@@ -185,7 +185,7 @@ def held_out(
 
 
 def _trial(
-    sums: Sequence[Moments], number: int, measure: str, ridges: Sequence[float]
+    sums: Sequence[CrossMoments], number: int, measure: str, ridges: Sequence[float]
 ) -> tuple[float, float, np.ndarray, np.ndarray]:
     test, dev = sums[number], sums[(number + 1) % len(sums)]
     train = [each for each in sums if each is not test and each is not dev]
@@ -197,7 +197,7 @@ def _trial(
     return score(found[best], rho, measure), ridges[best], rho, found[best].rho
 
 
-def _transferred(found: Cca, other: Moments) -> np.ndarray:
+def _transferred(found: Canonical, other: CrossMoments) -> np.ndarray:
     """(m,) correlation of each pair of variates on other items; 0 where one does not vary there."""
     xx, yy, xy = other.covariances()
     across = np.einsum("pi,pi->i", found.a, xy @ found.b)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from methods.cka import kernels, witnesses
-from methods.cka.kernels import Alignment, Grams
+from methods.cka.kernels import Grams, KernelAlignment
 from methods.cka.result import ESTIMATES, Cka, CkaControls
 from methods.core import models
 from methods.core.corpus import Corpus, features, spaces
@@ -166,7 +166,7 @@ def _target_numbers(work: _Work) -> dict[str, np.ndarray]:
     return {f"target_{name}": read_only(work.without_targets()) for name in ESTIMATES}
 
 
-def _numbers(found: Alignment, prefix: str = "") -> dict[str, np.ndarray]:
+def _numbers(found: KernelAlignment, prefix: str = "") -> dict[str, np.ndarray]:
     return {f"{prefix}{name}": read_only(getattr(found, name)) for name in ESTIMATES}
 
 

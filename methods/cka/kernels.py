@@ -51,7 +51,7 @@ class Grams:
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class KernelAlignment:
     """CKA of every row of one stack with every row of another. All arrays (first, second)."""
 
     debiased: np.ndarray  # at most 1; 0 on average for unrelated items, so it can be negative
@@ -117,7 +117,7 @@ def _doubly_centred(found: np.ndarray) -> np.ndarray:
     return found
 
 
-def alignment(first: Grams, second: Grams) -> Alignment:
+def alignment(first: Grams, second: Grams) -> KernelAlignment:
     """CKA of every pair."""
     products = (first.flat @ second.flat.T).astype(np.float64)
     both = [(_own(side), side.diagonal) for side in (first, second)]
@@ -126,7 +126,7 @@ def alignment(first: Grams, second: Grams) -> Alignment:
     traces = np.outer(diagonal_a.sum(1), diagonal_b.sum(1))
     unbiased = _debiased(products, diagonal_a @ diagonal_b.T, traces, first.n)
     scales = [np.sqrt(np.maximum(_debiased(own, (k**2).sum(1), k.sum(1) ** 2, first.n), 0.0)) for own, k in both]
-    return Alignment(
+    return KernelAlignment(
         debiased=ratio(unbiased, np.outer(*scales)),
         biased=np.clip(products / norms, 0.0, 1.0),
         floor=np.clip(traces / ((first.n - 1) * norms), 0.0, 1.0),

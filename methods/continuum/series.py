@@ -57,7 +57,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Place:
+class StepPlace:
     """A phone of a bundled recording."""
 
     utterance: str  # its name in the prompts
@@ -79,8 +79,8 @@ class Experiment:
     title: str
     a: str  # ARPAbet
     b: str
-    first: Place
-    second: Place
+    first: StepPlace
+    second: StepPlace
     how: str = "morph"  # or one of EDITS
     amount: float = 1.0  # of an edit: the ratio that the last step has reached
 
@@ -90,20 +90,20 @@ EXPERIMENTS: dict[str, Experiment] = {
     "l-r": Experiment(
         "l to r in “?etters of your party” and “been ?emoved”",
         "l", "r",
-        Place("dir-firstlast", "l", 0.05, "?etters of your party"),
-        Place("vm-tempremoved", "r", 2.01, "been ?emoved"),
+        StepPlace("dir-firstlast", "l", 0.05, "?etters of your party"),
+        StepPlace("vm-tempremoved", "r", 2.01, "been ?emoved"),
     ),
     "d-t": Experiment(
         "d to t in “no ?irectory” and “is ?oo short”",
         "d", "t",
-        Place("dir-nomatch", "d", 0.39, "no ?irectory"),
-        Place("vm-tooshort", "t", 0.93, "is ?oo short"),
+        StepPlace("dir-nomatch", "d", 0.39, "no ?irectory"),
+        StepPlace("vm-tooshort", "t", 0.93, "is ?oo short"),
     ),
     "iy-ih": Experiment(
         "iy to ih in “pl?se” and “gr?ting”, by raising the first formant",
         "iy", "ih",
-        Place("conf-getconfno", "iy", 0.15, "pl?se"),
-        Place("vm-tempremoved", "iy", 1.35, "gr?ting"),
+        StepPlace("conf-getconfno", "iy", 0.15, "pl?se"),
+        StepPlace("vm-tempremoved", "iy", 1.35, "gr?ting"),
         "F1", 1.6,
     ),
 }  # fmt: skip

@@ -58,7 +58,7 @@ def ask(learnt: Items, a: str, sounds: Sequence[tuple[Clip, Segment]], model: Sp
     asked = yield from _asked(sounds, model)
     pairs = list(zip(known, asked, strict=True))
     return Answer(
-        share=np.stack([Probe(values, truth).share(new) for values, new in pairs]),
+        share=np.stack([PairProbe(values, truth).share(new) for values, new in pairs]),
         accuracy=np.array([accuracy(values, truth, learnt.utterance) for values, _ in pairs]),
     )
 
@@ -76,7 +76,7 @@ def _named(names: Sequence[str], states: Features) -> Features:
     return features.only_layers(states, [states.names.index(name) for name in names])
 
 
-class Probe:
+class PairProbe:
     """Two-class logistic regression on values standardised by its own examples."""
 
     def __init__(self, values: np.ndarray, truth: np.ndarray) -> None:
@@ -93,7 +93,7 @@ def accuracy(values: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> float
     """Share told apart when whole recordings are held out in turn."""
     right = np.zeros(len(truth), bool)
     for known, new in GroupKFold(min(FOLDS, len(np.unique(groups)))).split(values, truth, groups):
-        right[new] = (Probe(values[known], truth[known]).share(values[new]) > 0.5) == truth[new]
+        right[new] = (PairProbe(values[known], truth[known]).share(values[new]) > 0.5) == truth[new]
     return float(right.mean())
 
 

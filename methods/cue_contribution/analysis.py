@@ -18,7 +18,7 @@ from methods.core.progress import Step, Steps, within
 from methods.core.results import listed, read_only
 from methods.cue_contribution import consequences
 from methods.cue_contribution import cue as cues
-from methods.cue_contribution.cue import Asked, CuePlace
+from methods.cue_contribution.cue import CueAsked, CuePlace
 from methods.cue_contribution.result import CueContribution
 from methods.cue_contribution.stretches import Stretches, random_stretches
 
@@ -56,7 +56,7 @@ def analyse(
     encoder's part is made. Raises UserError where a word is absent or ambiguous, a spelling blank, or the cue does not
     come first.
     """
-    asked = Asked(
+    asked = CueAsked(
         cue=cue,
         target=target,
         alternative=alternative,
@@ -78,7 +78,7 @@ def analyse(
     return (yield from _measured(passage, cues.find_place(passage, asked), asked))
 
 
-def _measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[CueContribution]:
+def _measured(passage: Passage, place: CuePlace, asked: CueAsked) -> Steps[CueContribution]:
     """The trained shares first, then all that they are compared with."""
     yield Step(0.1, f"{passage.model.id}, trained weights")
     result = _measure(passage, place, asked)
@@ -92,7 +92,7 @@ def _measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[CueContr
     return result
 
 
-def _measure(passage: Passage, place: CuePlace, asked: Asked) -> CueContribution:
+def _measure(passage: Passage, place: CuePlace, asked: CueAsked) -> CueContribution:
     """The cue's shares, and as yet nothing to compare them with."""
     shares = dict.fromkeys(STACKS) | {stack: _shares(passage, place, stack, asked) for stack in asked.stacks}
     return CueContribution(
@@ -110,7 +110,7 @@ def _measure(passage: Passage, place: CuePlace, asked: Asked) -> CueContribution
 
 
 @torch.inference_mode()
-def _shares(passage: Passage, place: CuePlace, stack: Stack, asked: Asked) -> np.ndarray:
+def _shares(passage: Passage, place: CuePlace, stack: Stack, asked: CueAsked) -> np.ndarray:
     """(3, layers) shares from the cue."""
     rows, columns, cue, _ = _positions(passage, place, stack, asked.prompt)
     maps = (cues.score_maps(site, rows, columns) for site in passage.sites(stack))
@@ -118,7 +118,7 @@ def _shares(passage: Passage, place: CuePlace, stack: Stack, asked: Asked) -> np
 
 
 def _with_stretches(
-    result: CueContribution, passage: Passage, place: CuePlace, asked: Asked
+    result: CueContribution, passage: Passage, place: CuePlace, asked: CueAsked
 ) -> Steps[CueContribution]:
     """The result with the shares of random stretches, a layer at a time."""
     for number, stack in enumerate(asked.stacks):

@@ -7,8 +7,8 @@ from methods.core.mixing import Passage
 from methods.core.progress import Step, Steps
 from methods.core.results import read_only
 from methods.cue_contribution import cue as cues
-from methods.cue_contribution.cue import Asked, CuePlace
-from methods.cue_contribution.spelling import Listener
+from methods.cue_contribution.cue import CueAsked, CuePlace
+from methods.cue_contribution.spelling import SpellingScorer
 from methods.cue_contribution.stretches import random_stretches
 
 MOST_REPLACED = 20  # other runs of text that are replaced, a decoder pass each
@@ -25,7 +25,7 @@ def seconds(passage: Passage, found: range) -> tuple[float, float]:
     return passage.segments[found.start].start, passage.segments[found.stop - 1].end
 
 
-def measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[Found]:
+def measured(passage: Passage, place: CuePlace, asked: CueAsked) -> Steps[Found]:
     """Probabilities of the target's spellings under each condition, for a model that writes text."""
     if passage.transcript is None or not passage.model.trained:
         return NONE
@@ -33,8 +33,8 @@ def measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[Found]:
     before, neutral = ids[: place.target_tokens.start], model.decoding.end
     blank = cues.with_cue(before, place, (neutral,) * len(place.cue_tokens))
     yield Step(0.0, "the cue silenced")
-    sound = Listener(model, models.encoder_states(clip, model).output)
-    quiet = Listener(model, cues.encoder_output(cues.silenced(clip, *seconds(passage, place.cue)), model))
+    sound = SpellingScorer(model, models.encoder_states(clip, model).output)
+    quiet = SpellingScorer(model, cues.encoder_output(cues.silenced(clip, *seconds(passage, place.cue)), model))
     replacing = f"cue replaced by {model.tokenizer.convert_ids_to_tokens(neutral)} in the text"
     cases = {"as it is": (sound, before), "cue silenced in the sound": (quiet, before)}
     cases |= {replacing: (sound, blank), "both": (quiet, blank)}
@@ -65,7 +65,7 @@ def measured(passage: Passage, place: CuePlace, asked: Asked) -> Steps[Found]:
 
 
 def _silenced_elsewhere(
-    passage: Passage, place: CuePlace, asked: Asked, before: tuple[int, ...], spellings: list[tuple[int, ...]]
+    passage: Passage, place: CuePlace, asked: CueAsked, before: tuple[int, ...], spellings: list[tuple[int, ...]]
 ) -> Steps[np.ndarray]:
     """(places, spellings) the spellings' probability when other stretches, as long as the cue, are silenced."""
     grid = models.frame_grid(passage.clip, passage.model)
@@ -77,6 +77,6 @@ def _silenced_elsewhere(
     for number, (moved,) in enumerate(drawn.places):
         yield Step(0.3 + 0.7 * number / len(drawn.places), f"other sound silenced, {number + 1}")
         quiet = cues.silenced(passage.clip, moved.start * grid.step, moved.stop * grid.step)
-        heard = Listener(passage.model, cues.encoder_output(quiet, passage.model))
+        heard = SpellingScorer(passage.model, cues.encoder_output(quiet, passage.model))
         found.append([heard.spelled(before, tokens)[1] for tokens in spellings])
     return np.array(found).reshape(len(found), len(spellings))

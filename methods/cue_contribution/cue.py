@@ -79,7 +79,7 @@ class CuePlace:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CueAsked:
     """The options of cue contribution; see `cue_contribution.analyse`."""
 
     cue: str
@@ -101,7 +101,7 @@ class Asked:
         return [self.alternative] if isinstance(self.alternative, str) else self.alternative or ()
 
 
-def find_place(passage: Passage, asked: Asked) -> CuePlace:
+def find_place(passage: Passage, asked: CueAsked) -> CuePlace:
     """Cue and target among the segments and among the words of the text;
 
     Raises UserError where one is absent or ambiguous, or the cue does not come first.
@@ -115,7 +115,7 @@ def find_place(passage: Passage, asked: Asked) -> CuePlace:
     return CuePlace(*spoken, *tokens)
 
 
-def _both(labels: list[str], asked: Asked) -> list[range]:
+def _both(labels: list[str], asked: CueAsked) -> list[range]:
     wanted = (("cue", asked.cue, asked.cue_occurrence), ("target", asked.target, asked.target_occurrence))
     found = [find_words(labels, word, role, occurrence) for role, word, occurrence in wanted]
     check_order(*found, asked.cue, asked.target)

@@ -17,7 +17,7 @@ from methods.core.progress import Step, Steps, within
 from methods.core.results import Gathered, Provenance, corpus_provenance, read_only
 from methods.core.speech.words import find_words
 from methods.core.statistics import intervals, linear_probe, splits
-from methods.cue_contribution.sentences import NUMBERS, Example
+from methods.cue_contribution.sentences import NUMBERS, CueSentence
 
 FEWEST = 10  # examples of each number that a probe needs
 
@@ -42,7 +42,7 @@ class NumberProbe:
 
 
 def number_probe_in_steps(
-    examples: Sequence[Example],
+    examples: Sequence[CueSentence],
     model: SpeechModel,
     *,
     random_seeds: Sequence[int] = (0, 1, 2),
@@ -78,7 +78,7 @@ def number_probe_in_steps(
     )
 
 
-def _origin(examples: Sequence[Example], model: SpeechModel, name: str, seeds: Sequence[int]) -> Provenance:
+def _origin(examples: Sequence[CueSentence], model: SpeechModel, name: str, seeds: Sequence[int]) -> Provenance:
     sounds = [example.sound() for example in examples]
     parts = [(clip.sha256, one.target, one.number) for clip, one in zip(sounds, examples, strict=True)]
     digest, seconds = hashlib.sha256(repr(parts).encode()).hexdigest(), sum(clip.seconds for clip in sounds)
@@ -87,7 +87,7 @@ def _origin(examples: Sequence[Example], model: SpeechModel, name: str, seeds: S
 
 
 def _target_states(
-    examples: Sequence[Example], model: SpeechModel, network: SpeechModel, done: float, part: float
+    examples: Sequence[CueSentence], model: SpeechModel, network: SpeechModel, done: float, part: float
 ) -> Steps[tuple[np.ndarray, tuple[str, ...]]]:
     """(examples, layers, dim) the mean of the target's frames; words are placed by the trained model throughout."""
     found, names = [], ()

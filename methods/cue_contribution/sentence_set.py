@@ -27,7 +27,7 @@ from methods.core.results import Gathered, corpus_provenance, read_only
 from methods.core.statistics import intervals
 from methods.cue_contribution.analysis import analyse
 from methods.cue_contribution.cue import SCORES
-from methods.cue_contribution.sentences import Example
+from methods.cue_contribution.sentences import CueSentence
 
 MEASURED_AS = 3  # goes up when the same options give other numbers, so that an old journal is not mixed with new ones
 PUBLISHED = {"det_noun": 720, "pronoun_verb": 257, "det_noun_verb": 23}  # examples of each template
@@ -102,7 +102,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def analyse_set_in_steps(
-    examples: Sequence[Example],
+    examples: Sequence[CueSentence],
     model: SpeechModel,
     *,
     journal: str | Path | MutableMapping[str, Any] | None = None,
@@ -166,7 +166,7 @@ def _journal(path: str | Path | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _key(example: Example, clip: Clip, model: SpeechModel, seeds: Sequence[int], options: dict[str, Any]) -> str:
+def _key(example: CueSentence, clip: Clip, model: SpeechModel, seeds: Sequence[int], options: dict[str, Any]) -> str:
     spoken = [[word.label, word.start, word.end] for word in example.words or ()]
     parts = (MEASURED_AS, clip.sha256,
              example.transcript, example.cue, example.target, example.language, model.weights_sha256,
@@ -175,7 +175,7 @@ def _key(example: Example, clip: Clip, model: SpeechModel, seeds: Sequence[int],
 
 
 def _measured(
-    example: Example,
+    example: CueSentence,
     clip: Clip,
     model: SpeechModel,
     seeds: Sequence[int],

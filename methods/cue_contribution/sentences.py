@@ -45,7 +45,7 @@ ENGLISH = {
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class CueSentence:
     """One sentence in which a cue decides how a target is spelled."""
 
     name: str
@@ -60,7 +60,7 @@ class Example:
     words: tuple[Segment, ...] | None = None  # with their times; None: ask the model
 
 
-def bundled(name: str) -> tuple[Example, ...]:
+def bundled(name: str) -> tuple[CueSentence, ...]:
     """The sentences that come with the app: "french" or "english". Raises UserError for any other name."""
     made = {"french": _french, "english": _english}.get(name)
     if made is None:
@@ -68,35 +68,37 @@ def bundled(name: str) -> tuple[Example, ...]:
     return made()
 
 
-def _french() -> tuple[Example, ...]:
+def _french() -> tuple[CueSentence, ...]:
     folder = corpus.FOLDER.parent / "cc-by-sa-3.0"
 
     def sound(name: str) -> Callable[[], Clip]:
         return lambda: load_clip(folder / f"{name}.wav")
 
     return tuple(
-        Example(pair.clip, sound(pair.clip), pair.transcript, pair.cue, pair.target, pair.clip, pair.language)
+        CueSentence(pair.clip, sound(pair.clip), pair.transcript, pair.cue, pair.target, pair.clip, pair.language)
         for pair in PAIRS
     )
 
 
-def _english() -> tuple[Example, ...]:
+def _english() -> tuple[CueSentence, ...]:
     found = []
     for spoken in corpus.bundled("prompts").utterances:
         if spoken.clip.name in ENGLISH:
             text = " ".join(word.label for word in spoken.words)
             text, place = f"{text[:1].upper()}{text[1:]}.", ENGLISH[spoken.clip.name]
             clip = spoken.clip
-            found.append(Example(clip.name, lambda clip=clip: clip, text, *place, clip.name, "en", words=spoken.words))
+            found.append(
+                CueSentence(clip.name, lambda clip=clip: clip, text, *place, clip.name, "en", words=spoken.words)
+            )
     return tuple(found)
 
 
-def read_folder(folder: str | Path) -> tuple[Example, ...]:
+def read_folder(folder: str | Path) -> tuple[CueSentence, ...]:
     """The examples that a folder's index.csv names. Raises UserError for an index that is missing or incomplete."""
     return _read(corpus_files.in_folder(Path(folder)), Path(folder).name, lambda path: lambda: load_clip(path))
 
 
-def read_zip(path: str | Path, most: int) -> tuple[Example, ...]:
+def read_zip(path: str | Path, most: int) -> tuple[CueSentence, ...]:
     """The same of a zip, with at most so many examples. Nothing of it stays on the disk: its sound is held in memory.
 
     Raises UserError for a zip that is damaged, too large, or without an index, and for more than 15 minutes of sound.
@@ -114,14 +116,14 @@ def read_zip(path: str | Path, most: int) -> tuple[Example, ...]:
         return _read(files, "the zip", load, most)
 
 
-def from_hub(identifier: str = HUB) -> tuple[Example, ...]:
+def from_hub(identifier: str = HUB) -> tuple[CueSentence, ...]:
     """The examples of a public data set in the same layout; fetched once. Raises UserError where that cannot be."""
     return read_folder(hub.data_set(identifier, FILES))
 
 
 def _read(
     files: Mapping[str, Path], where: str, load: Callable[[Path], Callable[[], Clip]], most: int | None = None
-) -> tuple[Example, ...]:
+) -> tuple[CueSentence, ...]:
     """The examples of an index among these files (name -> where it lies), which never names a file outside them."""
     places = sorted((name for name in files if PurePosixPath(name).name.lower() == INDEX), key=lambda n: n.count("/"))
     if not places:
@@ -140,7 +142,9 @@ def _read(
     return tuple(example for row in rows for example in _examples(files, beside, row, load))
 
 
-def _examples(files: Mapping[str, Path], beside: PurePosixPath, row: tables.Row, load: Callable) -> Iterator[Example]:
+def _examples(
+    files: Mapping[str, Path], beside: PurePosixPath, row: tables.Row, load: Callable
+) -> Iterator[CueSentence]:
     name = row["file"]
     found = corpus_files.plain(str(beside / name.replace("\\", "/")))
     if found not in files or not corpus_files.is_sound(found):
@@ -161,7 +165,7 @@ def _examples(files: Mapping[str, Path], beside: PurePosixPath, row: tables.Row,
     }
     number = (row.get("number") or "").casefold()
     known = {"s": "singular", "p": "plural", "number_sing": "singular", "number_plur": "plural"}
-    yield Example(name=name, cue=row["cue"], target=row["target"], number=known.get(number, number), **shared)
+    yield CueSentence(name=name, cue=row["cue"], target=row["target"], number=known.get(number, number), **shared)
     if row.get("second_target"):  # the first target is part of the second one's cue
         cue = f"{row['cue']} {row['target']}"
-        yield Example(name=f"{name}, second target", cue=cue, target=row["second_target"], **shared)
+        yield CueSentence(name=f"{name}, second target", cue=cue, target=row["second_target"], **shared)

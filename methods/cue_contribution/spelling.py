@@ -8,7 +8,7 @@ import torch
 from methods.core.models.speech_model import SpeechModel
 
 
-class Listener:
+class SpellingScorer:
     """A decoder before one sound. What its cross-attention reads is projected once, and that is most of a pass."""
 
     def __init__(self, model: SpeechModel, output: torch.Tensor) -> None:

@@ -14,7 +14,7 @@ from methods.core.models.wav2vec2 import quantiser
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, listed, read_only
-from methods.core.statistics.k_means import Recipe
+from methods.core.statistics.k_means import ClusterRecipe
 from methods.discrete_units import counts as unit_counts
 from methods.discrete_units import information
 from methods.discrete_units.counts import Counted, Split
@@ -31,7 +31,7 @@ def analyse(
     model: SpeechModel,
     *,
     units: int = 50,
-    recipe: Recipe = "scaled",
+    recipe: ClusterRecipe = "scaled",
     clip: Clip | None = None,
     window: str = "clip",
     subtract_silence: bool = True,
@@ -74,7 +74,7 @@ class _Asked:
     """The options of `analyse`."""
 
     units: int
-    recipe: Recipe
+    recipe: ClusterRecipe
     clip: Clip | None
     window: str
     subtract_silence: bool

@@ -9,7 +9,7 @@ from methods.core.corpus import Corpus, features, items
 from methods.core.corpus.features import Features
 from methods.core.errors import UserError
 from methods.core.statistics import k_means, splits
-from methods.core.statistics.k_means import Recipe
+from methods.core.statistics.k_means import ClusterRecipe
 from methods.discrete_units import information
 
 SHUFFLES = 20  # what is as large as the highest of them happens by chance once in 21 times
@@ -56,7 +56,12 @@ def split(corpus: Corpus, places: Features, seed: int = 0) -> Split:
 
 
 def by_k_means(
-    layer: np.ndarray, parts: Split, count: int, seed: int, also: np.ndarray | None = None, recipe: Recipe = "scaled"
+    layer: np.ndarray,
+    parts: Split,
+    count: int,
+    seed: int,
+    also: np.ndarray | None = None,
+    recipe: ClusterRecipe = "scaled",
 ) -> Counted:
     """Learn `count` units from the teaching recordings, count the others, and write `also` in units."""
     book = k_means.learn(layer[parts.train], count, seed, recipe)

@@ -16,7 +16,7 @@ from methods.core.progress import Step, Steps, within
 from methods.core.results import Provenance, corpus_provenance, listed, read_only
 from methods.core.statistics import intervals, linear_probe
 from methods.probing import probes, transfer
-from methods.probing.probes import Measured, Plan
+from methods.probing.probes import Plan, ProbeScores
 from methods.probing.result import SCORES, Probing, ProbingControls
 
 LEARNING_SIZES = (3, 5, 10, 20, 40, 80)  # training recordings
@@ -123,7 +123,7 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features
     return features.only_layers(states, tuple(asked.layers))
 
 
-def _result(plan: Plan, measured: Measured, weights: np.ndarray, origin: Provenance) -> Probing:
+def _result(plan: Plan, measured: ProbeScores, weights: np.ndarray, origin: Provenance) -> Probing:
     task = plan.task
     of_layers = (*SCORES, "low", "high", "control", "learnable_accuracy", "shuffled")
     return Probing(
@@ -150,7 +150,7 @@ def _types(plan: Plan) -> str:
     return f"of {len(task.items)} items {count} have a {task.types_are} that is in training too"
 
 
-def _weights(states: Features, plan: Plan, measured: Measured) -> Steps[np.ndarray]:
+def _weights(states: Features, plan: Plan, measured: ProbeScores) -> Steps[np.ndarray]:
     """Probes on all items, with the penalty that was chosen in the folds."""
     layers, item = probes.rows(states, plan.task, plan.unit)
     codes, classes = plan.task.codes[item], len(plan.task.classes)

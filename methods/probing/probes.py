@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class ProbeScores:
     """Held-out scores of one probe per layer, and what they are compared with."""
 
     names: tuple[str, ...]
@@ -119,7 +119,7 @@ def rows(states: Features, task: Task, unit: str) -> tuple[tuple[np.ndarray, ...
     return tuple(layer[taken] for layer in states.layers), np.repeat(np.arange(len(spans)), [len(s) for s in spans])
 
 
-def measure(states: Features, plan: Plan) -> Steps[Measured]:
+def measure(states: Features, plan: Plan) -> Steps[ProbeScores]:
     """Train and test a probe on every layer of these states."""
     layers, item = rows(states, plan.task, plan.unit)
     found = []
@@ -127,7 +127,7 @@ def measure(states: Features, plan: Plan) -> Steps[Measured]:
         ends = number / len(layers), (number + 1) / len(layers)
         found.append((yield from within(_layer(layer, item, plan), *ends, name=f"layer {states.names[number]}")))
     accuracy, low, high, counts, control, learnable, shuffled, penalty = map(np.array, zip(*found, strict=True))
-    return Measured(states.names, accuracy, low, high, counts, control.T, learnable, shuffled, penalty)
+    return ProbeScores(states.names, accuracy, low, high, counts, control.T, learnable, shuffled, penalty)
 
 
 def _layer(values: np.ndarray, item: np.ndarray, plan: Plan) -> Steps[tuple]:

@@ -14,7 +14,7 @@ from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, listed, read_only
 from methods.projection import embedding
 from methods.projection import points as projection_points
-from methods.projection.points import Asked, Mapped, Points
+from methods.projection.points import Mapped, Points, PointsAsked
 from methods.projection.result import Projection, ProjectionControls
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
@@ -48,7 +48,7 @@ def analyse(
     that LDA learns from. `window` and `subtract_silence`: see `features.of_model`. Raises UserError if there are too
     few points, or LDA has nothing to learn from.
     """
-    asked = Asked(
+    asked = PointsAsked(
         method=method, unit=unit, label=label, standardise=standardise, metric=metric, perplexity=perplexity,
         neighbours=neighbours, most=most, window=window, subtract_silence=subtract_silence,
         random_seeds=random_seeds, seed=seed,
@@ -71,11 +71,11 @@ def analyse(
     return result
 
 
-def _states(corpus: Corpus, model: SpeechModel, asked: Asked) -> Steps[Features]:
+def _states(corpus: Corpus, model: SpeechModel, asked: PointsAsked) -> Steps[Features]:
     return features.of_model(corpus, model, window=asked.window, subtract_silence=asked.subtract_silence)
 
 
-def _maps(states: Features, chosen: Points, asked: Asked, who: str) -> Steps[list[Mapped]]:
+def _maps(states: Features, chosen: Points, asked: PointsAsked, who: str) -> Steps[list[Mapped]]:
     found = []
     for number, (name, layer) in enumerate(zip(states.names, states.layers, strict=True)):
         yield Step(number / len(states.names), f"map of layer {name} ({who})")
@@ -84,7 +84,7 @@ def _maps(states: Features, chosen: Points, asked: Asked, who: str) -> Steps[lis
 
 
 def _result(
-    corpus: Corpus, model: SpeechModel, states: Features, chosen: Points, maps: list[Mapped], asked: Asked
+    corpus: Corpus, model: SpeechModel, states: Features, chosen: Points, maps: list[Mapped], asked: PointsAsked
 ) -> Projection:
     points = embedding.aligned([found.made.points for found in maps])
     formants = projection_points.formants(corpus, chosen)
@@ -107,7 +107,7 @@ def _result(
 
 
 def _baselines(
-    result: Projection, corpus: Corpus, model: SpeechModel, chosen: Points, asked: Asked
+    result: Projection, corpus: Corpus, model: SpeechModel, chosen: Points, asked: PointsAsked
 ) -> ProjectionControls:
     maps = [
         projection_points.mapped(features.acoustic(corpus, model, kind).layers[0], chosen, asked) for kind in BASELINES

@@ -27,7 +27,7 @@ SENSE = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class PointsAsked:
     """The options of `projection.analyse`."""
 
     method: str
@@ -70,7 +70,7 @@ class Mapped:
     chance: np.ndarray  # (2,) neighbours of the same label by chance, in the plane and in the full space
 
 
-def choose(corpus: Corpus, places: Features, asked: Asked) -> Points:
+def choose(corpus: Corpus, places: Features, asked: PointsAsked) -> Points:
     """At most `asked.most` items with a label each. Raises UserError where nothing is labelled."""
     found = items.word_items(corpus) if asked.unit == "words" else items.phone_items(corpus)
     if asked.unit == "vowels":
@@ -140,7 +140,7 @@ def _thinned(label: np.ndarray, most: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(drawn))
 
 
-def mapped(layer: np.ndarray, chosen: Points, asked: Asked) -> Mapped:
+def mapped(layer: np.ndarray, chosen: Points, asked: PointsAsked) -> Mapped:
     """The map of one layer's (frames, dim) and its quality."""
     vectors = np.stack([layer[span.start : span.stop].mean(0, dtype=np.float64) for span in chosen.frames])
     vectors = embedding.standardised(vectors) if asked.standardise else vectors
@@ -158,7 +158,7 @@ def mapped(layer: np.ndarray, chosen: Points, asked: Asked) -> Mapped:
     return Mapped(made, embedding.quality(shown, made.points, label), chance)
 
 
-def notes(chosen: Points, asked: Asked) -> tuple[str, ...]:
+def notes(chosen: Points, asked: PointsAsked) -> tuple[str, ...]:
     """Where there are too few points for the neighbourhood that was asked for, how large it could be instead."""
     n = len(chosen.items)
     if asked.method == "tsne" and asked.perplexity > embedding.most_perplexity(n):

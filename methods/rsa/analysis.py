@@ -16,7 +16,7 @@ from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
 from methods.rsa import items as rsa_items
 from methods.rsa import similarity
-from methods.rsa.items import CONFOUNDS, Asked
+from methods.rsa.items import CONFOUNDS, ItemsAsked
 from methods.rsa.result import KINDS, Rsa, RsaControls
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
@@ -97,7 +97,7 @@ class _Work:
 
     corpus: Corpus
     model: SpeechModel
-    items: Asked
+    items: ItemsAsked
     asked: _Options
     references: dict[str, np.ndarray]  # all that the items allow, confounds among them
 
@@ -158,7 +158,7 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Options) -> Steps[Featur
     return features.of_model(corpus, model, window=asked.window, subtract_silence=asked.subtract_silence)
 
 
-def _references(corpus: Corpus, model: SpeechModel, items: Asked, asked: _Options) -> dict[str, np.ndarray]:
+def _references(corpus: Corpus, model: SpeechModel, items: ItemsAsked, asked: _Options) -> dict[str, np.ndarray]:
     if asked.references is not None and not len(asked.references):
         raise UserError(f"No reference was chosen; choose some of {', '.join(rsa_items.REFERENCES)}.")
     found = rsa_items.compared(corpus, model, items)

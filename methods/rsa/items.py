@@ -40,7 +40,7 @@ PARSES = FOLDER / "prompts" / "parses.txt"
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ItemsAsked:
     """The items, what is known of each, and which references they allow."""
 
     unit: str
@@ -52,7 +52,7 @@ class Asked:
         return len(self.items)
 
 
-def chosen(corpus: Corpus, unit: str, most: int, parses: str = "", seed: int = 0) -> Asked:
+def chosen(corpus: Corpus, unit: str, most: int, parses: str = "", seed: int = 0) -> ItemsAsked:
     """At most `most` items. Raises UserError for fewer than FEWEST."""
     if unit not in UNITS:
         raise UserError(f"There is no unit “{unit}”; choose one of {', '.join(UNITS)}.")
@@ -71,7 +71,7 @@ def chosen(corpus: Corpus, unit: str, most: int, parses: str = "", seed: int = 0
     if len(items) > most:
         items = items.only(np.sort(np.random.default_rng(seed).choice(len(items), most, replace=False)))
     known = tuple(trees[u] for u in items.utterance) if len(trees) >= FEWEST else ()
-    return Asked(unit, items, _phones(corpus, items), known)
+    return ItemsAsked(unit, items, _phones(corpus, items), known)
 
 
 def _utterances(corpus: Corpus) -> Items:
@@ -114,7 +114,7 @@ def _trees(corpus: Corpus, parses: str) -> dict[int, Tree]:
     return found
 
 
-def compared(corpus: Corpus, model: SpeechModel, asked: Asked) -> dict[str, np.ndarray]:
+def compared(corpus: Corpus, model: SpeechModel, asked: ItemsAsked) -> dict[str, np.ndarray]:
     """Name -> (n, n) similarities, for every reference that differs between these items."""
     items = asked.items
     sound = features.acoustic(corpus, model, "mfcc")
@@ -145,7 +145,7 @@ def _varies(matrix: np.ndarray) -> bool:
     return float(np.ptp(matrix[np.triu_indices(len(matrix), 1)])) > 1e-9
 
 
-def known_of_items(asked: Asked, names: Sequence[str]) -> np.ndarray | None:
+def known_of_items(asked: ItemsAsked, names: Sequence[str]) -> np.ndarray | None:
     """(n, rank) basis of duration (a cubic in its logarithm) and speaker, those of them in `names`; None: too much."""
     items, columns = asked.items, []
     if "duration" in names:
@@ -157,7 +157,7 @@ def known_of_items(asked: Asked, names: Sequence[str]) -> np.ndarray | None:
     return basis if len(items) - basis.shape[1] >= LEAST_LEFT else None
 
 
-def residual_layers(states: Features, asked: Asked, basis: np.ndarray) -> np.ndarray:
+def residual_layers(states: Features, asked: ItemsAsked, basis: np.ndarray) -> np.ndarray:
     """(layers, n, n) cosines of what the known leaves of the items' mean vectors."""
     pooled = (layer.astype(np.float64) for layer in features.pooled(states, asked.items))
     return np.stack([similarity.vectors(layer - basis @ (basis.T @ layer), centred=False) for layer in pooled])
@@ -168,7 +168,7 @@ def residual_reference(name: str, matrix: np.ndarray, basis: np.ndarray) -> np.n
     return similarity.left(-(matrix**2) / 2 if name in DISTANCES else matrix, basis)
 
 
-def layers(states: Features, asked: Asked, centred: bool) -> np.ndarray:
+def layers(states: Features, asked: ItemsAsked, centred: bool) -> np.ndarray:
     """(layers, n, n) cosines of the items' mean vectors."""
     pooled = features.pooled(states, asked.items)
     for name, layer in zip(states.names, pooled, strict=True):

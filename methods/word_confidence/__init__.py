@@ -30,7 +30,7 @@ from methods.word_confidence.result import (
     BASELINES,
     LEAST_EVIDENCE,
     Baseline,
-    Word,
+    SureWord,
     WordConfidence,
     WordConfidenceControls,
 )
@@ -40,7 +40,7 @@ __all__ = [
     "LEAST_EVIDENCE",
     "Baseline",
     "NothingHeardError",
-    "Word",
+    "SureWord",
     "WordConfidence",
     "WordConfidenceControls",
     "analyse",

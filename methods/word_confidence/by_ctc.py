@@ -14,7 +14,7 @@ from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.results import read_only
 from methods.word_confidence.ctc_paths import occupancy, weighted
 from methods.word_confidence.pieces import Judged, entropy_bits, rivals
-from methods.word_confidence.result import Word
+from methods.word_confidence.result import SureWord
 
 BLANK, SPACE = "(nothing new)", "(between words)"
 
@@ -74,7 +74,7 @@ class CtcText:
         named = {self.vocabulary.blank: BLANK, self.vocabulary.space: SPACE}
         return named.get(symbol, self.vocabulary.labels[symbol])
 
-    def _words(self, weights: np.ndarray, times: np.ndarray) -> tuple[Word, ...]:
+    def _words(self, weights: np.ndarray, times: np.ndarray) -> tuple[SureWord, ...]:
         """Each from the frame where its first symbol most likely is to that of its last, whole frames."""
         step, found, first = times[1] - times[0] if len(times) > 1 else self.clip.seconds, [], 0
         peaks = times[weights.argmax(1)]
@@ -82,7 +82,7 @@ class CtcText:
             if stop > first:
                 label = self.vocabulary.joint.join(self.vocabulary.labels[symbol] for symbol in self.ids[first:stop])
                 start, end = max(peaks[first] - step / 2, 0.0), min(peaks[stop - 1] + step / 2, self.clip.seconds)
-                found.append(Word(label, first, stop, float(start), float(end)))
+                found.append(SureWord(label, first, stop, float(start), float(end)))
             first = stop + 1
         return tuple(found)
 

@@ -14,7 +14,7 @@ from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.results import read_only
 from methods.core.speech.words import text_words
 from methods.word_confidence.pieces import Judged, entropy_bits, rivals
-from methods.word_confidence.result import Word
+from methods.word_confidence.result import SureWord
 
 END = "(end)"
 
@@ -72,13 +72,13 @@ class DecoderText:
             no_speech=text.no_speech,
         )
 
-    def _words(self, model: SpeechModel) -> tuple[Word, ...]:
+    def _words(self, model: SpeechModel) -> tuple[SureWord, ...]:
         offset, found = len(self.text.prompt), text_words(self.text)
         times = self._times(model)
         if len(times) != len(found):  # a cut into something else than this text's words
-            return tuple(Word(w.label, w.tokens.start - offset, w.tokens.stop - offset) for w in found)
+            return tuple(SureWord(w.label, w.tokens.start - offset, w.tokens.stop - offset) for w in found)
         return tuple(
-            Word(w.label, w.tokens.start - offset, w.tokens.stop - offset, time.start, time.end)
+            SureWord(w.label, w.tokens.start - offset, w.tokens.stop - offset, time.start, time.end)
             for w, time in zip(found, times, strict=True)
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from methods.core.results import read_only
-from methods.word_confidence.result import MOST_ALTERNATIVES, Word
+from methods.word_confidence.result import MOST_ALTERNATIVES, SureWord
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +15,7 @@ class Judged:
 
     text: str
     pieces: tuple[str, ...]
-    words: tuple[Word, ...]
+    words: tuple[SureWord, ...]
     logprobs: np.ndarray  # (pieces,) nats
     entropy: np.ndarray  # (pieces,) bits
     alternatives: tuple[tuple[str, ...], ...]

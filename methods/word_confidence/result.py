@@ -18,7 +18,7 @@ MOST_ALTERNATIVES = 5  # others that are named for each piece
 
 
 @dataclass(frozen=True)
-class Word:
+class SureWord:
     """A word of the text: its pieces, and when it is said, if that is known."""
 
     label: str
@@ -57,7 +57,7 @@ class WordConfidence(Result):
     silence_logprobs: np.ndarray  # (pieces,) nats, of the same piece when silence is heard
     mean_logprobs: np.ndarray  # (pieces,) nats, when each frame holds the average of all
     total: float  # nats, of the whole text; CTC: over all of its paths, which is not the sum over pieces
-    words: tuple[Word, ...]
+    words: tuple[SureWord, ...]
     by_paths: bool  # True: a CTC head, weighted over paths; False: a decoder, piece after piece
     no_speech: float | None  # probability of “no speech” in this clip; None in models without that token
     silence_no_speech: float | None  # the same of digital silence

@@ -135,7 +135,7 @@ def work(model_id: str, *asked: Any, progress: Any = gr.Progress()) -> Generator
         yield gr.skip() if result is None else result, journal, *shown, told, *run_and_stop(step.done < 1)
 
 
-def _examples(chosen: str, path: str | None) -> tuple[sentences.Example, ...]:
+def _examples(chosen: str, path: str | None) -> tuple[sentences.CueSentence, ...]:
     if chosen != OWN:
         return sentences.bundled(chosen)
     if path is None:
@@ -144,7 +144,7 @@ def _examples(chosen: str, path: str | None) -> tuple[sentences.Example, ...]:
 
 
 def set_steps(
-    examples: tuple[sentences.Example, ...],
+    examples: tuple[sentences.CueSentence, ...],
     model: SpeechModel,
     measure: str,
     name: str,

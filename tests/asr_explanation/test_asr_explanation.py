@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from methods import asr_explanation
 from methods.asr_explanation import sufficient_frames
 from methods.asr_explanation.sufficient_frames import FORMULAS
-from methods.asr_explanation.transcriber import Listener
+from methods.asr_explanation.transcriber import Transcriber
 from methods.core.audio import Clip, clip_from_samples, load_clip
 from methods.core.errors import UserError
 from methods.core.explain import perturb
@@ -198,7 +198,7 @@ def hama_result():
 def test_the_sets_pass_when_the_model_hears_them_again(hama_result):
     """The kept sound is made by hand here (5 ms ramps are the only common part) and read by the model's usual path."""
     model = load_model("hama-ctc")
-    listener = Listener(hama_result.clip, model)
+    listener = Transcriber(hama_result.clip, model)
     assert hama_result.unit == "phones"
     for each in hama_result.explanations:
         for kept in (each.enough, each.minimal):
@@ -216,11 +216,11 @@ def test_the_sets_pass_when_the_model_hears_them_again(hama_result):
 def test_the_listener_reads_what_the_ctc_reading_reads(hama_result):
     model = load_model("hama-ctc")
     reading = ctc.read(hama_result.clip, model)
-    assert list(Listener(hama_result.clip, model).own) == [s for s in reading.text.split() if s != "|"]
+    assert list(Transcriber(hama_result.clip, model).own) == [s for s in reading.text.split() if s != "|"]
 
 
 def test_every_frame_of_a_minimal_set_is_needed(hama_result):
-    listener = Listener(hama_result.clip, load_model("hama-ctc"))
+    listener = Transcriber(hama_result.clip, load_model("hama-ctc"))
     minimal = hama_result.named("LIME").minimal
     for frame in np.flatnonzero(minimal)[:4]:
         without = minimal.copy()

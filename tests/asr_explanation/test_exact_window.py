@@ -5,13 +5,13 @@ import pytest
 
 from methods import asr_explanation
 from methods.asr_explanation import analysis
-from methods.asr_explanation.transcriber import Listener
+from methods.asr_explanation.transcriber import Transcriber
 from methods.core.audio import clip_from_samples
 from methods.core.errors import UserError
 from page.tabs import asr_explanation as asr_explanation_tab
 
 
-class Misspelling(Listener):
+class Misspelling(Transcriber):
     """Hears a word of three where the middle of its third of the clip sounds, for “eaten” most of it in 30 s.
 
     It spells one of them otherwise in the quick window.
@@ -37,7 +37,7 @@ class Misspelling(Listener):
 def test_the_quick_windows_sets_are_compared_with_the_exact_windows_text_and_heard_in_it(
     window, tiny_model, monkeypatch
 ):
-    monkeypatch.setattr(analysis, "Listener", Misspelling)
+    monkeypatch.setattr(analysis, "Transcriber", Misspelling)
     noise = 0.1 * np.random.default_rng(0).choice([-1.0, 1.0], 14_400)
     result = asr_explanation.analyse(clip_from_samples(noise, 16_000), tiny_model, mutants=40, causal_budget=40,
                                      window=window)  # fmt: skip
@@ -70,7 +70,7 @@ def test_the_quick_windows_sets_are_compared_with_the_exact_windows_text_and_hea
 def test_a_quick_window_that_misses_half_of_the_text_is_a_sentence(tiny_model, monkeypatch):
     misheard = {"clip": ("whistles", "eaten"), "full": ("weasels", "have", "eaten")}
     monkeypatch.setattr(Misspelling, "heard", lambda self, sounds: [misheard[self.window]] * len(sounds))
-    monkeypatch.setattr(analysis, "Listener", Misspelling)
+    monkeypatch.setattr(analysis, "Transcriber", Misspelling)
     sound = clip_from_samples(0.1 * np.random.default_rng(0).normal(size=14_400), 16_000)
     with pytest.raises(UserError, match="writes “whistles eaten” and not, as in its exact one, “weasels have eaten”"):
         asr_explanation.analyse(sound, tiny_model)

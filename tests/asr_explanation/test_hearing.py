@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from methods.asr_explanation import result, sufficient_frames
-from methods.asr_explanation.transcriber import Listener
+from methods.asr_explanation.transcriber import Transcriber
 from methods.core import models
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
@@ -17,7 +17,7 @@ from methods.core.speech import edits
 
 
 def test_whisper_hears_versions_in_a_batch_as_it_hears_them_alone(clip, tiny_model):
-    listener = Listener(clip, tiny_model, "en", "full")
+    listener = Transcriber(clip, tiny_model, "en", "full")
     sounds = [np.asarray(clip.samples), np.asarray(clip.samples) * (np.arange(len(clip.samples)) > 6000)]
     alone = [models.transcribe(Clip(sound, "x"), tiny_model, language="en").text for sound in sounds]
     shared = [edits.plain_words(text) for text in alone]
@@ -42,7 +42,7 @@ def test_what_passes_is_what_passes_when_it_is_heard_to_its_end(least):
         load_clip("examples_audio/cc-by-sa-3.0/en_f_minimal_b_p_d_t.wav"),
         load_model("openai/whisper-tiny.en"),
     )
-    listener, frames = Listener(clip, model), perturb.windows(clip.seconds, 0.07)
+    listener, frames = Transcriber(clip, model), perturb.windows(clip.seconds, 0.07)
     kept = sufficient_frames.mutants(len(frames), 6, 3)
     sounds = [result.kept_sound(clip, frames, row) for row in kept]
     whole = [listener.likeness(said) >= least for said in listener.heard(sounds)]
@@ -53,4 +53,4 @@ def test_what_passes_is_what_passes_when_it_is_heard_to_its_end(least):
 
 def test_a_model_that_writes_nothing_is_refused(clip, tiny_model):
     with pytest.raises(UserError, match="writes nothing down"):
-        Listener(clip, dataclasses.replace(tiny_model, decoding=None))
+        Transcriber(clip, dataclasses.replace(tiny_model, decoding=None))

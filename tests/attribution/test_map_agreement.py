@@ -15,7 +15,7 @@ from methods.core.audio import Clip
 from methods.core.corpus import Corpus, Utterance
 from methods.core.errors import UserError
 from methods.core.explain import attribution_map, perturb
-from methods.core.explain.attribution_map import Recipe
+from methods.core.explain.attribution_map import MapRecipe
 from methods.core.explain.perturb import Game
 from methods.core.explain.targets import Target
 from methods.core.frames import Segment
@@ -115,7 +115,7 @@ def additive(weights, samples):
 
 
 def steadiness(game, **options):
-    recipe = Recipe("leave one out")
+    recipe = MapRecipe("leave one out")
     own = finish(attribution_map.evidence(game.target, game, recipe))
     return finish(input_stability.measure(game, recipe, own, **options))
 
@@ -287,7 +287,7 @@ def test_equal_heads_agree_wholly(tiny_model, clip, segments):
     same = own_heads.Heads(np.repeat(row, 3, 0), np.zeros(3), np.ones(3), 0.5, 1)
     opposite = replace(same, weights=np.array([row[0], -row[0], row[0]]))
     cuts = {"words": perturb.partition(clip.seconds, segments)}
-    work = seed_agreement.Experiment(pooled, same, opposite, cuts, "none")
+    work = seed_agreement.SeedWork(pooled, same, opposite, cuts, "none")
     for method in ("leave one out", "LIME"):
         finish(work.removed(method, "words"))
     for method in ("saliency", "input x gradient"):

@@ -134,7 +134,7 @@ def test_the_probe_is_scikit_learns():
     model = make_pipeline(StandardScaler(), LogisticRegression(C=two_sounds.PENALTY, max_iter=500)).fit(values, truth)
     # L-BFGS stops at a gradient of 1e-4; both standardise alike, so that only rounding parts them.
     np.testing.assert_allclose(
-        two_sounds.Probe(values, truth).share(values), model.predict_proba(values)[:, 1], atol=1e-5
+        two_sounds.PairProbe(values, truth).share(values), model.predict_proba(values)[:, 1], atol=1e-5
     )
 
 

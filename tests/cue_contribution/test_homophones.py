@@ -19,7 +19,7 @@ from methods.core.frames import Segment
 from methods.core.progress import Step, finish, time_limit
 from methods.core.speech import words
 from methods.cue_contribution import cue, number_probe, sentence_set, sentences
-from methods.cue_contribution.sentences import Example
+from methods.cue_contribution.sentences import CueSentence
 
 WORDS = (Segment("ab", 0.0, 0.4), Segment("cd", 0.4, 0.8), Segment("ef", 0.8, 1.3))
 QUICK = {"random_seeds": (0,), "draws": 2}
@@ -32,7 +32,7 @@ def sound(seed, pitch=200.0):
 
 
 def example(seed, **changes):
-    made = Example(
+    made = CueSentence(
         f"e{seed}", lambda: sound(seed), "ab cd ef", "ab", "cd", f"s{seed // 2}", "en", "det_noun", "", WORDS
     )
     return dataclasses.replace(made, **changes)

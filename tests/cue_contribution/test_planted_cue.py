@@ -13,7 +13,7 @@ from reference_attribution import planted_sound, trained_detector
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from methods.core.explain import attribution_map, gradients, perturb, targets
-from methods.core.explain.attribution_map import METHODS, Recipe, random_like, strongest
+from methods.core.explain.attribution_map import METHODS, MapRecipe, random_like, strongest
 from methods.core.explain.gradients import completeness_gap, gradient_map
 from methods.core.explain.perturb import Game
 from methods.core.explain.targets import Target
@@ -61,7 +61,7 @@ def test_the_planted_cue_decides_and_is_not_the_loudest(planted):
 def test_every_method_finds_the_planted_cue(planted, method):
     game = Game(planted, planted.clip.samples, PIECES)
     aggregate = "sum of magnitudes" if method in ("saliency", "SmoothGrad") else "sum"
-    recipe = Recipe(method, "waveform", aggregate)
+    recipe = MapRecipe(method, "waveform", aggregate)
     found = finish(attribution_map.evidence(planted, game, recipe))
     assert found.scores.argmax() == CUE
     assert found.times[found.curve.argmax()] == pytest.approx(0.68, abs=0.09)
@@ -79,7 +79,7 @@ def test_the_planted_cue_is_gone_with_random_weights(planted):
     network = type(planted.model.network)().eval().requires_grad_(False)
     twin = toy_target(replace(planted.model, network=network), planted.clip.samples)
     own, other = (
-        finish(attribution_map.evidence(t, Game(t, t.clip.samples, PIECES), Recipe("leave one out"))).scores
+        finish(attribution_map.evidence(t, Game(t, t.clip.samples, PIECES), MapRecipe("leave one out"))).scores
         for t in (planted, twin)
     )
     assert abs(spearman(own, other)) < 0.7 and other.argmax() != CUE
@@ -96,7 +96,7 @@ def silent_network(planted, factor):
 def test_a_constant_model_has_an_empty_map(planted, method):
     target = silent_network(planted, 0.0)
     found = finish(
-        attribution_map.evidence(target, Game(target, target.clip.samples, PIECES), Recipe(method, "waveform"))
+        attribution_map.evidence(target, Game(target, target.clip.samples, PIECES), MapRecipe(method, "waveform"))
     )
     np.testing.assert_allclose(found.scores, 0, atol=1e-9)
     assert np.isnan(found.gap) or found.gap == 0
@@ -249,11 +249,11 @@ def test_levels_and_methods_that_are_not_there_are_one_sentence(planted):
     with pytest.raises(UserError, match="need something in the sound's place"):
         gradients.baseline_at(planted, "waveform", "cut")
     with pytest.raises(UserError, match="no method 'guess'; choose one of leave one out"):
-        finish(attribution_map.evidence(planted, Game(planted, planted.clip.samples, PIECES), Recipe("guess")))
+        finish(attribution_map.evidence(planted, Game(planted, planted.clip.samples, PIECES), MapRecipe("guess")))
     with pytest.raises(UserError, match="“Shapley” needs about 1024 passes through detector"):
         finish(
             attribution_map.evidence(
-                planted, Game(planted, planted.clip.samples, PIECES), Recipe("Shapley"), limit=1e-6
+                planted, Game(planted, planted.clip.samples, PIECES), MapRecipe("Shapley"), limit=1e-6
             )
         )
 

@@ -12,7 +12,7 @@ from methods.core.models import load_model
 from methods.core.progress import finish
 from methods.cue_contribution import number_probe, sentences
 from methods.cue_contribution.sentence_set import SetResult
-from methods.cue_contribution.sentences import Example
+from methods.cue_contribution.sentences import CueSentence
 from page.export import downloads
 from page.tabs import cue_contribution_set
 from page.top import clip_area
@@ -22,7 +22,7 @@ WORDS = (Segment("ab", 0.0, 0.4), Segment("cd", 0.4, 0.8), Segment("ef", 0.8, 1.
 
 @pytest.fixture(scope="module")
 def examples(clip):
-    one = Example("<i>one</i>", lambda: clip, "ab cd ef", "ab", "cd", "g", "en", "<b>", "", WORDS)
+    one = CueSentence("<i>one</i>", lambda: clip, "ab cd ef", "ab", "cd", "g", "en", "<b>", "", WORDS)
     return one, replace(one, name="two", cue="cd", target="ef", group="h"), replace(one, name="no", target="<zz>")
 
 

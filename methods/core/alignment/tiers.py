@@ -24,7 +24,7 @@ PHONE_TIERS = (
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenTiers:
     """A TextGrid's words and phones without silences, and the names of the tiers that they came from."""
 
     words: tuple[Segment, ...] = ()
@@ -33,10 +33,10 @@ class Chosen:
     phone_tier: str | None = None
 
 
-def chosen(tiers: Mapping[str, Sequence[Segment]]) -> Chosen:
+def chosen(tiers: Mapping[str, Sequence[Segment]]) -> ChosenTiers:
     """The words and phones among these tiers, by name."""
     words, phones = named(tiers, WORD_TIERS), named(tiers, PHONE_TIERS)
-    return Chosen(
+    return ChosenTiers(
         spoken(tiers[words]) if words is not None else (),
         spoken(tiers[phones]) if phones is not None else (),
         words,

@@ -63,7 +63,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MapRecipe:
     """How an attribution is made."""
 
     method: str = "leave one out"
@@ -76,7 +76,7 @@ class Recipe:
     seed: int = 0
 
 
-def evidence(target: Target, game: Game, recipe: Recipe, limit: float = TIME_LIMIT) -> Steps[Evidence]:
+def evidence(target: Target, game: Game, recipe: MapRecipe, limit: float = TIME_LIMIT) -> Steps[Evidence]:
     """The attribution of a target by one recipe; every pass through the network is a step.
 
     Raises UserError for an unknown method, and where the passes would take longer than `limit` seconds.
@@ -103,7 +103,7 @@ def evidence(target: Target, game: Game, recipe: Recipe, limit: float = TIME_LIM
     )
 
 
-def passes(recipe: Recipe, pieces: int, seconds: float) -> float:
+def passes(recipe: MapRecipe, pieces: int, seconds: float) -> float:
     """About how many scores a recipe costs."""
     if recipe.method in GRADIENT_METHODS:
         noisy = recipe.samples or NOISY_SAMPLES
@@ -117,7 +117,7 @@ def passes(recipe: Recipe, pieces: int, seconds: float) -> float:
     return recipe.samples or max(removal.SAMPLES_PER_PIECE * pieces, 100)
 
 
-def check_affordable(target: Target, recipe: Recipe, pieces: int, limit: float) -> None:
+def check_affordable(target: Target, recipe: MapRecipe, pieces: int, limit: float) -> None:
     """Raise UserError where a recipe would take too long, judged by how long the first score took."""
     count = passes(recipe, pieces, target.clip.seconds)
     needed = count * target.seconds
@@ -128,7 +128,7 @@ def check_affordable(target: Target, recipe: Recipe, pieces: int, limit: float) 
         )
 
 
-def cheaper(target: Target, recipe: Recipe, pieces: int) -> str:
+def cheaper(target: Target, recipe: MapRecipe, pieces: int) -> str:
     """What would make a recipe quicker, of all that there is for this method and this model."""
     method, ways = recipe.method, []
     if target.model.writes_text and target.window == "full":
@@ -154,7 +154,7 @@ def curve_times(seconds: float) -> np.ndarray:
     return (np.arange(max(1, int(seconds / CURVE_STEP + 1e-9))) + 0.5) * CURVE_STEP
 
 
-def _by_window(target: Target, game: Game, recipe: Recipe) -> Steps[Evidence]:
+def _by_window(target: Target, game: Game, recipe: MapRecipe) -> Steps[Evidence]:
     samples = np.asarray(target.clip.samples)
     values, places = yield from removal.occlusion(
         target, samples, width=min(recipe.width, target.clip.seconds), stride=recipe.stride, mode=game.mode,
@@ -178,7 +178,7 @@ def _by_window(target: Target, game: Game, recipe: Recipe) -> Steps[Evidence]:
     )
 
 
-def _by_gradients(target: Target, game: Game, recipe: Recipe) -> Steps[Evidence]:
+def _by_gradients(target: Target, game: Game, recipe: MapRecipe) -> Steps[Evidence]:
     # A cut leaves nothing to start from: integrated gradients then set out from silence, and the result says so.
     start: Mode = "silence" if game.mode == "cut" else game.mode
     found = yield from gradients.gradient_map(

@@ -10,7 +10,7 @@ from methods.core.errors import UserError
 
 # "scaled": every dimension brought to unit variance first, else a few large ones decide alone; in mini-batches.
 # "HuBERT": states as they are, all frames at once.
-Recipe = Literal["scaled", "HuBERT"]
+ClusterRecipe = Literal["scaled", "HuBERT"]
 BATCH = 1500  # frames, as in Pasad et al. 2021 (arXiv 2107.04734)
 ROUNDS = 100  # passes, at most
 STARTS = 1  # k-means++ is steady enough, and each further start costs a third of a second per layer
@@ -30,7 +30,7 @@ class Codebook:
         return (((self.centres**2).sum(1) / 2)[None] - scaled @ self.centres.T).argmin(1)
 
 
-def learn(frames: np.ndarray, units: int, seed: int = 0, recipe: Recipe = "scaled") -> Codebook:
+def learn(frames: np.ndarray, units: int, seed: int = 0, recipe: ClusterRecipe = "scaled") -> Codebook:
     """Cluster (frames, dim). Raises UserError for fewer frames than units, and where all frames are the same."""
     if len(frames) < units:
         raise UserError(

@@ -7,7 +7,7 @@ import pytest
 
 from methods.core.errors import UserError
 from methods.core.explain import attribution_map, perturb, targets
-from methods.core.explain.attribution_map import Recipe
+from methods.core.explain.attribution_map import MapRecipe
 from methods.core.explain.perturb import Game
 from methods.core.frames import Segment
 from methods.core.progress import finish
@@ -24,18 +24,18 @@ def refusal(recipe, *, whisper=True, window="full", pieces=8):
 @pytest.mark.parametrize(
     ("recipe", "given", "advice"),
     [
-        (Recipe("leave one out"), {}, "the clip-only window, fewer and longer pieces or a smaller model."),
-        (Recipe("leave one out"), {"window": "clip"}, "fewer and longer pieces or a smaller model."),
-        (Recipe("leave one out"), {"whisper": False}, "fewer and longer pieces or a smaller model."),
-        (Recipe("SmoothGrad", samples=10**6), {"whisper": False},
+        (MapRecipe("leave one out"), {}, "the clip-only window, fewer and longer pieces or a smaller model."),
+        (MapRecipe("leave one out"), {"window": "clip"}, "fewer and longer pieces or a smaller model."),
+        (MapRecipe("leave one out"), {"whisper": False}, "fewer and longer pieces or a smaller model."),
+        (MapRecipe("SmoothGrad", samples=10**6), {"whisper": False},
          "fewer samples than 1000000, saliency (one gradient) or a smaller model."),
-        (Recipe("integrated gradients"), {"window": "clip"},
+        (MapRecipe("integrated gradients"), {"window": "clip"},
          "fewer steps, saliency (one gradient) or a smaller model."),
-        (Recipe("saliency"), {"whisper": False}, "a smaller model."),
-        (Recipe("Shapley"), {"whisper": False}, "fewer and longer pieces, leave one out or a smaller model."),
-        (Recipe("LIME", samples=500), {}, "the clip-only window, fewer samples than 500, fewer and longer pieces, "
+        (MapRecipe("saliency"), {"whisper": False}, "a smaller model."),
+        (MapRecipe("Shapley"), {"whisper": False}, "fewer and longer pieces, leave one out or a smaller model."),
+        (MapRecipe("LIME", samples=500), {}, "the clip-only window, fewer samples than 500, fewer and longer pieces, "
          "leave one out or a smaller model."),
-        (Recipe("occlusion"), {"whisper": False}, "a shorter clip, leave one out or a smaller model."),
+        (MapRecipe("occlusion"), {"whisper": False}, "a shorter clip, leave one out or a smaller model."),
     ],
 )  # fmt: skip
 def test_a_refusal_names_what_helps_with_this_method_and_model(recipe, given, advice):
@@ -47,7 +47,7 @@ def test_a_cut_leaves_integrated_gradients_to_start_from_silence(tiny_model, cli
     pieces = (Segment("a", 0.0, 0.6), Segment("b", 0.6, 1.3))
 
     def made(mode, method="integrated gradients"):
-        return finish(attribution_map.evidence(goal, Game(goal, clip.samples, pieces, mode), Recipe(method)))
+        return finish(attribution_map.evidence(goal, Game(goal, clip.samples, pieces, mode), MapRecipe(method)))
 
     cut, silence = made("cut"), made("silence")
     assert (cut.start, silence.start, made("mean").start) == ("silence", "silence", "mean")
