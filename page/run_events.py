@@ -239,7 +239,9 @@ def _picks(parts: Parts) -> gr.events.Dependency:
     names = parts.recipe.picked
 
     def picked(click: gr.EventData) -> list[Any]:
-        return [getattr(click, name) for name in names]
+        # A click beside the map names no cell: then the controls stay as they are.
+        found = [getattr(click, name, None) for name in names]
+        return [gr.skip()] * len(names) if None in found else found
 
     return parts.outputs[0].select(
         picked,

@@ -15,7 +15,7 @@ from tree import tree_sources
 # Rooms and ground files of methods/core; each imports from those before it only.
 ORDER = (
     "errors", "cache", "audio", "frames", "progress", "options", "models", "results", "speech", "alignment",
-    "statistics", "figures", "corpus", "lenses", "mixing", "explain",
+    "statistics", "figures", "corpus", "lenses", "mixing", "explain", "interventions",
 )  # fmt: skip
 GROUND = ("models",)  # the only home of transformers, so a part of it may serve one technique
 MOST_AT_ONE_LEVEL = 8  # files of methods/core itself

@@ -41,12 +41,14 @@ def snippet(result: Result, technique: str, session: Session, shown: Values) -> 
         return _over_corpus(result, technique, session, shown)
     file = _file(session, origin["clip_sha256"])
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
+    arguments = ["clip", "model", *_arguments(technique, options)]
+    arguments += ["recording=recording"] if options.get("recording_name") else []
     return _script(
         technique,
-        f"""clip = load_clip({file})
+        f"""clip = load_clip({file}){_recording(options)}
 model = load_model({origin["model"]!r})
 {_segments(options)}
-result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique, options)])})
+result = {technique}.analyse({", ".join(arguments)})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
 """,
@@ -60,6 +62,15 @@ def _script(technique: str, lines: str) -> str:
     lines = (bundled if f"{EXAMPLES_FOLDER} /" in lines else "") + lines
     needed = [line for line in IMPORTS if re.search(rf"\b{line.split()[-1]}\b", lines)]
     return "\n".join([first, *needed, "", lines])
+
+
+def _recording(options: Provenance) -> str:
+    """The line for a second recording, of equal length, where one was taken."""
+    name = options.get("recording_name")
+    if not name:
+        return ""
+    file = f"{EXAMPLES_FOLDER} / {EXAMPLES[name].file!r}" if name in EXAMPLES else "'THE_OTHER_RECORDING.wav'"
+    return f"\nrecording = load_clip({file})"
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:
