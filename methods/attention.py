@@ -102,7 +102,7 @@ def analyse(
 
 
 def _measure(passage: Passage, asked: mixing.Asked) -> Attention:
-    maps: dict[str, Any] = dict.fromkeys((*STACKS, "encoder_padding", "cross_padding"))
+    maps: dict[str, np.ndarray | None] = dict.fromkeys((*STACKS, "encoder_padding", "cross_padding"))
     for stack in asked.stacks:
         mass, padding = _stack_maps(passage, stack, asked.layers)
         maps[stack] = read_only(mass)

@@ -177,7 +177,7 @@ def analyse(
 
 def _measure(passage: Passage, asked: mixing.Asked) -> AttentionNorm:
     fields = [name for name in AttentionNorm.__annotations__ if name.split("_")[0] in STACKS]
-    arrays: dict[str, Any] = dict.fromkeys(fields)
+    arrays: dict[str, np.ndarray | None] = dict.fromkeys(fields)
     for stack in asked.stacks:
         found = _stack_norms(passage, stack, asked.layers)
         arrays |= {name: read_only(values) for name, values in found.items() if name in fields}

@@ -19,7 +19,7 @@ that the sound is absent: compare the tuned lens, or a probe. Symbols that a hea
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ from methods.core.lenses.ctc_layers import Head
 from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import Result, provenance, read_only
+from methods.core.results import Provenance, Result, provenance, read_only
 from methods.core.speech import edits
 
 Against = Literal["top", "reference"]
@@ -248,7 +248,7 @@ def _measure(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> CtcLe
     )
 
 
-def _origin(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> dict[str, Any]:
+def _origin(clip: Clip, model: SpeechModel, head: Head, asked: _Asked) -> Provenance:
     return provenance(
         "CTC lens", clip, model, seed=model.seed, transcript=asked.transcript, reference=asked.reference,
         random_seeds=list(asked.random_seeds), segments=[[s.label, s.start, s.end] for s in asked.segments],

@@ -21,7 +21,7 @@ Zuidema & Jumelet, DecoderLens, Findings of NAACL 2024 (arXiv 2310.03686).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.whisper import sites
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import Result, provenance, read_only
+from methods.core.results import Provenance, Result, provenance, read_only
 from methods.core.speech import edits
 
 Lens = Literal["symbols", "words"]
@@ -197,7 +197,7 @@ def _labels(found: Sequence[Segment]) -> tuple[str, ...]:
     return tuple(segment.label.casefold() for segment in found)
 
 
-def _origin(asked: _Asked, encoder: SpeechModel) -> dict[str, Any]:
+def _origin(asked: _Asked, encoder: SpeechModel) -> Provenance:
     head = asked.head
     return provenance(
         "two lenses", asked.clip, encoder, seed=encoder.seed, language=asked.language,

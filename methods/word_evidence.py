@@ -23,7 +23,7 @@ around to the end of the clip, which is not repeated here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import Result, provenance, read_only
+from methods.core.results import Provenance, Result, provenance, read_only
 from methods.core.statistics import correlation
 
 Margins = Literal["none", "published"]
@@ -212,7 +212,7 @@ def _words(
     return tuple(pieces)
 
 
-def _changed(samples: np.ndarray, gone: Segment, mode: Mode, origin: dict[str, Any]) -> Clip:
+def _changed(samples: np.ndarray, gone: Segment, mode: Mode, origin: Provenance) -> Clip:
     """A recording without a word, by the margins and seed that its result remembers."""
     before, after = MARGINS[origin["options"]["margins"]]
     seed = origin["options"]["seed"]
@@ -230,7 +230,7 @@ def chosen_target(labels: Sequence[str], wanted: str | None) -> int:
     return plain.index(wanted.strip("“” ").casefold())
 
 
-def _effects(panel: Panel, words: tuple[Segment, ...], origin: dict[str, Any], part: float) -> Steps[WordEvidence]:
+def _effects(panel: Panel, words: tuple[Segment, ...], origin: Provenance, part: float) -> Steps[WordEvidence]:
     """Every word taken away, by every replacement; `part` is the share of the whole work that this is."""
     modes, count, result = origin["options"]["modes"], len(words), None
     without = np.full((len(modes), count, len(panel.labels)), np.nan)
@@ -248,7 +248,7 @@ def _effects(panel: Panel, words: tuple[Segment, ...], origin: dict[str, Any], p
 
 
 def _result(
-    panel: Panel, words: tuple[Segment, ...], origin: dict[str, Any], without: np.ndarray, answers: list[list[str]]
+    panel: Panel, words: tuple[Segment, ...], origin: Provenance, without: np.ndarray, answers: list[list[str]]
 ) -> WordEvidence:
     base, heard = panel.heard(panel.clip.samples)
     return WordEvidence(

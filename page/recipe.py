@@ -11,9 +11,11 @@ from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from methods.core.results import Json
 from page.session import Session
 
-Values = dict[str, Any]
+Values = dict[str, Json]  # by name: of controls, of keyword arguments of `plot`, of what a widget draws
+Updates = dict[str, gr.components.Component | Values]  # control -> what it has after a run
 Own = Corpus | Articulation | None  # the visitor's own recordings
 
 
@@ -74,7 +76,7 @@ class Recipe:
     status: Callable[[Any, Values], str]  # one line of Markdown: what is on screen, and what was left out
     plot_options: Callable[[Any, Values], Values]  # keyword arguments of the module's `plot`
     fitted: Callable[[Any, Values], Values] = lambda result, values: values  # values within what this model has
-    ranges: Callable[[Any, Values], dict[str, Any]] = lambda result, values: {}  # control -> its update after a run
+    ranges: Callable[[Any, Values], Updates] = lambda result, values: {}
     covers: Callable[[Any, Values], bool] = lambda result, values: True  # False: another value needs another run
     picked: tuple[str, ...] = field(default=())  # controls that a click on the first output sets, by these names
     rerun: tuple[str, ...] = field(default=())  # controls whose change starts the whole run, with progress and Stop

@@ -11,11 +11,12 @@ import gradio as gr
 
 from methods.core.errors import UserError
 from methods.core.options import is_number, short
+from methods.core.results import Json
 
 LONGEST = 20_000  # characters; bracketed parses are the longest text that a control takes
 
 
-def checked(controls: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
+def checked(controls: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Json]:
     """The controls' values by name. Raises UserError for the first that is empty or not of its control's kind."""
     return {name: _checked(control, value) for (name, control), value in zip(controls.items(), values, strict=True)}
 

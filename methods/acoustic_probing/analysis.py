@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
-from methods.core.results import corpus_provenance, read_only
+from methods.core.results import Provenance, corpus_provenance, read_only
 
 SENSE = {"target": tuple(regression.TARGETS)}
 MEASURES = {"r": "Pearson's r", "r2": "share of variance (R²)"}
@@ -70,7 +69,7 @@ def _result(
     asked: Targets,
     measured: Measured,
     mfcc: Measured,
-    origin: dict[str, Any],
+    origin: Provenance,
 ) -> AcousticProbing:
     scores = ("r", "r2", "rmse", "mean_r", "low", "high", "train_r", "shifted")
     return AcousticProbing(

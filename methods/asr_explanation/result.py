@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +77,7 @@ class AsrExplanation(Result):
 
     def table(self) -> pd.DataFrame:
         """One line per frame: times, energy, counts, and for each ranking its score and whether it keeps the frame."""
-        columns: dict[str, Any] = {"start_s": [frame.start for frame in self.frames]}
+        columns: dict[str, Sequence] = {"start_s": [frame.start for frame in self.frames]}
         columns |= {"end_s": [frame.end for frame in self.frames], "energy": self.energy}
         names = ("kept_passed", "kept_failed", "masked_passed", "masked_failed")
         columns |= dict(zip(names, self.counts, strict=True))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,7 +143,12 @@ class Attribution(Result):
     def table(self) -> pd.DataFrame:
         """One line per piece: its score, every rival's, and each control's. Then each test, `part` by part."""
         known, steady = self.controls, self.controls.steady
-        columns: dict[str, Any] = {"part": "piece", "piece": self.labels, "start_s": self.starts, "end_s": self.ends}
+        columns: dict[str, Sequence] = {
+            "part": "piece",
+            "piece": self.labels,
+            "start_s": self.starts,
+            "end_s": self.ends,
+        }
         columns |= {"score": self.own.scores, **known.others}
         columns |= {f"{known.modes_method}, {mode}": values for mode, values in known.modes.items()}
         columns |= {f"random_weights_{seed}": row for seed, row in enumerate(_rows(known.random_weights))}

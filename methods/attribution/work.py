@@ -25,7 +25,7 @@ from methods.core.explain.targets import Target
 from methods.core.frames import Segment, without_overlap
 from methods.core.mixing import zeroing
 from methods.core.progress import Step, Steps, within
-from methods.core.results import listed, provenance, read_only
+from methods.core.results import Provenance, listed, provenance, read_only
 
 SEEDED = ("LIME", "SmoothGrad")  # methods that always draw random numbers
 REPEATS = 3
@@ -108,7 +108,7 @@ def first(task: Task) -> Steps[Attribution]:
     )
 
 
-def _origin(task: Task) -> dict[str, Any]:
+def _origin(task: Task) -> Provenance:
     text, asked = task.goal.transcript, task.asked
     said = {"transcript": text.text, "transcript_given": text.given, "language": text.language} if text else {}
     said["phones"] = [[p.label, p.start, p.end] for p in asked.phones or ()] or None

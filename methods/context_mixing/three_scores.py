@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -170,7 +170,9 @@ def measured(passage: Passage, stack: Stack, seeds: tuple[int, ...]) -> ContextM
     )
 
 
-def _site_scores(site: Site, rows: Sequence[range], columns: Sequence[range], step: float) -> dict[str, Any]:
+def _site_scores(
+    site: Site, rows: Sequence[range], columns: Sequence[range], step: float
+) -> dict[str, np.ndarray | None]:
     """The fields of one attention module; `step` is how far neighbours lie apart."""
     weights = site.weights()
     found = dict.fromkeys(FIELDS) | {

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from methods.core.lenses.ctc_layers import Head
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
-from methods.core.results import corpus_provenance, listed, provenance, read_only
+from methods.core.results import Provenance, corpus_provenance, listed, provenance, read_only
 
 REACH = 0.03  # s on either side of a sound in which a head may name it: CTC's peaks often come a frame late
 SENSE = continuum_series.SENSE
@@ -121,7 +120,7 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
     )
 
 
-def _origin(task: _Task, model: SpeechModel) -> dict[str, Any]:
+def _origin(task: _Task, model: SpeechModel) -> Provenance:
     make = corpus_provenance if isinstance(task.clip, Corpus) else provenance
     options = listed(task.request) | {
         "segments": [[s.label, s.start, s.end] for s in task.request.segments],

@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from methods.core.frames import Segment, without_overlap
 from methods.core.models.speech_model import SpeechModel
 
 NO_MODEL = dict.fromkeys(("model", "family", "weights_sha256"))
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | dict[str, Json] | None"
+Provenance: TypeAlias = dict[str, Json]  # plain values only: it goes into every download
+
 LIBRARIES = ("torch", "transformers", "numpy")
 
 
@@ -22,7 +25,7 @@ LIBRARIES = ("torch", "transformers", "numpy")
 class Result:
     """What every technique gives. Each adds its own arrays, and its controls under `controls`."""
 
-    provenance: dict[str, Any]  # all that is needed to make the numbers again
+    provenance: Provenance  # all that is needed to make the numbers again
     complete: bool = True  # False: shown while the rest is being computed, or stopped before it was there
 
     def table(self) -> pd.DataFrame:
@@ -37,7 +40,7 @@ def read_only(values: Any, dtype: Any = np.float64) -> np.ndarray:
     return array
 
 
-def listed(asked: Any) -> dict[str, Any]:
+def listed(asked: Any) -> Provenance:
     """The fields of a dataclass of options as a result remembers them: what JSON can hold, rows as lists."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(asked).items()}
 
@@ -61,7 +64,7 @@ class Gathered:
     utterances: Sized  # as many as there are
 
 
-def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -> dict[str, Any]:
+def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -> Provenance:
     """All that is needed to make the numbers again; it goes into every download."""
     return {
         "technique": technique,
@@ -75,7 +78,7 @@ def provenance(technique: str, clip: Clip, model: SpeechModel, **options: Any) -
     }
 
 
-def corpus_provenance(technique: str, corpus: Recordings, model: SpeechModel | None, **options: Any) -> dict[str, Any]:
+def corpus_provenance(technique: str, corpus: Recordings, model: SpeechModel | None, **options: Any) -> Provenance:
     """The same for a result over a corpus; `model` is None where no model took part."""
     return {
         "technique": technique,

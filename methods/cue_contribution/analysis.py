@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +77,7 @@ def analyse(
 
 
 def _measure(passage: Passage, place: CuePlace, asked: Asked) -> CueContribution:
-    fields: dict[str, Any] = {name: None for stack in STACKS for name in (stack, f"{stack}_null")}
+    fields: dict[str, np.ndarray | None] = {name: None for stack in STACKS for name in (stack, f"{stack}_null")}
     drawn = {}
     for stack in asked.stacks:
         shares, null, drawn[stack] = _stack_shares(passage, place, stack, asked)
@@ -146,7 +145,7 @@ def _positions(
     return rows, spans, place.cue, found
 
 
-def _consequences(passage: Passage, place: CuePlace, asked: Asked) -> dict[str, Any]:
+def _consequences(passage: Passage, place: CuePlace, asked: Asked) -> dict[str, tuple[str, ...] | np.ndarray | None]:
     """Probabilities of the target's spellings under each condition, for a trained model that writes text."""
     nothing = dict.fromkeys(("logprobs", "probabilities", "silenced_null", "replaced_null", "apart"))
     if passage.transcript is None or not passage.model.trained:

@@ -6,7 +6,6 @@ Source: Mohebbi et al., EMNLP 2023, figure 4.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from methods.core import mixing, models
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Step, Steps
-from methods.core.results import Gathered, corpus_provenance, read_only
+from methods.core.results import Gathered, Provenance, corpus_provenance, read_only
 from methods.core.speech.words import find_words
 from methods.core.statistics import linear_probe, scores, splits
 from methods.cue_contribution.sentences import NUMBERS, Example
@@ -33,7 +32,7 @@ class NumberProbe:
     random: np.ndarray  # (seeds, layers) accuracy with random weights
     majority: float  # accuracy of always saying the commoner number
     examples: int
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=dict)
 
     def table(self) -> pd.DataFrame:
         """One line per layer: accuracy, its interval, and the same with random weights."""
@@ -76,7 +75,7 @@ def number_probe_in_steps(
     )
 
 
-def _origin(examples: Sequence[Example], model: SpeechModel, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+def _origin(examples: Sequence[Example], model: SpeechModel, name: str, seeds: Sequence[int]) -> Provenance:
     sounds = [example.sound() for example in examples]
     parts = [(clip.sha256, one.target, one.number) for clip, one in zip(sounds, examples, strict=True)]
     digest, seconds = hashlib.sha256(repr(parts).encode()).hexdigest(), sum(clip.seconds for clip in sounds)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.whisper import LONGEST_TRANSCRIPT
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import provenance, read_only
+from methods.core.results import Provenance, provenance, read_only
 from methods.core.speech import edits as text_edits
 from methods.decoder_lens.result import DecoderLens, DecoderLensControls
 
@@ -162,7 +161,7 @@ def _timed_words(text: Transcript, segments: Sequence[Segment]) -> dict[str, tup
     }
 
 
-def _origin(clip: Clip, model: SpeechModel, text: Transcript, longest: int, asked: _Asked) -> dict[str, Any]:
+def _origin(clip: Clip, model: SpeechModel, text: Transcript, longest: int, asked: _Asked) -> Provenance:
     return provenance(
         "decoder lens", clip, model, seed=model.seed, most_tokens=longest, transcript=text.text,
         transcript_given=text.given, language=text.language, reference=asked.reference,

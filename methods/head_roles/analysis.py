@@ -1,7 +1,6 @@
 """How head roles is computed: one pass per model, then one row of scores for each head."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ def _measure(passage: Passage, opened: tuple[int, int] | None, seeds: tuple[int,
     )
 
 
-def _bytes(fields: dict[str, Any]) -> int:
+def _bytes(fields: dict[str, np.ndarray | None]) -> int:
     return sum(value.nbytes for value in fields.values() if value is not None)
 
 
@@ -79,7 +78,7 @@ def _class_names(passage: Passage) -> tuple[str, ...]:
 
 
 @torch.inference_mode()
-def _fields(passage: Passage) -> dict[str, Any]:
+def _fields(passage: Passage) -> dict[str, np.ndarray | None]:
     """The arrays of a result, layer by layer."""
     sites = passage.sites("encoder")
     step = 1000 * models.frame_grid(passage.clip, passage.model).step

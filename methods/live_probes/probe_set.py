@@ -7,13 +7,13 @@ to one set of weights and is refused for any other.
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.weights import read_heads
+from methods.core.results import Provenance
 
 FOLDER = Path(__file__).parent / "probes"
 FILES = {  # model -> its file, and the SHA-256 of that file
@@ -45,7 +45,7 @@ class ProbeSet:
     weights: dict[
         str, np.ndarray
     ]  # "phone/2" -> (dim + 1, outputs) float32, intercept last; "random/phone/2" likewise
-    card: dict[str, Any]  # scores: held-out recordings, other speakers, random weights
+    card: Provenance  # scores: held-out recordings, other speakers, random weights
 
     def apply(self, target: str, layer: int, states: np.ndarray, *, random: bool = False) -> np.ndarray:
         """(frames, classes) probabilities, or (frames,) values, for (frames, dim) states of that layer."""

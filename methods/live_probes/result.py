@@ -1,12 +1,11 @@
 """What live probes gives: the numbers, their shapes and units, and the table that is downloaded."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from methods.core.results import Result
+from methods.core.results import Provenance, Result
 from methods.core.speech import phonology
 from methods.live_probes.probe_set import CLASSIFIED, MEASURED, SILENCE
 
@@ -30,7 +29,7 @@ class LiveProbes(Result):
     measured_intensity: np.ndarray  # (frames,) Praat's, NaN at the ends and in digital silence
     random_phone: np.ndarray  # (layers, frames, phones) an untrained twin's states read by probes trained on them
     labels: tuple[str, ...]  # (frames,) the clip's own phones in lower case, "sil" between them; empty: none known
-    card: dict[str, Any]  # scores from the training of the probes
+    card: Provenance  # scores from the training of the probes
 
     def classes(self, target: str) -> tuple[str, ...]:
         """The classes of a classifying target."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import provenance, read_only
+from methods.core.results import Provenance, provenance, read_only
 from methods.paralinguistics.properties import PROPERTIES, Grid, changed
 from methods.paralinguistics.result import Paralinguistics
 
@@ -99,7 +98,7 @@ def _planned(clip: Clip, names: Sequence[str], interval: Segment | None, grid: G
     return _Plan(tuple(made), tuple(sounds), tuple(left_out))
 
 
-def _answers(panel: Panel, plan: _Plan, origin: dict[str, Any], part: float) -> Steps[Paralinguistics]:
+def _answers(panel: Panel, plan: _Plan, origin: Provenance, part: float) -> Steps[Paralinguistics]:
     """What the model says of each sound; `part` is the share of the whole work that this is."""
     scores = np.full((len(plan.points), len(panel.labels)), np.nan)
     answers, names, result = [""] * len(plan.points), [name for name, _ in plan.points], None
@@ -113,7 +112,7 @@ def _answers(panel: Panel, plan: _Plan, origin: dict[str, Any], part: float) -> 
 
 
 def _result(
-    panel: Panel, plan: _Plan, origin: dict[str, Any], scores: np.ndarray, answers: Sequence[str]
+    panel: Panel, plan: _Plan, origin: Provenance, scores: np.ndarray, answers: Sequence[str]
 ) -> Paralinguistics:
     base, heard = panel.heard(panel.clip.samples)
     unchanged = [name in PROPERTIES and degree == PROPERTIES[name].reference for name, degree in plan.points]

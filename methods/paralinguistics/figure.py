@@ -63,4 +63,4 @@ def _finished(ax: Axes, result: Paralinguistics, name: str, points: np.ndarray, 
     if name == "noise":
         ax.invert_xaxis()
     ax.set_xlabel(f"{PROPERTIES[name].label}, {PROPERTIES[name].unit}" + (", 50: none" if name == "noise" else ""))
-    signed.inked(ax, ink)
+    draw.inked(ax, ink, labelsize=8)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import at
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
-from methods.core.results import corpus_provenance, read_only
+from methods.core.results import Provenance, corpus_provenance, read_only
 from methods.phone_focus import readout as phone_readout
 from methods.phone_focus.readout import PhoneReadout
 from methods.phone_focus.result import REACH, PhoneFocus
@@ -106,7 +105,7 @@ def _result(
     readout: PhoneReadout,
     items: Items,
     measured: tuple[np.ndarray, np.ndarray],
-    origin: dict[str, Any],
+    origin: Provenance,
 ) -> PhoneFocus:
     names = items.columns[origin["options"]["group_by"]]
     groups = tuple(str(name) for name in np.unique(names))

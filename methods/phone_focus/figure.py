@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from methods.core.figures import draw, signed
+from methods.core.figures import draw
 from methods.phone_focus.result import REACH, PhoneFocus
 
 COLOURS = ("#2563eb", "#059669", "#7c3aed", "#db2777", "#0891b2", "#65a30d")
@@ -41,7 +41,7 @@ def focus_curves(ax: Axes, result: PhoneFocus, *, distance: bool = False, ink: s
     ax.set_xlabel("layer")
     ax.set_ylabel("earth mover's distance (ms)" if distance else "focus: share inside the phone")
     ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    signed.inked(ax, ink)
+    draw.inked(ax, ink, labelsize=8)
 
 
 def neighbour_bars(ax: Axes, result: PhoneFocus, layer: int, ink: str = draw.INK) -> None:
@@ -57,4 +57,4 @@ def neighbour_bars(ax: Axes, result: PhoneFocus, layer: int, ink: str = draw.INK
     ax.set_xticks(range(parts.shape[1]), [*names, "else-\nwhere"])
     ax.set_ylabel(f"share of the gradient, layer {result.layers[layer]}")
     ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    signed.inked(ax, ink)
+    draw.inked(ax, ink, labelsize=8)

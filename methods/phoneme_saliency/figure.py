@@ -23,7 +23,7 @@ def score_bars(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK) -> None:
         ax.set_xticks(places, [phone.replace("$", r"\$") for phone in result.phones], rotation=60)
     ax.set_ylabel("share of all saliency")
     ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    signed.inked(ax, ink)
+    draw.inked(ax, ink, labelsize=8)
 
 
 def loss_curves(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK, *, kept: bool = False) -> None:
@@ -37,7 +37,7 @@ def loss_curves(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK, *, kept:
         signed.order_curves(ax, np.tile(shares, (len(curves), 1)), curves, NAMES, ink)
     ax.set_xlabel(f"share of all phones' time that is {'kept, all else gone' if kept else 'taken away'}")
     ax.set_ylabel(f"lost of {result.provenance['options']['target']} ({result.provenance['options']['unit']})")
-    signed.inked(ax, ink)
+    draw.inked(ax, ink, labelsize=8)
 
 
 def plot(result: PhonemeSaliency) -> Figure:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, finish, within
-from methods.core.results import corpus_provenance, listed, read_only
+from methods.core.results import Provenance, corpus_provenance, listed, read_only
 from methods.core.statistics import linear_probe
 from methods.probing import probes
 from methods.probing.probes import Measured, Plan
@@ -119,7 +118,7 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features
     return features.only_layers(states, tuple(asked.layers))
 
 
-def _result(states: Features, plan: Plan, measured: Measured, origin: dict[str, Any]) -> Probing:
+def _result(states: Features, plan: Plan, measured: Measured, origin: Provenance) -> Probing:
     task = plan.task
     return Probing(
         target=origin["options"]["target"],

@@ -10,7 +10,6 @@ api_name="/probing")`.
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import gradio as gr
 
@@ -19,7 +18,7 @@ from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
 from methods.core.errors import UserError
 from methods.core.progress import time_limit
-from methods.core.results import Result
+from methods.core.results import Json, Result
 from page.errors import toast
 from page.export.api_options import checked
 from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
@@ -62,7 +61,7 @@ def over_corpora(module: ModuleType) -> bool:
     return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"
 
 
-def words(path: str, model_id: str, transcript: str) -> dict[str, Any]:
+def words(path: str, model_id: str, transcript: str) -> dict[str, Json]:
     """What the model hears, the log-probability of each token, and the time of each word in seconds."""
     clip, model = sound(path), models.load_model(allowed_model(model_id))
     transcript = said(transcript)
@@ -94,7 +93,7 @@ def said(transcript: str | None) -> str:
 def clip_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over one clip: its table by columns, and where the numbers come from."""
 
-    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Any]:
+    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Json]:
         clip, model = sound(path), models.load_model(allowed_model(model_id))
         known, transcript = checked(module, options), said(transcript)
         if transcript and "transcript" in inspect.signature(module.analyse).parameters:
@@ -109,7 +108,7 @@ def clip_endpoint(module: ModuleType) -> Callable:
 def corpus_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over many clips, bundled ones or a zip of one's own."""
 
-    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Any]:
+    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Json]:
         corpus = corpora.read_zip(path) if path else corpora.bundled(name)
         model = models.load_model(allowed_model(model_id))
         with time_limit(longest_run()):
@@ -119,7 +118,7 @@ def corpus_endpoint(module: ModuleType) -> Callable:
     return endpoint
 
 
-def _answer(result: Result) -> dict[str, Any]:
+def _answer(result: Result) -> dict[str, Json]:
     table = result.table()
     return {
         "table": table.astype(object).where(table.notna(), None).to_dict("list"),

@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from methods.core.errors import UserError
 from methods.core.options import NAMES, described, is_number, short
+from methods.core.results import Json
 from page.tabs import TABS
 from page.top.clip_area import allowed_model
 
@@ -38,7 +39,7 @@ SHARED: dict[str, tuple[float, float]] = {
 }
 
 
-def checked(module: ModuleType, options: Any) -> dict[str, Any]:
+def checked(module: ModuleType, options: Any) -> dict[str, Json]:
     """The options, if the technique's `analyse` takes them and they are of their kind and size."""
     technique = module.__name__.rsplit(".", 1)[-1]
     taken = dict(list(inspect.signature(module.analyse).parameters.items())[2:])
@@ -50,7 +51,7 @@ def checked(module: ModuleType, options: Any) -> dict[str, Any]:
     return {name: _allowed(technique, name, taken[name].annotation, value) for name, value in options.items()}
 
 
-def _named(options: Any, taken: dict[str, Any]) -> dict[str, Any]:
+def _named(options: Any, taken: dict[str, Json]) -> dict[str, Json]:
     if not isinstance(options, dict | None):
         raise UserError(f"The options are no JSON object of names and values; there are: {', '.join(taken)}.")
     for name in options or {}:

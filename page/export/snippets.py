@@ -2,13 +2,13 @@
 
 import inspect
 from pathlib import Path
-from typing import Any
 
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
-from methods.core.results import Result
+from methods.core.results import Provenance, Result
 from page.examples import EXAMPLES
+from page.recipe import Values
 from page.session import Session
 
 # Written out in their own way.
@@ -21,7 +21,7 @@ ELSEWHERE = {  # corpora that are made in another way
 }
 
 
-def snippet(result: Result, technique: str, session: Session, shown: dict[str, Any]) -> str:
+def snippet(result: Result, technique: str, session: Session, shown: Values) -> str:
     """A script to run beside this repository, for the result on screen. A visitor's own file is named by hand."""
     origin, options = result.provenance, result.provenance["options"]
     if "corpus" in origin:
@@ -42,7 +42,7 @@ result.table().to_csv("{technique}.csv", index=False)
 """
 
 
-def _over_corpus(result: Result, technique: str, session: Session, shown: dict[str, Any]) -> str:
+def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:
     origin, options = result.provenance, result.provenance["options"]
     drawing = ", ".join(["result", *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
     model = "None" if origin["model"] is None else f"load_model({origin['model']!r})"
@@ -62,7 +62,7 @@ result.table().to_csv("{technique}.csv", index=False)
 """
 
 
-def _corpus(origin: dict[str, Any], session: Session) -> str:
+def _corpus(origin: Provenance, session: Session) -> str:
     name = origin["corpus"]
     if name in ELSEWHERE:
         return f"corpus = {ELSEWHERE[name]}"
@@ -80,7 +80,7 @@ def _file(session: Session, sha256: str) -> str:
     return f"examples_audio/{EXAMPLES[session.example].file}" if bundled else "YOUR_RECORDING.wav"
 
 
-def _textgrid(origin: dict[str, Any], session: Session) -> str:
+def _textgrid(origin: Provenance, session: Session) -> str:
     """The one that comes with the clip, if that is what was used; else the one that the page offers for download."""
     tiers = EXAMPLES[session.example].tiers() if session.example else {}
     known = corpora.of_clip(session.clip, tiers.get("words", ()), tiers.get("phones", ()))
@@ -89,14 +89,14 @@ def _textgrid(origin: dict[str, Any], session: Session) -> str:
     return str(Path(_file(session, session.clip.sha256)).with_suffix(".TextGrid"))
 
 
-def _beside(options: dict[str, Any], session: Session) -> tuple[str, list[str]]:
+def _beside(options: Provenance, session: Session) -> tuple[str, list[str]]:
     """The line and the argument for a clip that a technique over many clips reads as well."""
     if not options.get("clip_sha256"):
         return "", []
     return f"\nclip = load_clip({_file(session, options['clip_sha256'])!r})", ["clip=clip"]
 
 
-def _arguments(technique: str, options: dict[str, Any]) -> list[str]:
+def _arguments(technique: str, options: Provenance) -> list[str]:
     """The options of `analyse` that a result remembers, as they are written in Python."""
     taken = inspect.signature(technique_module(technique).analyse).parameters
     written = ["segments=segments"] if "segments" in taken and options.get("segments") else []
@@ -111,7 +111,7 @@ def _arguments(technique: str, options: dict[str, Any]) -> list[str]:
     return written
 
 
-def _segments(options: dict[str, Any]) -> str:
+def _segments(options: Provenance) -> str:
     """The words or phones that a result was made for, as Python."""
     if options.get("segments") and options.get("layers"):
         return "from methods.core.mixing import single_frames\nsegments = single_frames(clip, model)"

@@ -1,7 +1,7 @@
 """The tab of attribution: the map on the clip's time axis, what is left of the answer, and the tests below it."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import gradio as gr
 import numpy as np
@@ -19,7 +19,7 @@ from methods.core.frames import Segment
 from methods.core.lenses import ctc_words
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.tabs.attribution_output import drawn
 from page.technique_tab import technique_tab
@@ -165,7 +165,7 @@ def chosen(kind: str, word: str) -> str:
     return word if word.isascii() and word.isdigit() and int(word) <= MOST_WORDS else LONGEST_WORD
 
 
-def ranges(result: Attribution, values: Values) -> dict[str, Any]:
+def ranges(result: Attribution, values: Values) -> Updates:
     """The words, tokens, languages or classes that this model has, by name."""
     kind = result.provenance["options"]["target"] or values["kind"]
     if not result.choices:

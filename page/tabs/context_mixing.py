@@ -11,7 +11,7 @@ from methods.core.mixing import View
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from page.controls import MOST_LAYERS
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import sound_plot
@@ -95,7 +95,7 @@ def fitted(result: ContextMixing | WholeModel, values: Values) -> Values:
     return dict(values, layer=min(int(values["layer"]), result.layers), stack=result.stack)
 
 
-def ranges(result: ContextMixing | WholeModel, values: Values) -> dict[str, Any]:
+def ranges(result: ContextMixing | WholeModel, values: Values) -> Updates:
     """The layers and attentions that this model has; cross-attention has no rollout, the whole model nothing else."""
     stacks = STACKS if result.tokens else STACKS[:1]
     return {

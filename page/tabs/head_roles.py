@@ -3,7 +3,6 @@
 import base64
 import io
 import itertools
-from typing import Any
 
 import gradio as gr
 import matplotlib
@@ -18,7 +17,7 @@ from methods.core.progress import Steps
 from methods.head_roles import figure as head_figure
 from methods.head_roles.result import HeadRoles
 from page.controls import MOST_HEADS, MOST_LAYERS
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import sound_plot
@@ -105,7 +104,7 @@ def fitted(result: HeadRoles, values: Values) -> Values:
     return dict(values, layer=min(int(values["layer"]), layers), head=min(int(values["head"]), heads))
 
 
-def ranges(result: HeadRoles, values: Values) -> dict[str, Any]:
+def ranges(result: HeadRoles, values: Values) -> Updates:
     """The layers and heads that this model has."""
     layers, heads = result.cad.shape
     return {

@@ -10,7 +10,7 @@ from methods.core.mixing import STACK_TITLES, MixingMap, View, figure
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from page.controls import MOST_HEADS, MOST_LAYERS
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import sound_plot
@@ -131,7 +131,7 @@ def fitted(result: MixingMap, values: Values) -> Values:
     return values
 
 
-def ranges(result: MixingMap, values: Values) -> dict[str, Any]:
+def ranges(result: MixingMap, values: Values) -> Updates:
     """The layers and attentions that this model has."""
     stacks = STACKS if result.provenance["decoder"] else STACKS[:1]
     return {

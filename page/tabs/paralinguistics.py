@@ -1,7 +1,6 @@
 """The tab of paralinguistics: response curves of one property or all, every changed recording to be heard."""
 
 import html
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -12,7 +11,7 @@ from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.paralinguistics import PROPERTIES, WHOLE_CLIP, Paralinguistics
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import players, tables
@@ -117,7 +116,7 @@ def fitted(result: Paralinguistics, values: Values) -> Values:
     return dict(values, listen=str(listen), target=str(target if target < len(result.targets) else 0))
 
 
-def ranges(result: Paralinguistics, values: Values) -> dict[str, Any]:
+def ranges(result: Paralinguistics, values: Values) -> Updates:
     """The changed recordings and the answers by name."""
     sounds = [(f"{n}. {_named(result, n - 1)}", str(n)) for n in range(1, len(result.properties) + 1)]
     targets = [(label, str(number)) for number, label in enumerate(result.targets)]

@@ -1,7 +1,6 @@
 """The tab of phoneme saliency: phones coloured by saliency over time, and what is lost without the first of them."""
 
 import html
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -15,7 +14,7 @@ from methods.core.lenses import ctc_words
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import TIME_LIMIT, Steps
 from methods.phoneme_saliency import PhonemeSaliency, figure
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.top import clip_area
@@ -153,7 +152,7 @@ def fitted(result: PhonemeSaliency, values: Values) -> Values:
     return dict(values, step=min(max(int(values["step"]), 1), len(result.kept)))
 
 
-def ranges(result: PhonemeSaliency, values: Values) -> dict[str, Any]:
+def ranges(result: PhonemeSaliency, values: Values) -> Updates:
     """As many steps as there are different numbers of phones."""
     return {"step": gr.Slider(maximum=len(result.kept), value=values["step"])}
 

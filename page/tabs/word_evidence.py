@@ -1,7 +1,6 @@
 """The tab of word evidence: answers by words over time, what is heard without each word, and whether it is real."""
 
 import html
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -15,7 +14,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.core.speech import edits
 from methods.word_evidence import WordEvidence
-from page.recipe import Recipe, Shell, Tab, Values
+from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
 from page.widgets import players, sound_plot, tables
@@ -96,7 +95,7 @@ def fitted(result: WordEvidence, values: Values) -> Values:
     return dict(values, listen=str(listen), target=str(result.main), mode=result.modes[0])
 
 
-def ranges(result: WordEvidence, values: Values) -> dict[str, Any]:
+def ranges(result: WordEvidence, values: Values) -> Updates:
     """The words and answers of this clip by name."""
     words = [(f"{number}. {word}", str(number)) for number, word in enumerate(result.words, 1)]
     targets = [(label, str(number)) for number, label in enumerate(result.targets)]

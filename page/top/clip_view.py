@@ -1,10 +1,9 @@
 """The clip itself: waveform, spectrogram, words and phones over time, and the sound that every plot plays."""
 
-from typing import Any
-
 from gradio import processing_utils
 
 from methods.core.audio import Clip, envelope, log_spectrogram, to_wav
+from methods.core.results import Json
 from page.session import Session
 from page.widgets import sound_plot
 from page.widgets.sound_plot import SoundPlot
@@ -13,7 +12,7 @@ COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
 HIGHEST_HZ = 8000
 
 
-def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Any]:
+def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
     """The value of the plot above the tabs."""
     clip = session.clip
     low, high = envelope(clip, min(COLUMNS, len(clip.samples))).T

@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from methods.core.results import Json
+
 # One map is on the page: its script travels with the component and needs no place in the page's head.
 _SCRIPT = (Path(__file__).parent / "point_cloud.js").read_text(encoding="utf-8")
 
@@ -20,7 +22,7 @@ class PointCloud(gr.HTML):
             value=value, html_template="<div class='pc'></div>", apply_default_css=False, js_on_load=_SCRIPT, **kwargs
         )
 
-    def api_info(self) -> dict[str, Any]:
+    def api_info(self) -> dict[str, Json]:
         return {"type": "object", "description": "maps of points"}
 
 
@@ -38,7 +40,7 @@ def cloud(
     arrows: Sequence[Sequence[tuple[float, float, str]]],
     summary: str,
     key: str,
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """What the component shows: (maps, n, 2) points of which the first `layers` are played through.
 
     `label` chooses colour, `speaker` shape; `names` and `where` are what a pointer reads; `arrows` are (x, y, text)

@@ -15,6 +15,8 @@ import gradio as gr
 import numpy as np
 from numpy.typing import ArrayLike
 
+from methods.core.results import Json
+
 _HERE = Path(__file__).parent / "sound_plot"
 _PARTS = ("player", "colour", "helpers", "rows", "heat", "plot")  # each file uses what those before it define
 _SCRIPT = "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
@@ -26,7 +28,7 @@ SCALES = ("blues", "oranges", "greens", "greys", "magma", "viridis", "rdbu")  # 
 EXACT_CELLS = 40_000  # up to here cells travel as float32 (160 kB); beyond, 16 bits keep 500 x 500 under 1 MB
 QUANTA = 65_534  # 16-bit steps for values; 65,535 itself stands for "no value"
 
-Row = dict[str, Any]
+Row = dict[str, Json]
 Named = Any  # an object with .label, .start and .end, a (label, start, end) tuple, or a label alone
 
 
@@ -47,13 +49,13 @@ class SoundPlot(gr.HTML):
             **kwargs,
         )
 
-    def api_info(self) -> dict[str, Any]:
+    def api_info(self) -> dict[str, Json]:
         return {"type": "object", "description": "rows of a plot over the clip's time axis"}
 
 
 def plot_value(
     seconds: float, rows: Sequence[Row], summary: str, *, audio: str | Path | None = None, clip: str | None = None
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Join rows into the value of a `SoundPlot`.
 
     `audio` is the clip's sound file: give it to one plot of the page, which then loads the shared player. `clip` names

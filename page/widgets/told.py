@@ -5,6 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from methods.core.results import Json
+
 
 class Told(gr.Markdown):
     """What the app says of what it was given; stars and lists work; tags, links and pictures are text.
@@ -20,7 +22,7 @@ class Told(gr.Markdown):
         """To the browser it is a Markdown like any other."""
         return "markdown"
 
-    def get_config(self, cls: type | None = None) -> dict[str, Any]:
+    def get_config(self, cls: type | None = None) -> dict[str, Json]:
         """All settings of a Markdown: Gradio would look for those that this constructor names, and find one."""
         return super().get_config(cls or gr.Markdown)
 

@@ -32,6 +32,7 @@ NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13:
 HEADER, LEVEL_5 = 128, 0x0100
 MOST_RECORDS, MOST_FIELDS = 1000, 100
 
+Struct = dict[str, np.ndarray | str | list | None]
 Element = tuple[int, memoryview]  # kind, content
 
 
@@ -39,7 +40,7 @@ class MatlabError(ValueError):
     """The file is damaged, of another version, or of another kind."""
 
 
-def records(content: bytes, most: int) -> list[dict[str, Any]]:
+def records(content: bytes, most: int) -> list[Struct]:
     """The first row of structs: for each its fields, numbers as arrays, texts as str, all else as None.
 
     Empty if there is none. Raises MatlabError if it cannot be read, or if it unpacks to more than `most` bytes.
@@ -106,7 +107,7 @@ def _value(element: Element, order: str) -> Any:
     return values.astype(NUMBERS[held]).reshape(lengths, order="F")
 
 
-def _structs(parts: Iterator[Element], order: str) -> list[dict[str, Any]]:
+def _structs(parts: Iterator[Element], order: str) -> list[Struct]:
     length, names = next(parts, None), next(parts, None)
     if names is None or not (width := int(_numbers(length, order)[:1].sum())) > 0:
         raise MatlabError("a struct has no fields")
@@ -114,7 +115,7 @@ def _structs(parts: Iterator[Element], order: str) -> list[dict[str, Any]]:
     fields = [label[i : i + width].split(b"\0")[0].decode("ascii", "replace") for i in range(0, len(label), width)]
     if not 0 < len(fields) <= MOST_FIELDS:
         raise MatlabError("a struct has no fields, or too many")
-    found: list[dict[str, Any]] = []
+    found: list[Struct] = []
     for number, element in enumerate(parts):
         if number >= MOST_RECORDS * len(fields):
             raise MatlabError("there are too many records")

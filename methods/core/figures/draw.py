@@ -51,8 +51,13 @@ def plain_axes(ax: Axes, ink: str = INK, *, columns: int = 2) -> None:
     if ax.get_legend_handles_labels()[0]:
         place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
         ax.legend(fontsize=8, frameon=False, labelcolor=ink, ncols=columns, **place)
+    inked(ax, ink)
+
+
+def inked(ax: Axes, ink: str, **ticks: float) -> None:
+    """Two spines, ticks and axis labels in the page's own text colour."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_edgecolor(ink)
-    ax.tick_params(colors=ink)
+    ax.tick_params(colors=ink, **ticks)
     ax.xaxis.label.set_color(ink)
     ax.yaxis.label.set_color(ink)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from methods.core.figures import draw
 from methods.core.figures.draw import INK, LARGEST_LABELLED, QUIET, RANDOM, TRAINED
 
 SIGNED = "RdBu_r"  # blue below zero, red above, white at nothing: as in the page's own plots
@@ -62,7 +63,7 @@ def order_curves(ax: Axes, shares: np.ndarray, values: np.ndarray, names: Sequen
         ax.plot(shares[number], values[number], STYLES[number], color=colour, marker="o", ms=3, label=name)
     if len(values):
         ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    inked(ax, ink)
+    draw.inked(ax, ink, labelsize=8)
 
 
 def limited(ax: Axes, values: np.ndarray, random: np.ndarray) -> None:
@@ -75,12 +76,3 @@ def limited(ax: Axes, values: np.ndarray, random: np.ndarray) -> None:
         name += f" ({random.min():.0f} to {random.max():.0f}: beyond the picture)"
     ax.set_ylim(low - margin, high + margin)
     ax.plot([], [], color=RANDOM, lw=0.8, label=name)
-
-
-def inked(ax: Axes, ink: str) -> None:
-    """Axes in the page's own text colour."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_edgecolor(ink)
-    ax.tick_params(colors=ink, labelsize=8)
-    ax.xaxis.label.set_color(ink)
-    ax.yaxis.label.set_color(ink)

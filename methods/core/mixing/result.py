@@ -1,7 +1,7 @@
 """What every result of context mixing holds: what its rows and columns are, shares of rows, and the table."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from methods.core.errors import UserError
 from methods.core.figures.draw import Place
 from methods.core.mixing.passage import STACKS, Passage
 from methods.core.models.sites import Stack
-from methods.core.results import Result
+from methods.core.results import Provenance, Result
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,7 +36,7 @@ class MixingMap(MixingResult):
     cross: np.ndarray | None  # (layers, …, tokens, segments)
 
 
-def labels(passage: Passage) -> dict[str, Any]:
+def labels(passage: Passage) -> dict[str, tuple[str, ...] | np.ndarray | int]:
     """The fields that say what the rows and columns of a result are."""
     return {
         "labels": tuple(segment.label for segment in passage.segments),
@@ -48,7 +48,7 @@ def labels(passage: Passage) -> dict[str, Any]:
     }
 
 
-def origin(technique: str, passage: Passage, options: dict[str, Any]) -> dict[str, Any]:
+def origin(technique: str, passage: Passage, options: Provenance) -> Provenance:
     """Where a context-mixing result comes from."""
     text = passage.transcript
     spelled = {"transcript": text.text, "transcript_given": text.given, "language": text.language} if text else {}

@@ -82,7 +82,7 @@ class SpeechModel:
         return self.weights_sha256, self.seed, design
 
     @property
-    def origin(self) -> dict[str, Any]:
+    def origin(self) -> dict[str, str]:
         """What a result remembers of the model that made it."""
         return {"model": self.id, "family": self.family, "weights_sha256": self.weights_sha256}
 

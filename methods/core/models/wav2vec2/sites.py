@@ -108,7 +108,7 @@ def _site(base: Any, layer: int, *, seen: dict, read: torch.Tensor, residual: to
     )
 
 
-def _attention(blocks: Any, layer: int, seen: dict, read: torch.Tensor) -> dict[str, Any]:
+def _attention(blocks: Any, layer: int, seen: dict, read: torch.Tensor) -> dict[str, torch.Tensor | None]:
     """Queries, keys, values and output projection of a layer whose attention module has read (frames, dim) `read`."""
     attention = blocks[layer].attention
     heads = attention.num_heads

@@ -30,7 +30,7 @@ def encoder_pass(network: Any, features: torch.Tensor, own: int) -> EncoderPass:
     return EncoderPass(sites, torch.stack(hidden), stream["last"][:own].clone(), output)
 
 
-def _projections(attentions: dict[str, list[Any]]) -> dict[str, Any]:
+def _projections(attentions: dict[str, list[Any]]) -> dict[str, torch.nn.Module]:
     return {
         f"{name}{layer}.{letter}": getattr(attention, f"{letter}_proj")
         for name, modules in attentions.items()
