@@ -51,6 +51,7 @@ class Analysis(Protocol[P, R_co]):
     """What `@analysis` makes: a function that gives the result, and the same with progress."""
 
     in_steps: Callable[P, Steps[R_co]]
+    sense: Sense
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R_co: ...
 
@@ -79,7 +80,7 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
         result = get_args(taken.return_annotation)[-1]
         analyse.__signature__ = taken.replace(return_annotation=result)
         analyse.__annotations__ = work.__annotations__ | {"return": result}
-        analyse.in_steps = in_steps
+        analyse.in_steps, analyse.sense = in_steps, sense
         return analyse
 
     return declared
