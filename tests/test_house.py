@@ -92,7 +92,7 @@ def _upwards(graph: Mapping[str, set[str]]) -> Iterator[str]:
 
 
 def _unshared(graph: Mapping[str, set[str]]) -> Iterator[str]:
-    """A file of core serves two or more: techniques, each with its tab, runs over a corpus, the page around the tabs."""
+    """A file of core serves two or more: techniques with their tabs, runs over a corpus, the page around the tabs."""
     techniques = {owner for path in graph if path.startswith("methods/") and (owner := _owner(path))}
     reach = {}
     for name in techniques:

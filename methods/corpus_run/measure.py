@@ -35,8 +35,7 @@ class Task:
 
     def carried(self) -> "Task":
         """The same with the sound and the labels in it."""
-        paths = [path for path in (self.source.path, self.source.grid) if path]
-        return replace(self, files={path.name: path.read_bytes() for path in paths})
+        return replace(self, files={path.name: path.read_bytes() for path in self.source.files})
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,7 @@ def _here(task: Task, folder: Path) -> Reference:
         return task.source
     for name, content in task.files.items():
         (folder / name).write_bytes(content)
-    grid = task.source.grid and folder / task.source.grid.name
-    return replace(task.source, path=folder / task.source.path.name, grid=grid)
+    return task.source.moved(folder)
 
 
 def given_by(utterance: Utterance, ask: Ask, taken: Mapping[str, inspect.Parameter]) -> dict[str, object]:

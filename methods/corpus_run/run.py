@@ -12,7 +12,7 @@ from methods.core.corpus import files as corpus_files
 from methods.core.corpus.recordings import Reference, references
 from methods.core.errors import UserError
 from methods.core.models import hub
-from methods.corpus_run import engines
+from methods.corpus_run import engines, kaldi
 from methods.corpus_run.measure import Outcome, Task, measure
 from methods.corpus_run.plan import Ask, code_of
 from methods.corpus_run.results_folder import ResultsFolder
@@ -46,9 +46,11 @@ class Cost:
 
 @contextmanager
 def recordings(where: str) -> Iterator[tuple[str, tuple[Reference, ...]]]:
-    """The recordings of a bundled corpus, a folder, a zip, or a data set on the Hub, none of them read yet."""
+    """The recordings of a bundled corpus, a folder (Kaldi's too), a zip or a data set on the Hub, not read yet."""
     if where in corpora.CORPORA:
         yield where, references(corpus_files.in_folder(corpora.recordings.FOLDER / where))
+    elif (Path(where) / kaldi.SCRIPT).is_file():
+        yield Path(where).resolve().name, kaldi.references(Path(where))
     elif Path(where).is_dir():
         yield Path(where).resolve().name, references(corpus_files.in_folder(Path(where)))
     elif Path(where).is_file():

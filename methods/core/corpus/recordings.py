@@ -12,7 +12,7 @@ from methods.core.alignment.textgrid import Tiers, read_textgrid
 from methods.core.alignment.tiers import chosen
 from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import files as corpus_files
-from methods.core.corpus import tables
+from methods.core.corpus import published, tables
 from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
 from methods.core.errors import UserError
@@ -184,12 +184,13 @@ def references(files: Files) -> tuple["Reference", ...]:
     grids = _grids(files, sounds)
     facts = tables.by_sound(files, tables.INDEX, sounds)
     listed = tables.by_sound(files, tables.SEGMENTS, sounds)
+    labels = published.beside(files, sounds)
     found = []
     for sound, title in zip(sounds, _titles(sounds), strict=True):
         who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
         who |= tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
-        rows = tuple(listed.get(sound, []))
-        found.append(Reference(sound, title, files[sound], files.get(grids.get(sound, "")), rows, who))
+        rows, own = tuple(listed.get(sound, [])), labels.get(sound, ())
+        found.append(Reference(sound, title, files[sound], files.get(grids.get(sound, "")), rows, own, who))
     return tuple(found)
 
 
@@ -202,20 +203,32 @@ class Reference:
     path: Path
     grid: Path | None  # TextGrid
     rows: tuple[tables.Row, ...]  # its rows of the tables
+    labels: tuple[tuple[str, Path], ...]  # ending and file, as published corpora keep them
     who: Mapping[str, str]  # what the tables say of its speaker
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The sound, then its labels."""
+        return (self.path, *([self.grid] if self.grid else []), *(path for _, path in self.labels))
+
+    def moved(self, folder: Path) -> "Reference":
+        """The same whose files lie in this folder, under their own names."""
+        grid, labels = self.grid and folder / self.grid.name, tuple((e, folder / p.name) for e, p in self.labels)
+        return replace(self, path=folder / self.path.name, grid=grid, labels=labels)
 
     @cached_property
     def sha256(self) -> str:
         """Which sound and labels are these? Of the files as they are, so that nothing has to be decoded to know."""
         digest = hashlib.sha256(self.path.read_bytes())
-        digest.update(self.grid.read_bytes() if self.grid else b"")
+        for path in self.files[1:]:
+            digest.update(path.read_bytes())
         digest.update(repr((self.title, self.rows, sorted(self.who.items()))).encode())
         return digest.hexdigest()
 
     def labelled(self) -> tuple[Clip, Tiers]:
         """The sound and all its labels, as they were given. Raises CorpusError that names the file."""
         clip = _clip(self.sound, self.path, self.title)
-        return clip, _tiers(self.sound, clip, self.grid, self.rows)
+        return clip, _tiers(self, clip)
 
     def utterance(self) -> Utterance:
         """The recording as techniques read it, its phones spelt as those of a corpus are."""
@@ -253,11 +266,14 @@ def _clip(sound: str, path: Path, title: str) -> Clip:
     return replace(clip, name=title)
 
 
-def _tiers(sound: str, clip: Clip, grid: Path | None, rows: Sequence[tables.Row]) -> Tiers:
+def _tiers(one: Reference, clip: Clip) -> Tiers:
     """All labels of a recording, as they were given."""
+    sound = one.sound
     try:
-        drawn = read_textgrid(grid.read_bytes(), seconds=clip.seconds) if grid else Tiers()
-        listed = tables.tiers(rows, clip.seconds)
+        drawn = read_textgrid(one.grid.read_bytes(), seconds=clip.seconds) if one.grid else Tiers()
+        listed = tables.tiers(one.rows, clip.seconds)
+        for ending, path in one.labels:
+            listed |= published.read(path, ending, clip.seconds)
         chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
     except UserError as problem:
         raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
