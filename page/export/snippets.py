@@ -1,12 +1,15 @@
 """The Python lines that make the numbers on the page again."""
 
 import inspect
+import json
+import shlex
 from pathlib import Path
 
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
-from methods.core.results import Provenance, Result
+from methods.core.results import Json, Provenance, Result
+from methods.corpus_run import plan
 from page.examples import EXAMPLES
 from page.recipe import Values
 from page.session import Session
@@ -39,7 +42,28 @@ model = load_model({origin["model"]!r})
 result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique, options)])})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
-"""
+{_command(result, technique)}"""
+
+
+def _command(result: Result, technique: str) -> str:
+    """How the same is asked of every recording of a folder, as a comment: a command for the terminal."""
+    module = technique_module(technique)
+    options = result.provenance["options"]
+    kept = {name: options[name] for name in plan.own_options(module) if options.get(name) not in (None, "", [], ())}
+    written = [f"--option {shlex.quote(f'{name}={_spelled(value)}')}" for name, value in kept.items()]
+    parts = [
+        f"run {technique}",
+        f"--model {shlex.quote(result.provenance['model'])}",
+        "--corpus YOUR_FOLDER",
+        *written,
+    ]
+    return (
+        "\n# The same for every recording of a folder, in a terminal:\n# python -m methods " + " ".join(parts) + "\n"
+    )
+
+
+def _spelled(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:

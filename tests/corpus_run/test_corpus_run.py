@@ -1,11 +1,13 @@
 """A run over a corpus: what is measured, kept, gone on with, refused; against one `analyse` after the other."""
 
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
 import pytest
 from corpus_run import doubles
+from tree import ROOT
 
 from methods import attention
 from methods.core import models
@@ -14,7 +16,7 @@ from methods.core.corpus import files as corpus_files
 from methods.core.corpus.recordings import read_folder, references
 from methods.core.errors import UserError
 from methods.corpus_run import Ask, engines, run
-from methods.corpus_run.command import main
+from methods.corpus_run.command import _parser, main
 from methods.corpus_run.plan import asks
 
 AMPLITUDES = {"a": 0.1, "b": 0.2, "c": 0.4}
@@ -248,6 +250,14 @@ def test_the_command_ends_with_a_code(double, tiny_model, corpus, tmp_path, caps
     assert main(["describe", "value_zeroing"]) == 0
     told = capsys.readouterr().out
     assert "ablation" in told and "one of zero, mean" in told and "EACL 2023" in told
+
+
+def test_the_commands_of_the_readme_can_be_read():
+    lines = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "methods run" in line]
+    asked = [_parser().parse_args(shlex.split(line)[3:]) for line in lines if line.startswith("python -m methods")]
+    assert asked
+    for each in asked:
+        assert asks(each.technique, each.model, each.option, each.units, each.forced)
 
 
 @pytest.mark.parametrize(
