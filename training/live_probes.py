@@ -30,8 +30,8 @@ from methods.core.progress import finish
 from methods.core.speech import phonology, praat
 from methods.core.statistics import linear_probe, scores, splits
 from methods.core.statistics.linear_probe import Probe
-from methods.live_probes.probe_set import CLASSIFIED, FILES, FOLDER, MEASURED, RANDOM_SEED, SILENCE
-from methods.probing.probes import Logistic
+from methods.live_probes.probe_set import CLASSIFIED, FILES, FOLDER, HEARD, MEASURED, RANDOM_SEED, SILENCE, test_states
+from methods.probing.logistic import Logistic
 
 C = 0.02  # inverse penalty on standardised features; of .005, .02 and .1 the best on held-out recordings
 TARGETS = (*CLASSIFIED, *MEASURED)
@@ -39,7 +39,7 @@ TARGETS = (*CLASSIFIED, *MEASURED)
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    prompts, voices = corpora.bundled("prompts"), corpora.bundled("voices")
+    prompts, voices, heard = corpora.bundled("prompts"), corpora.bundled("voices"), {}
     for identifier, (name, _) in FILES.items():
         began = time.perf_counter()
         model = models.load_model(identifier)
@@ -60,9 +60,11 @@ def main() -> None:
                         f"{identifier} {prefix}{target} {layers[0].names[layer]}: {held:.3f}, others {other:.3f}",
                         flush=True,
                     )
+        heard[identifier] = test_states(model).round(5).tolist()
         save_file(kept, FOLDER / name, metadata={"card": json.dumps(card)})
         digest = hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()
         print(f"{name}: {time.perf_counter() - began:.0f} s, SHA-256 {digest}", flush=True)
+    HEARD.write_text(json.dumps(heard) + "\n", encoding="utf-8")
 
 
 def with_mfcc(corpus: corpora.Corpus, model: speech_model.SpeechModel) -> Features:
@@ -123,7 +125,7 @@ def fitted(x: np.ndarray, y: np.ndarray, names: np.ndarray | None) -> Probe:
     if names is None:
         return linear_probe.Fit(linear_probe.moments(x, y[:, None])).probe(100.0)
     codes = np.searchsorted(names, y)
-    found = Logistic(x, codes, C)
+    found = Logistic.trained(x, codes, C)
     weights, intercept = np.zeros((x.shape[1], len(names))), np.full(len(names), -30.0)  # never heard: never said
     present = found.model.classes_
     probe = found.probe

@@ -16,6 +16,8 @@ import numpy as np
 
 from methods.core.corpus.items import Items
 from methods.core.errors import UserError
+from methods.core.statistics import intervals
+from methods.core.statistics.intervals import Parts
 
 MODES = {
     "any": "whichever speaker",
@@ -27,7 +29,6 @@ MOST = 10  # tokens of each category under the same circumstances
 MOST_OTHERS = 5  # speakers that X may come from, for each speaker of A and B
 MOST_TOKENS = 4000  # their table of distances takes 128 MB
 TRIPLES = 1_000_000  # compared at a time
-FOLDS = 10  # of recordings, for the uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Scores:
     """Errors are shares between 0 and 1; one half is chance."""
 
     error: float
-    low: float  # 95 % interval from leaving out a tenth of the recordings at a time; NaN with fewer than three
+    low: float  # 95 % interval from leaving out a tenth of the recordings at a time; NaN with fewer than five
     high: float
     matrix: np.ndarray  # (classes, classes) error of a pair, both ways averaged; NaN where there was none
     triples: int
@@ -183,19 +184,18 @@ def _nothing(items: Items, on: str, by: Sequence[str], across: str, mode: str) -
 
 def score(asked: Task, distances: np.ndarray) -> Scores:
     """The error of each cell, averaged, from (tokens, tokens) distances (NaN where no cell asks)."""
-    recording = np.unique(asked.items.utterance, return_inverse=True)[1]
-    folds = min(FOLDS, recording.max() + 1)
-    fold = np.append(recording % folds, -1)  # a padded place is in no fold
-    recording = np.append(recording, -1)
+    recording = np.append(np.unique(asked.items.utterance, return_inverse=True)[1], -1)
+    parts = Parts.of(asked.items.utterance)
+    fold = np.append(parts.part, -1)  # a padded place is in no part
     table = np.pad(distances, ((0, 1), (0, 1)), constant_values=np.nan)
-    lost = np.zeros((1 + folds, len(asked.cells)))  # triples that went wrong, in all and without each fold
+    lost = np.zeros((1 + parts.count, len(asked.cells)))  # triples that went wrong, in all and without each fold
     counted = np.zeros_like(lost)
     step = max(1, TRIPLES // asked.groups.shape[1] ** 3)
     for begin in range(0, len(asked.cells), step):
         part = slice(begin, begin + step)
         groups = [asked.groups[asked.cells[part, role]] for role in range(3)]
         lost[:, part], counted[:, part] = _compared(table, groups, recording, fold, asked.apart)
-    return _averaged(asked, lost, counted)
+    return _averaged(asked, lost, counted, parts)
 
 
 def _compared(
@@ -226,7 +226,7 @@ def _compared(
     return (lost.sum(2) * kept_x).sum(1).T, (left_a * left_b * kept_x).sum(1).T
 
 
-def _averaged(asked: Task, lost: np.ndarray, counted: np.ndarray) -> Scores:
+def _averaged(asked: Task, lost: np.ndarray, counted: np.ndarray, parts: Parts) -> Scores:
     if not counted[0].any():
         raise UserError(
             "No triple is left, because X must be from another recording than A and B; allow the same recording, or "
@@ -234,10 +234,7 @@ def _averaged(asked: Task, lost: np.ndarray, counted: np.ndarray) -> Scores:
         )
     runs = [_over_pairs(asked, lost[run], counted[run]) for run in range(len(lost))]
     error, matrix = runs[0]
-    left = np.array([one for one, _ in runs[1:] if not np.isnan(one)])
-    # Jackknife over folds of recordings (Efron & Tibshirani 1993, chapter 11): its spread is small by (folds - 1).
-    half = 1.96 * np.sqrt((len(left) - 1) * left.var()) if len(left) > 2 else np.nan
-    low, high = (float(np.clip(error + sign * half, 0, 1)) for sign in (-1, 1))  # NaN stays NaN
+    low, high = intervals.of_share(parts.interval(error, [one for one, _ in runs[1:]]))
     return Scores(error, low, high, matrix, int(counted[0].sum()), int((counted[0] > 0).sum()))
 
 

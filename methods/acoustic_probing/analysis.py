@@ -15,6 +15,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import Provenance, corpus_provenance, read_only
+from methods.core.statistics import intervals
 
 SENSE = {"target": tuple(regression.TARGETS)}
 MEASURES = {"r": "Pearson's r", "r2": "share of variance (R²)"}
@@ -41,24 +42,28 @@ def analyse(
     regression.check(corpus, target)
     how = {"window": window, "subtract_silence": subtract_silence}
     states = yield from within(features.of_model(clips, model, **how), 0.0, 0.3)
-    yield Step(0.3, f"measuring {regression.TARGETS[target]}")
-    asked = regression.targets(corpus, target, states, seed)
-    measured = regression.measure(states, asked)
-    mfcc = regression.measure(features.acoustic(clips, model, "mfcc"), asked)
+    asked = yield from within(regression.targets(corpus, target, states, seed), 0.3, 0.32)
+    measured = yield from within(regression.measure(states, asked, sure=True), 0.32, 0.39)
+    sound = features.acoustic(clips, model, "mfcc")
+    mfcc = yield from within(regression.measure(sound, asked), 0.39, 0.4, name="MFCC")
     origin = corpus_provenance(
         "acoustic probing", clips, model, target=target, **how, random_seeds=list(random_seeds), seed=seed,
-        features_note=states.note,
+        features_note=states.note, interval_note=intervals.note(len(np.unique(asked.utterance)), "recordings", True),
     )  # fmt: skip
     recordings = tuple(utterance.clip.name for utterance in clips.utterances)
     result = _result(states.names, recordings, asked, measured, mfcc, origin)
     yield Step(0.4, "log-mel energies", result)
-    result = _with_baseline(result, regression.measure(features.acoustic(clips, model, "log-mel"), asked))
+    sound = features.acoustic(clips, model, "log-mel")
+    result = _with_baseline(result, (yield from within(regression.measure(sound, asked), 0.4, 0.42)))
     lines = []
     for number, random_seed in enumerate(random_seeds):
-        begin, end = (0.4 + 0.6 * (number + step) / len(random_seeds) for step in (0, 1))
+        begin, end = (0.42 + 0.58 * (number + step) / len(random_seeds) for step in (0, 1))
+        middle = (begin + 2 * end) / 3
         yield Step(begin, "random weights", result)
-        twin = yield from within(features.of_model(clips, models.random_twin(model, random_seed), **how), begin, end)
-        lines.append(regression.measure(twin, asked).r)
+        twin = models.random_twin(model, random_seed)
+        untrained = yield from within(features.of_model(clips, twin, **how), begin, middle)
+        work = regression.measure(untrained, asked)
+        lines.append((yield from within(work, middle, end, name=f"random weights, seed {random_seed}")).r)
         result = replace(result, random_r=read_only(lines))
     return result
 

@@ -10,8 +10,10 @@ from methods.core.corpus.articulation import Articulation
 from methods.core.corpus.features import Features
 from methods.core.corpus.items import phone_items
 from methods.core.errors import UserError
+from methods.core.progress import Step, Steps, within
 from methods.core.speech import phonology, praat
 from methods.core.statistics import linear_probe, scores, splits
+from methods.core.statistics.intervals import Parts
 
 TARGETS: Mapping[str, str] = {
     "f0": "F0 in voiced frames",
@@ -31,7 +33,6 @@ UNITS = {
 FORMANTS = ("f1", "f2", "f3")
 FEWEST = 100  # measurements
 CONSTANT = 1e-6  # of its size (at least of 1 semitone, dB, mm …): a spread no larger is rounding, not a difference
-RESAMPLES = 400  # of whole recordings, for intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class Measured:
     r2: np.ndarray  # (layers, channels)
     rmse: np.ndarray  # (layers, channels)
     mean_r: np.ndarray  # (layers,)
-    low: np.ndarray  # (layers,)
+    low: np.ndarray  # (layers,) 95 % interval of `mean_r`; NaN with too few recordings, or where not asked for
     high: np.ndarray  # (layers,)
     train_r: np.ndarray  # (layers,)
     shifted: np.ndarray  # (layers,)
@@ -83,7 +84,7 @@ def check(corpus: Corpus | Articulation, target: str) -> None:
         )
 
 
-def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Targets:
+def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: int = 0) -> Steps[Targets]:
     """Measure the target at the frames of these states, and deal the recordings into folds.
 
     Raises UserError if it cannot be measured here, at fewer than 100 places, or if it is the same everywhere.
@@ -94,7 +95,7 @@ def targets(corpus: Corpus | Articulation, target: str, states: Features, seed: 
     elif target == "duration":
         return _durations(corpus, states, seed)
     else:
-        channels, values = (target,), _acoustic(corpus, target, states)[:, None]
+        channels, values = (target,), (yield from _acoustic(corpus, target, states))[:, None]
     kept = np.flatnonzero(np.isfinite(values).all(1))
     ones = np.ones(len(kept), dtype=np.int64)
     utterance = states.utterance[kept]
@@ -128,10 +129,11 @@ def _tracks(moved: Articulation, states: Features) -> list[np.ndarray]:
     return [moved.at(number, grid.times, grid.step) for number, grid in enumerate(states.grids)]
 
 
-def _acoustic(corpus: Corpus, target: str, states: Features) -> np.ndarray:
+def _acoustic(corpus: Corpus, target: str, states: Features) -> Steps[np.ndarray]:
     """(frames,) with NaN where the target is not defined."""
-    parts = []
+    parts, count = [], len(states.grids)
     for utterance, grid in zip(corpus.utterances, states.grids, strict=True):
+        yield Step(len(parts) / count, f"measuring {TARGETS[target]}, {len(parts) + 1} of {count} recordings")
         times = grid.times
         if target == "f0":
             value = 12 * np.log2(praat.f0(utterance.clip, times) / 100)
@@ -162,9 +164,13 @@ def _durations(corpus: Corpus, states: Features, seed: int) -> Targets:
     return _dealt(("duration",), UNITS["duration"], items.utterance, middles, rows, counts, values, seed)
 
 
-def measure(states: Features, asked: Targets) -> Measured:
-    """Train and test a probe on every layer of these states."""
-    measured = [_layer(_rows(layer, asked), asked) for layer in states.layers]
+def measure(states: Features, asked: Targets, *, sure: bool = False) -> Steps[Measured]:
+    """Train and test a probe on every layer of these states; `sure` asks for intervals, which doubles the time."""
+    measured, count = [], len(states.layers)
+    for number, layer in enumerate(states.layers):
+        work = _layer(_rows(layer, asked), asked, sure)
+        ends = number / count, (number + 1) / count
+        measured.append((yield from within(work, *ends, name=f"layer {states.names[number]}")))
     return Measured(*(np.array(values) for values in zip(*measured, strict=True)))
 
 
@@ -174,7 +180,7 @@ def _rows(layer: np.ndarray, asked: Targets) -> np.ndarray:
     return np.stack([layer[row : row + count].mean(0) for row, count in zip(asked.rows, asked.counts, strict=True)])
 
 
-def _layer(values: np.ndarray, asked: Targets) -> tuple:
+def _layer(values: np.ndarray, asked: Targets, sure: bool) -> Steps[tuple]:
     channels = asked.values.shape[1]
     moved = np.empty_like(asked.values)
     for number in np.unique(asked.utterance):
@@ -182,32 +188,38 @@ def _layer(values: np.ndarray, asked: Targets) -> tuple:
         moved[own] = np.roll(asked.values[own], len(own) // 2, axis=0)
     both = np.hstack([asked.values, moved])
     blocks = [slice(column, column + 1) for column in range(2 * channels)]
-    held = linear_probe.cross_validate(values, both, asked.fold, blocks, linear_probe.squared_error).predictions
-    said, truth = held[:, :channels], asked.values
+    training = linear_probe.cross_validated(values, both, asked.fold, blocks, linear_probe.squared_error)
+    held = yield from within(training, 0.0, 0.5)
+    said, truth = held.predictions[:, :channels], asked.values
     r = scores.pearson(said, truth)
-    low, high = _interval(said, truth, asked.utterance)
+    low, high = float("nan"), float("nan")
+    if sure:
+        low, high = yield from within(_interval(values, r, asked, held.penalties[:, :channels]), 0.5, 0.95)
+    yield Step(0.95, "training on all recordings")
     rmse = np.sqrt(((said - truth) ** 2).mean(0))
-    shifted = scores.mean_correlation(scores.pearson(held[:, channels:], moved))
+    shifted = scores.mean_correlation(scores.pearson(held.predictions[:, channels:], moved))
     train = scores.mean_correlation(_on_training(values, asked))
     return said, r, scores.r_squared(said, truth), rmse, scores.mean_correlation(r), low, high, train, shifted
 
 
 def _on_training(values: np.ndarray, asked: Targets) -> np.ndarray:
     """r on the recordings that a probe was trained on, with the mildest penalty: how much it can learn by heart."""
-    probe = linear_probe.Fit(linear_probe.moments(values, asked.values)).probe(float(linear_probe.PENALTIES[0]))
+    probe = linear_probe.solved(linear_probe.moments(values, asked.values), float(linear_probe.PENALTIES[0]))
     return scores.pearson(probe(values), asked.values)
 
 
-def _interval(said: np.ndarray, truth: np.ndarray, utterance: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean correlation, resampling whole recordings: r follows from sums over them."""
-    _, members = np.unique(utterance, return_inverse=True)
-    count = members.max() + 1
-    parts = (np.ones_like(said), said, truth, said**2, truth**2, said * truth)
-    sums = np.stack([[np.bincount(members, column, count) for column in part.T] for part in parts])  # (6, c, groups)
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    n, a, b, aa, bb, ab = np.einsum("scg,rg->src", sums, draws)
-    spread = np.sqrt(np.maximum(aa - a**2 / n, 0) * np.maximum(bb - b**2 / n, 0))
-    r = np.divide(ab - a * b / n, spread, out=np.full_like(spread, np.nan), where=spread > 0)
-    means = [scores.mean_correlation(row) for row in r]
-    low, high = np.nanquantile(means, [0.025, 0.975])
+def _interval(values: np.ndarray, r: np.ndarray, asked: Targets, penalties: np.ndarray) -> Steps[tuple[float, float]]:
+    """95 % interval of the mean correlation: probes trained and tested anew without each part of the recordings.
+
+    In Fisher's z, in which correlations are averaged too, since r itself cannot be far above .9.
+    """
+    parts = Parts.of(asked.utterance)
+    if not parts.enough:
+        return float("nan"), float("nan")
+
+    def mean_z(said: np.ndarray, kept: np.ndarray) -> float:
+        return float(np.arctanh(scores.mean_correlation(scores.pearson(said, asked.values[kept]))))
+
+    left = yield from linear_probe.left_out(values, asked.values, asked.fold, parts.part, penalties, mean_z)
+    low, high = np.tanh(parts.interval(float(np.arctanh(scores.mean_correlation(r))), left))
     return float(low), float(high)

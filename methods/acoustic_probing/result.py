@@ -20,7 +20,7 @@ class AcousticProbing(Result):
     r2: np.ndarray  # (layers, channels)
     rmse: np.ndarray  # (layers, channels) in `units`
     mean_r: np.ndarray  # (layers,) over the channels, through Fisher's z
-    low: np.ndarray  # (layers,) 95 % interval of `mean_r`, over recordings
+    low: np.ndarray  # (layers,) 95 % interval of `mean_r`, recordings left out before training; NaN with under five
     high: np.ndarray  # (layers,)
     train_r: np.ndarray  # (layers,) the same for a nearly unpenalised probe on its own training recordings
     shifted: np.ndarray  # (layers,) the same for targets moved by half a recording
@@ -40,6 +40,11 @@ class AcousticProbing(Result):
         """The layer with the highest mean r."""
         return int(np.nanargmax(self.mean_r))
 
+    @property
+    def interval_note(self) -> str:
+        """What `low` and `high` hold, or why there are none."""
+        return self.provenance["options"]["interval_note"]
+
     def table(self) -> pd.DataFrame:
         """One row per layer, channel and score, and per baseline."""
         rows = [
@@ -56,6 +61,11 @@ class AcousticProbing(Result):
                 ("shifted", self.shifted),
             )
             for layer, value in zip(self.layers, line, strict=True)
+        ]
+        rows += [
+            ("model", layer, "mean", end, value)
+            for end in ("low", "high")
+            for layer, value in zip(self.layers, getattr(self, end), strict=True)
         ]
         rows += [
             (f"random weights {seed}", layer, channel, "r", values[i, j])

@@ -13,10 +13,10 @@ import pandas as pd
 from methods.core import mixing, models
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 from methods.core.results import Gathered, Provenance, corpus_provenance, read_only
 from methods.core.speech.words import find_words
-from methods.core.statistics import linear_probe, scores, splits
+from methods.core.statistics import intervals, linear_probe, splits
 from methods.cue_contribution.sentences import NUMBERS, Example
 
 FEWEST = 10  # examples of each number that a probe needs
@@ -28,7 +28,7 @@ class NumberProbe:
 
     layers: tuple[str, ...]
     accuracy: np.ndarray  # (layers,) cross-validated by sentence, 0 to 1
-    interval: np.ndarray  # (layers, 2) 95 %, by resampling sentences
+    interval: np.ndarray  # (layers, 2) 95 %, trained without each tenth of the sentences; NaN with fewer than five
     random: np.ndarray  # (seeds, layers) accuracy with random weights
     majority: float  # accuracy of always saying the commoner number
     examples: int
@@ -58,17 +58,20 @@ def number_probe_in_steps(
             f"{counts[1]}; add examples, or fill the column “number”."
         )
     groups = np.unique([example.group for example in usable], return_inverse=True)[1]
-    hits, names = [], ()
+    accuracy, ends, names = [], np.empty((0, 2)), ()
     networks = [model, *(models.random_twin(model, seed) for seed in random_seeds)]
     for place, network in enumerate(networks):
-        states, names = yield from _target_states(usable, model, network, place / len(networks), 1 / len(networks))
-        hits.append(np.stack([_hits(layer, numbers, groups) for layer in np.moveaxis(states, 1, 0)]))
-    trained = hits[0]
+        done, part = place / len(networks), 1 / len(networks)
+        states, names = yield from _target_states(usable, model, network, done, 0.9 * part)
+        work = _probed(np.moveaxis(states, 1, 0), numbers, groups, sure=network is model)
+        right, found = yield from within(work, done + 0.9 * part, done + part, name=f"{network.id}: probes")
+        accuracy.append(right)
+        ends = found if network is model else ends
     return NumberProbe(
         layers=names,
-        accuracy=read_only(trained.mean(1)),
-        interval=read_only([scores.interval(row.astype(float), groups) for row in trained]),
-        random=read_only([rows.mean(1) for rows in hits[1:]]),
+        accuracy=read_only(accuracy[0]),
+        interval=read_only(ends),
+        random=read_only(accuracy[1:]),
         majority=float(counts.max() / counts.sum()),
         examples=len(usable),
         provenance=_origin(usable, model, name, random_seeds),
@@ -102,9 +105,18 @@ def _target_states(
     return np.stack(found), names
 
 
-def _hits(features: np.ndarray, numbers: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(examples,) bool: whether the probe that did not see an example's sentence tells its number."""
-    fold = splits.group_folds(groups)
-    targets = linear_probe.one_hot(numbers, 2)
-    said = linear_probe.cross_validate(features, targets, fold, [slice(0, 2)], linear_probe.misread).predictions
-    return said.argmax(1) == numbers
+def _probed(
+    layers: np.ndarray, numbers: np.ndarray, groups: np.ndarray, *, sure: bool
+) -> Steps[tuple[np.ndarray, np.ndarray]]:
+    """(layers,) accuracy of probes that did not see an example's sentence; (layers, 2) its interval if asked for."""
+    fold, targets = splits.group_folds(groups), linear_probe.one_hot(numbers, 2)
+    right, ends = np.empty(len(layers)), np.full((len(layers), 2), np.nan)
+    for number, layer in enumerate(layers):
+        begin, end = number / len(layers), (number + 1) / len(layers)
+        training = linear_probe.cross_validated(layer, targets, fold, [slice(0, 2)], linear_probe.misread)
+        held = yield from within(training, begin, (begin + end) / 2)
+        right[number] = (held.predictions.argmax(1) == numbers).mean()
+        if sure:
+            again = intervals.of_accuracy(layer, numbers, fold, groups, held.penalties[:, 0], right[number])
+            ends[number] = yield from within(again, (begin + end) / 2, end)
+    return right, ends

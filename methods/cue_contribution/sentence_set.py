@@ -2,7 +2,7 @@
 
     examples = sentences.read_folder(folder)             # or from_hub(), bundled("french")
     found = finish(analyse_set_in_steps(examples, model, journal=path))
-    found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % bootstrap intervals
+    found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % intervals
 
 The set of Mohebbi et al. (EMNLP 2023) has 720 pairs of determiner and noun, 257 of pronoun and verb, and 23 sentences
 with both; the latter are used twice (determiner → noun, determiner and noun → verb).
@@ -24,7 +24,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Step, Steps
 from methods.core.results import Gathered, corpus_provenance, read_only
-from methods.core.statistics import scores
+from methods.core.statistics import intervals
 from methods.cue_contribution.analysis import analyse
 from methods.cue_contribution.cue import SCORES
 from methods.cue_contribution.sentences import Example
@@ -54,7 +54,7 @@ class SetResult:
         return _mean(getattr(self, of)[stack])
 
     def interval(self, stack: str = "encoder", *, of: str = "shares") -> np.ndarray:
-        """(3, layers, 2) 95 % interval of that mean, by resampling sentences."""
+        """(3, layers, 2) 95 % interval of that mean, over groups of sentences; NaN with fewer than five of them."""
         values = getattr(self, of)[stack]
         found = np.full((*values.shape[1:], 2), np.nan)
         for place in np.ndindex(values.shape[1:]):
@@ -62,13 +62,13 @@ class SetResult:
         return found
 
     def likely(self) -> np.ndarray:
-        """(conditions, 3) mean probability of the target's tokens, and the 95 % interval's ends."""
+        """(conditions, 3) mean probability of the target's tokens, and the 95 % interval's ends (NaN: too few)."""
         columns = [] if self.probabilities is None else self.probabilities.T
         return np.array([(np.nanmean(column), *self._interval(column)) for column in columns]).reshape(-1, 3)
 
     def _interval(self, values: np.ndarray) -> tuple[float, float]:
         known = np.isfinite(values)
-        return scores.interval(values[known], np.array(self.groups)[known]) if known.any() else (np.nan, np.nan)
+        return intervals.of_mean(values[known], np.array(self.groups)[known])
 
     def counts(self) -> Counter:
         """How many examples there are of each template."""

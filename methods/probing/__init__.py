@@ -8,7 +8,10 @@ over its frames) unless you choose the centre frame or every frame.
 do without a model; random weights are the same architecture untrained; the dotted line always says the most frequent
 class. On the control task each place in a word (or phone with its neighbour; none if nothing finer than the classes is
 known) has an arbitrary label: accuracy there is memory, and *selectivity* (accuracy less control accuracy) is what is
-left. Bands are 95 % intervals over recordings. Sex and language are split by speaker if there are enough of them.
+left. Both are of the items whose place in a word is in training too, for nobody could know the others' labels; the
+axis says how many these are. Bands are 95 % intervals: a ridge probe is trained and tested anew without each tenth of
+the recordings (speakers, if split by them); those of logistic probes leave the training as it was, and with fewer than
+five recordings there is none. Sex and language are split by speaker if there are enough of them.
 
 *What it cannot show.* That something can be read off does not mean that the model uses it. The bundled prompts are one
 speaker, share words, and have automatic labels (about ±20 ms): the line for other speakers shows how little of the

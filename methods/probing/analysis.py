@@ -12,10 +12,10 @@ from methods.core.corpus.features import Features
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
-from methods.core.progress import Step, Steps, finish, within
+from methods.core.progress import Step, Steps, within
 from methods.core.results import Provenance, corpus_provenance, listed, read_only
-from methods.core.statistics import linear_probe
-from methods.probing import probes
+from methods.core.statistics import intervals, linear_probe
+from methods.probing import probes, transfer
 from methods.probing.probes import Measured, Plan
 from methods.probing.result import SCORES, Probing, ProbingControls
 
@@ -63,17 +63,22 @@ def analyse(
     plan = probes.plan(task, unit, probe, by, control_seeds if task.types is not None else (), seed)
     others, lack = _others(corpus, task.classes, asked)
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
-    yield Step(0.3, "training probes on every layer")
-    measured = probes.measure(states, plan)
+    measured = yield from within(probes.measure(states, plan), 0.3, 0.4)
     notes = {"split": by, "split_note": caution, "transfer_note": lack, "features_note": states.note}
+    notes["interval_note"] = intervals.note(len(np.unique(plan.group)), _of(by), probe == "ridge")
     options = listed(asked) | notes | {"penalties": measured.penalty.tolist()}
-    result = _result(states, plan, measured, corpus_provenance("probing", corpus, model, **options))
-    yield Step(0.35, "training probes on acoustic features", result)
-    result = replace(result, controls=_baselines(corpus, model, plan))
+    weights = yield from within(_weights(states, plan, measured), 0.4, 0.42)
+    result = _result(plan, measured, weights, corpus_provenance("probing", corpus, model, **options))
+    baselines = yield from within(_baselines(corpus, model, plan), 0.42, 0.45, result)
+    result = replace(result, controls=baselines)
     result = yield from _with_random(result, corpus, model, plan, asked)
-    result = _with_learning(result, corpus, model, states, plan)
-    yield Step(0.95, "other speakers", result)
-    return _with_speakers(result, corpus, model, states, others, asked)
+    result = yield from within(_with_learning(result, corpus, model, states, plan), 0.9, 0.95)
+    return (yield from within(_with_speakers(result, corpus, model, states, others, asked), 0.95, 1.0, result))
+
+
+def _of(by: str) -> str:
+    """What is dealt as a whole, in words."""
+    return {"utterance": "recordings", "speaker": "speakers"}[by]
 
 
 @dataclass(frozen=True)
@@ -118,53 +123,72 @@ def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features
     return features.only_layers(states, tuple(asked.layers))
 
 
-def _result(states: Features, plan: Plan, measured: Measured, origin: Provenance) -> Probing:
+def _result(plan: Plan, measured: Measured, weights: np.ndarray, origin: Provenance) -> Probing:
     task = plan.task
+    of_layers = (*SCORES, "low", "high", "control", "learnable_accuracy", "shuffled")
     return Probing(
         target=origin["options"]["target"],
         classes=task.classes,
         dropped=task.dropped,
         items=len(task.items),
-        layers=states.names,
-        **{name: read_only(getattr(measured, name)) for name in (*SCORES, "low", "high", "control", "shuffled")},
-        control_types=task.types_are,
+        layers=measured.names,
+        **{name: read_only(getattr(measured, name)) for name in of_layers},
+        control_types=_types(plan),
+        learnable=int(plan.learnable.sum()),
         confusion=read_only(measured.confusion, np.int64),
         majority=float(measured.confusion[0].sum(1).max() / measured.confusion[0].sum()),
-        weights=read_only(_weights(states, plan, measured)),
+        weights=read_only(weights),
         provenance=origin,
     )
 
 
-def _weights(states: Features, plan: Plan, measured: Measured) -> np.ndarray:
+def _types(plan: Plan) -> str:
+    """What control tasks give a label each, or why there is none."""
+    task, count = plan.task, int(plan.learnable.sum())
+    if task.types is None or count >= probes.FEWEST_LEARNABLE:
+        return task.types_are
+    return f"of {len(task.items)} items {count} have a {task.types_are} that is in training too"
+
+
+def _weights(states: Features, plan: Plan, measured: Measured) -> Steps[np.ndarray]:
     """Probes on all items, with the penalty that was chosen in the folds."""
     layers, item = probes.rows(states, plan.task, plan.unit)
     codes, classes = plan.task.codes[item], len(plan.task.classes)
     kept = np.full((len(layers), max(layer.shape[1] for layer in layers) + 1, classes), np.nan)
     for number, (layer, penalty) in enumerate(zip(layers, measured.penalty, strict=True)):
-        probe = probes.fitted(layer, codes, classes, plan.kind, float(penalty))
+        yield Step(number / len(layers), f"layer {states.names[number]}: training on all recordings")
+        probe = yield from within(
+            probes.fitted(layer, codes, classes, plan.kind, float(penalty)),
+            number / len(layers),
+            (number + 1) / len(layers),
+        )
         kept[number, : layer.shape[1]] = probe.weights
         kept[number, -1] = probe.intercept
     return kept
 
 
-def _baselines(corpus: Corpus, model: SpeechModel, plan: Plan) -> ProbingControls:
+def _baselines(corpus: Corpus, model: SpeechModel, plan: Plan) -> Steps[ProbingControls]:
     scored = []
-    for kind in ("mfcc", "log-mel"):
-        measured = probes.measure(features.acoustic(corpus, model, kind), replace(plan, controls=()))
+    for number, (kind, name) in enumerate((("mfcc", "MFCC"), ("log-mel", "log-mel energies"))):
+        yield Step(number / 2, f"training probes on {name}")
+        sound = features.acoustic(corpus, model, kind)
+        measured = yield from within(probes.measure(sound, plan.of_scores), number / 2, (number + 1) / 2)
         scored.append([getattr(measured, score)[0] for score in SCORES])
     return ProbingControls(baselines=("MFCC", "log-mel"), baseline_scores=read_only(scored))
 
 
 def _with_random(result: Probing, corpus: Corpus, model: SpeechModel, plan: Plan, asked: _Asked) -> Steps[Probing]:
-    yield Step(0.4, "random weights", result)
+    yield Step(0.45, "random weights", result)
     lines = []
     for number, seed in enumerate(asked.random_seeds):
-        begin, end = 0.4 + 0.5 * number / len(asked.random_seeds), 0.4 + 0.5 * (number + 1) / len(asked.random_seeds)
-        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, end)
-        measured = probes.measure(twin, replace(plan, controls=()))
+        share = 0.45 / len(asked.random_seeds)
+        begin = 0.45 + share * number
+        twin = yield from within(_states(corpus, models.random_twin(model, seed), asked), begin, begin + 0.7 * share)
+        training = probes.measure(twin, plan.of_scores)
+        measured = yield from within(training, begin + 0.7 * share, begin + share, name=f"random weights, seed {seed}")
         lines.append([getattr(measured, score) for score in SCORES])
         result = _with(result, random=read_only(lines))
-        yield Step(end, "random weights", result)
+        yield Step(begin + share, "random weights", result)
     return result
 
 
@@ -173,17 +197,20 @@ def _with(result: Probing, **found: np.ndarray | tuple[str, ...]) -> Probing:
     return replace(result, controls=replace(result.controls, **found))
 
 
-def _with_learning(result: Probing, corpus: Corpus, model: SpeechModel, states: Features, plan: Plan) -> Probing:
+def _with_learning(
+    result: Probing, corpus: Corpus, model: SpeechModel, states: Features, plan: Plan
+) -> Steps[Probing]:
     utterance = plan.task.items.utterance
     fewest = min(len(np.unique(utterance[plan.fold != k])) for k in np.unique(plan.fold))  # to train on, in any fold
     sizes = [size for size in LEARNING_SIZES if size <= fewest]
     lines = []
-    for source, layer, penalty in (
+    for number, (source, layer, penalty) in enumerate((
         (states, result.best, _ridge_penalty(result)),
         (features.acoustic(corpus, model, "mfcc"), 0, probes.PLAIN_PENALTY),
-    ):
+    )):  # fmt: skip
         layers, item = probes.rows(source, plan.task, plan.unit)
-        lines.append(probes.learning_curve(layers[layer], item, plan, penalty, sizes))
+        learning = transfer.learning_curve(layers[layer], item, plan, penalty, sizes)
+        lines.append((yield from within(learning, number / 2, (number + 1) / 2)))
     return _with(result, learning_sizes=read_only(sizes, np.int64), learning=read_only(lines))
 
 
@@ -195,29 +222,32 @@ def _ridge_penalty(result: Probing) -> float:
 
 def _with_speakers(
     result: Probing, corpus: Corpus, model: SpeechModel, states: Features, others: Corpus | None, asked: _Asked
-) -> Probing:
+) -> Steps[Probing]:
     """Trained on this corpus, tested on other speakers; and every speaker against every other."""
     if asked.target in labels.OF_THE_SPEAKER:
         return result
     joint = corpus
     if others is not None:
-        heard = finish(_states(others, model, asked))
-        result = _with(result, other=read_only(_on_others(result, others, heard, asked)))
+        heard = yield from within(_states(others, model, asked), 0.0, 0.6, name="other speakers")
+        scored = yield from within(_on_others(result, others, heard, asked), 0.6, 0.7)
+        result = _with(result, other=read_only(scored))
         joint, states = corpus.joined(others), features.joined(states, heard)
     if len(joint.speakers) < 2:
         return result
     task = labels.task(joint, asked.target, classes=result.classes)
-    layers, item = probes.rows(states, task, asked.unit)
-    best, penalty = layers[result.best], _ridge_penalty(result)
-    names, table = probes.between_speakers(best, item, task, penalty, FEWEST_OF_A_SPEAKER)
+    best = features.only_layers(states, (result.best,))
+    layers, item = probes.rows(best, task, asked.unit)
+    matrix = transfer.between_speakers(layers[0], item, task, _ridge_penalty(result), FEWEST_OF_A_SPEAKER)
+    names, table = yield from within(matrix, 0.7, 1.0)
     return _with(result, speakers=names, by_speaker=read_only(table))
 
 
-def _on_others(result: Probing, others: Corpus, heard: Features, asked: _Asked) -> np.ndarray:
+def _on_others(result: Probing, others: Corpus, heard: Features, asked: _Asked) -> Steps[np.ndarray]:
+    yield Step(0.0, "other speakers")
     task = labels.task(others, asked.target, classes=result.classes)
     layers, item = probes.rows(heard, task, asked.unit)
     scored = []
     for layer, kept in zip(layers, result.weights, strict=True):
         probe = linear_probe.Probe(kept[: layer.shape[1]], kept[-1])
-        scored.append(probes.transferred(probe, layer, task.codes[item], task.items.utterance[item]))
+        scored.append(transfer.transferred(probe, layer, task.codes[item], task.items.utterance[item]))
     return np.array(scored).T

@@ -38,7 +38,9 @@ def draw_scores(ax: Axes, result: Probing, score: str = "accuracy", ink: str = d
     """The score over the layers with its controls and, for accuracy, its interval and the most frequent class."""
     curve_figures.layer_curves(ax, result.layers, curves(result, score), SCORES[score], ink)
     if score == "accuracy":
-        ax.fill_between(range(len(result.layers)), result.low, result.high, color=draw.TRAINED, alpha=0.2, lw=0)
+        band = "95 % interval" if np.isfinite(result.low).any() else None
+        ends = result.low, result.high
+        ax.fill_between(range(len(result.layers)), *ends, color=draw.TRAINED, alpha=0.2, lw=0, label=band)
         ax.axhline(result.majority, color=draw.QUIET, ls=":", label="most frequent class")
         draw.plain_axes(ax, ink)
     ax.set_ylim(0, 1)
@@ -50,9 +52,12 @@ def draw_selectivity(ax: Axes, result: Probing, ink: str = draw.INK) -> None:
         ax.set_axis_off()
         ax.text(0.5, 0.5, lack_of_control(result), color=ink, fontsize=9, ha="center", va="center", wrap=True)
         return
-    name = f"control task by {result.control_types}"
-    both = [Curve("selectivity", result.selectivity.mean(0)), Curve(name, result.control, control=True)]
-    curve_figures.layer_curves(ax, result.layers, both, "accuracy", ink)
+    lines = [
+        Curve("selectivity", result.selectivity.mean(0)),
+        Curve("accuracy on the same items", result.learnable_accuracy, control=True),
+        Curve(f"control task by {result.control_types}", result.control, control=True),
+    ]
+    curve_figures.layer_curves(ax, result.layers, lines, f"share of {result.learnable} of {result.items} items", ink)
     ax.set_ylim(min(0, float(result.selectivity.min())), 1)
 
 

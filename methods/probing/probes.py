@@ -1,23 +1,24 @@
 """Diagnostic classifiers: train a linear probe on every layer, test it on recordings that it has not seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from methods.core.corpus import features
 from methods.core.corpus.features import Features
 from methods.core.corpus.labels import Task, control_codes, shuffled_codes
 from methods.core.errors import UserError
-from methods.core.statistics import linear_probe, scores, splits
+from methods.core.progress import Steps, within
+from methods.core.statistics import intervals, linear_probe, scores, splits
 from methods.core.statistics.linear_probe import Probe
+from methods.probing.logistic import Logistic
 
 UNITS = ("segments", "centre", "frames")
 KINDS = ("ridge", "logistic")
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1)  # scikit-learn's C on standardised features
 PLAIN_PENALTY = 10.0  # of ridge where none was chosen: the scores change little around it
-ITERATIONS = 200  # of L-BFGS; on these features the loss has settled to three digits by then
+FEWEST_LEARNABLE = 30  # items; of fewer, an accuracy is known to a tenth at best
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +28,22 @@ class Plan:
     task: Task
     unit: str
     kind: str
+    group: np.ndarray  # (items,) the recording or speaker that was dealt as a whole
     fold: np.ndarray  # (items,)
     controls: tuple[np.ndarray, ...]  # (items,) codes of each control task
+    learnable: np.ndarray  # (items,) bool: whether another fold shows the item's control type
     shuffled: np.ndarray  # (items,) codes
+    sure: bool = True  # whether intervals are asked for
 
     @property
     def columns(self) -> list[np.ndarray]:
         """All codes a probe is trained for: the real ones first."""
         return [self.task.codes, *self.controls, self.shuffled]
+
+    @property
+    def of_scores(self) -> "Plan":
+        """The same for what is only compared: no control task, no interval."""
+        return replace(self, controls=(), sure=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +52,11 @@ class Measured:
 
     names: tuple[str, ...]
     accuracy: np.ndarray  # (layers,)
-    low: np.ndarray  # (layers,) 95 % interval over recordings
+    low: np.ndarray  # (layers,) 95 % interval over recordings or speakers; NaN if there are too few
     high: np.ndarray
     confusion: np.ndarray  # (layers, classes, classes) counts, rows are the truth
-    control: np.ndarray  # (seeds, layers) accuracy on the control tasks
+    control: np.ndarray  # (seeds, layers) accuracy on the control tasks, of what could be learnt
+    learnable_accuracy: np.ndarray  # (layers,) on the real labels of the same items; NaN without a control task
     shuffled: np.ndarray  # (layers,) accuracy on shuffled labels
     penalty: np.ndarray  # (layers,) median over the folds
 
@@ -60,12 +70,15 @@ class Measured:
 
     @property
     def selectivity(self) -> np.ndarray:
-        """(seeds, layers) accuracy on the real labels less accuracy on a control task."""
-        return self.accuracy - self.control
+        """(seeds, layers) accuracy on the real labels less accuracy on a control task, both of the same items."""
+        return self.learnable_accuracy - self.control
 
 
 def plan(task: Task, unit: str, kind: str, groups: str, control_seeds: Sequence[int], seed: int) -> Plan:
-    """Deal the recordings (or speakers) into folds and draw the control labels."""
+    """Deal the recordings (or speakers) into folds and draw the control labels.
+
+    There are none where no type is known, or where too few items have one that another fold shows.
+    """
     asked = ((unit, UNITS, "unit"), (kind, KINDS, "probe"), (groups, ("utterance", "speaker"), "split"))
     for value, known, name in asked:
         if value not in known:
@@ -77,10 +90,23 @@ def plan(task: Task, unit: str, kind: str, groups: str, control_seeds: Sequence[
             "Each class is said by one speaker only, so a probe that is split by speaker is tested on classes it was "
             "never trained on; split by recording."
         )
-    controls = tuple(control_codes(task.types, codes, control_seed) for control_seed in control_seeds)
+    learnable = seen_elsewhere(task.types, fold) if task.types is not None else np.zeros(len(codes), bool)
+    seeds = control_seeds if learnable.sum() >= FEWEST_LEARNABLE else ()
     if kind == "logistic":
-        controls = controls[:1]  # each costs as much as the real task
-    return Plan(task, unit, kind, fold, controls, shuffled_codes(codes, seed))
+        seeds = seeds[:1]  # each costs as much as the real task
+    controls = tuple(control_codes(task.types, codes, control_seed) for control_seed in seeds)
+    return Plan(task, unit, kind, by, fold, controls, learnable, shuffled_codes(codes, seed))
+
+
+def seen_elsewhere(types: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether an item's type occurs in a fold other than its own.
+
+    Where it does not, the arbitrary label of a control task cannot be known by any probe: to count it as not learnt
+    by heart would be to praise the probe for an impossible task.
+    """
+    _, members = np.unique(types, return_inverse=True)
+    places = np.unique(np.stack([members, fold], axis=1), axis=0)[:, 0]
+    return np.bincount(places)[members] > 1
 
 
 def rows(states: Features, task: Task, unit: str) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -93,49 +119,71 @@ def rows(states: Features, task: Task, unit: str) -> tuple[tuple[np.ndarray, ...
     return tuple(layer[taken] for layer in states.layers), np.repeat(np.arange(len(spans)), [len(s) for s in spans])
 
 
-def measure(states: Features, plan: Plan) -> Measured:
+def measure(states: Features, plan: Plan) -> Steps[Measured]:
     """Train and test a probe on every layer of these states."""
     layers, item = rows(states, plan.task, plan.unit)
-    measured = zip(*(_layer(layer, item, plan) for layer in layers), strict=True)
-    accuracy, low, high, counts, control, shuffled, penalty = (np.array(values) for values in measured)
-    return Measured(states.names, accuracy, low, high, counts, control.T, shuffled, penalty)
+    found = []
+    for number, layer in enumerate(layers):
+        ends = number / len(layers), (number + 1) / len(layers)
+        found.append((yield from within(_layer(layer, item, plan), *ends, name=f"layer {states.names[number]}")))
+    accuracy, low, high, counts, control, learnable, shuffled, penalty = map(np.array, zip(*found, strict=True))
+    return Measured(states.names, accuracy, low, high, counts, control.T, learnable, shuffled, penalty)
 
 
-def _layer(values: np.ndarray, item: np.ndarray, plan: Plan) -> tuple:
+def _layer(values: np.ndarray, item: np.ndarray, plan: Plan) -> Steps[tuple]:
     columns = [codes[item] for codes in plan.columns]
-    classes, truth = len(plan.task.classes), columns[0]
-    said, penalty = _said(values, columns, plan.fold[item], classes, plan.kind)
+    classes, learnable = len(plan.task.classes), plan.learnable[item]
+    work = _logistic if plan.kind == "logistic" else _ridge
+    said, penalties = yield from within(work(values, columns, plan.fold[item], classes), 0.0, 0.5)
     right = [codes == guess for codes, guess in zip(columns, said, strict=True)]
-    low, high = scores.interval(right[0].astype(float), plan.task.items.utterance[item])
-    shares = [float(hits.mean()) for hits in right]
-    counts = scores.confusion(truth, said[0], classes)
-    return shares[0], low, high, counts, shares[1:-1], shares[-1], penalty
+    ends = yield from within(_interval(values, right[0], item, plan, penalties), 0.5, 1.0)
+    counts = scores.confusion(columns[0], said[0], classes)
+    control = [float(hits[learnable].mean()) for hits in right[1:-1]]
+    own = float(right[0][learnable].mean()) if control else float("nan")
+    return float(right[0].mean()), *ends, counts, control, own, float(right[-1].mean()), float(np.median(penalties))
 
 
-def _said(
-    values: np.ndarray, columns: list[np.ndarray], fold: np.ndarray, classes: int, kind: str
-) -> tuple[list[np.ndarray], float]:
-    """Held-out guesses for each set of codes, and the penalty that was chosen for the first."""
-    if kind == "logistic":
-        return _logistic(values, columns, fold)
+def _interval(
+    values: np.ndarray, right: np.ndarray, item: np.ndarray, plan: Plan, penalties: np.ndarray
+) -> Steps[tuple[float, float]]:
+    """95 % interval of the accuracy; ridge is trained anew without each part of the groups, logistic is not."""
+    if not plan.sure:
+        return float("nan"), float("nan")
+    group, codes = plan.group[item], plan.task.codes[item]
+    if plan.kind == "logistic":
+        return intervals.of_share(intervals.of_mean(right.astype(float), group))
+    again = intervals.of_accuracy(values, codes, plan.fold[item], group, penalties, float(right.mean()))
+    return (yield from again)
+
+
+def _ridge(
+    values: np.ndarray, columns: list[np.ndarray], fold: np.ndarray, classes: int
+) -> Steps[tuple[list[np.ndarray], np.ndarray]]:
+    """Held-out guesses for each set of codes, and the penalty that was chosen for the first in each fold."""
     targets = np.hstack([linear_probe.one_hot(codes, classes) for codes in columns])
     blocks = [slice(k * classes, (k + 1) * classes) for k in range(len(columns))]
-    held = linear_probe.cross_validate(values, targets, fold, blocks, linear_probe.misread)
-    return [held.predictions[:, block].argmax(1) for block in blocks], float(np.median(held.penalties[:, 0]))
+    held = yield from linear_probe.cross_validated(values, targets, fold, blocks, linear_probe.misread)
+    return [held.predictions[:, block].argmax(1) for block in blocks], held.penalties[:, 0]
 
 
-def _logistic(values: np.ndarray, columns: list[np.ndarray], fold: np.ndarray) -> tuple[list[np.ndarray], float]:
+def _logistic(
+    values: np.ndarray, columns: list[np.ndarray], fold: np.ndarray, _classes: int
+) -> Steps[tuple[list[np.ndarray], np.ndarray]]:
     """Multinomial logistic regression; its penalty is chosen on one fold of the others for the real labels."""
-    chosen = _chosen_c(values, columns[0], fold)
+    folds = int(fold.max()) + 1
+    chosen = yield from within(_chosen_c(values, columns[0], fold), 0.0, 0.2)
     said = [np.empty_like(codes) for codes in columns]
-    for k in range(fold.max() + 1):
+    for k in range(folds):
         held = fold == k
-        for codes, guesses in zip(columns, said, strict=True):
-            guesses[held] = Logistic(values[~held], codes[~held], chosen).predict(values[held])
-    return said, 1 / chosen
+        for number, (codes, guesses) in enumerate(zip(columns, said, strict=True)):
+            done = (k + number / len(columns)) / folds
+            trained = Logistic.in_steps(values[~held], codes[~held], chosen)
+            probe = yield from within(trained, 0.2 + 0.8 * done, 0.2 + 0.8 * (done + 1 / folds / len(columns)))
+            guesses[held] = probe.predict(values[held])
+    return said, np.full(folds, 1 / chosen)
 
 
-def _chosen_c(values: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> float:
+def _chosen_c(values: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Steps[float]:
     """The inverse penalty that reads fold 1 best after training on all folds but 0 and 1.
 
     Fold 1 is tested later with that choice: of three values, it is too coarse a choice to flatter the result.
@@ -143,45 +191,19 @@ def _chosen_c(values: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> float:
     known, judge = fold > 1, fold == 1
     if not known.any():
         return INVERSE_PENALTIES[1]
-    right = [
-        (Logistic(values[known], codes[known], c).predict(values[judge]) == codes[judge]).mean()
-        for c in INVERSE_PENALTIES
-    ]
+    right, count = [], len(INVERSE_PENALTIES)
+    for number, c in enumerate(INVERSE_PENALTIES):
+        training = Logistic.in_steps(values[known], codes[known], c)
+        probe = yield from within(training, number / count, (number + 1) / count)
+        right.append((probe.predict(values[judge]) == codes[judge]).mean())
     return INVERSE_PENALTIES[int(np.argmax(right))]
 
 
-class Logistic:
-    """Multinomial logistic regression on features standardised by the training items.
-
-    Where all are of one class (a rare one may be held out entirely) there is nothing to fit: that is what it says.
-    """
-
-    def __init__(self, values: np.ndarray, codes: np.ndarray, c: float) -> None:
-        self.mean, spread = values.mean(0), values.std(0)
-        self.inverse = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
-        self.model = LogisticRegression(C=c, max_iter=ITERATIONS, tol=1e-3)
-        self.only = int(codes[0]) if (codes == codes[0]).all() else None
-        if self.only is None:
-            self.model.fit((values - self.mean) * self.inverse, codes)
-
-    def predict(self, values: np.ndarray) -> np.ndarray:
-        """(n,) the most likely code of each item."""
-        if self.only is not None:
-            return np.full(len(values), self.only)
-        return self.model.predict((values - self.mean) * self.inverse)
-
-    @property
-    def probe(self) -> Probe:
-        """The same as an affine map to logits, one column per code that occurs."""
-        weights = (self.model.coef_ * self.inverse).T
-        return Probe(weights, self.model.intercept_ - self.mean @ weights)
-
-
-def fitted(values: np.ndarray, codes: np.ndarray, classes: int, kind: str, penalty: float) -> Probe:
+def fitted(values: np.ndarray, codes: np.ndarray, classes: int, kind: str, penalty: float) -> Steps[Probe]:
     """A probe of this kind on all items (each class occurs), with a penalty that was chosen elsewhere."""
     if kind == "ridge":
         return trained(values, codes, classes, penalty)
-    probe = Logistic(values, codes, 1 / penalty).probe
+    probe = (yield from Logistic.in_steps(values, codes, 1 / penalty)).probe
     if classes > 2:
         return probe
     sides = np.array([-0.5, 0.5])  # scikit-learn keeps one column for two classes: their difference
@@ -190,62 +212,4 @@ def fitted(values: np.ndarray, codes: np.ndarray, classes: int, kind: str, penal
 
 def trained(values: np.ndarray, codes: np.ndarray, classes: int, penalty: float) -> Probe:
     """A ridge probe on all items, with a penalty that was chosen elsewhere."""
-    return linear_probe.Fit(linear_probe.moments(values, linear_probe.one_hot(codes, classes))).probe(penalty)
-
-
-def learning_curve(
-    values: np.ndarray, item: np.ndarray, plan: Plan, penalty: float, sizes: Sequence[int]
-) -> np.ndarray:
-    """(sizes,) accuracy of a ridge probe on held-out recordings after training on so many, drawn at random."""
-    utterance, fold = plan.task.items.utterance[item], plan.fold[item]
-    codes, classes = plan.task.codes[item], len(plan.task.classes)
-    right = np.zeros((len(sizes), len(codes)))
-    for k in range(fold.max() + 1):
-        held = fold == k
-        order = np.random.default_rng(k).permutation(np.unique(utterance[~held]))
-        for row, size in enumerate(sizes):
-            known = ~held & np.isin(utterance, order[:size])
-            right[row, held] = (
-                trained(values[known], codes[known], classes, penalty)(values[held]).argmax(1) == codes[held]
-            )
-    return right.mean(1)
-
-
-def transferred(
-    probe: Probe, values: np.ndarray, codes: np.ndarray, utterance: np.ndarray
-) -> tuple[float, float, float]:
-    """Accuracy of a trained probe on other recordings, and its 95 % interval."""
-    right = (probe(values).argmax(1) == codes).astype(float)
-    return (float(right.mean()), *scores.interval(right, utterance))
-
-
-def between_speakers(
-    values: np.ndarray, item: np.ndarray, task: Task, penalty: float, fewest: int
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Train a ridge probe on one speaker (row), test it on another (column): (speakers, speakers) accuracy.
-
-    On the diagonal held-out recordings of the same speaker are tested. Speakers with fewer than `fewest` items are
-    left out; NaN where a speaker has too few recordings to hold some out.
-    """
-    speaker, utterance = task.items.columns["speaker"][item], task.items.utterance[item]
-    codes, classes = task.codes[item], len(task.classes)
-    names = tuple(str(name) for name in np.unique(speaker) if (speaker == name).sum() >= fewest)
-    table = np.full((len(names), len(names)), np.nan)
-    for i, name in enumerate(names):
-        own = speaker == name
-        probe = trained(values[own], codes[own], classes, penalty)
-        for j, other in enumerate(names):
-            tested = speaker == other
-            table[i, j] = (probe(values[tested]).argmax(1) == codes[tested]).mean()
-        table[i, i] = _within(values[own], codes[own], utterance[own], classes, penalty)
-    return names, table
-
-
-def _within(values: np.ndarray, codes: np.ndarray, utterance: np.ndarray, classes: int, penalty: float) -> float:
-    if len(np.unique(utterance)) < 3:
-        return float("nan")
-    fold, right = splits.group_folds(utterance), []
-    for k in range(fold.max() + 1):
-        held = fold == k
-        right.append(trained(values[~held], codes[~held], classes, penalty)(values[held]).argmax(1) == codes[held])
-    return float(np.concatenate(right).mean())
+    return linear_probe.solved(linear_probe.moments(values, linear_probe.one_hot(codes, classes)), penalty)

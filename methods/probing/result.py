@@ -11,6 +11,8 @@ from methods.core.results import Result
 SCORES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "macro_f1": "macro-F1"}
 
 
+LEARNABLE = "accuracy of learnable items"  # those whose control type another fold shows
+OTHERS_ENDS = ("low (these speakers, this training)", "high (these speakers, this training)")
 Row = tuple[str, str, str, float]
 
 
@@ -23,7 +25,7 @@ class ProbingControls:
     random: np.ndarray | None = None  # (random seeds so far, 3, layers) the same three with random weights
     learning_sizes: np.ndarray | None = None  # (sizes,) int, training recordings
     learning: np.ndarray | None = None  # (1 + 1, sizes) accuracy of the best layer and of MFCC, ridge probes
-    other: np.ndarray | None = None  # (3, layers) accuracy on other speakers, and its interval
+    other: np.ndarray | None = None  # (3, layers) accuracy on other speakers, and its interval over their recordings
     speakers: tuple[str, ...] | None = None
     by_speaker: np.ndarray | None = None  # (speakers, speakers) trained on row, tested on column, best layer, ridge
 
@@ -35,7 +37,7 @@ class ProbingControls:
         for name, values in zip(self.baselines, self.baseline_scores, strict=True):
             yield from ((name, "", score, value) for score, value in zip(SCORES, values, strict=True))
         if self.other is not None:
-            for score, line in zip(("accuracy", "low", "high"), self.other, strict=True):
+            for score, line in zip(("accuracy", *OTHERS_ENDS), self.other, strict=True):
                 yield from (("other speakers", *pair) for pair in _along(layers, score, line))
 
     def rows_of_best(self, layer: str) -> Iterator[Row]:
@@ -64,13 +66,15 @@ class Probing(Result):
     items: int  # phones, words … that were asked about
     layers: tuple[str, ...]
     accuracy: np.ndarray  # (layers,)
-    low: np.ndarray  # (layers,) 95 % interval of the accuracy, over recordings
+    low: np.ndarray  # (layers,) 95 % interval of the accuracy (see `interval_note`); NaN with fewer than five groups
     high: np.ndarray  # (layers,)
     balanced: np.ndarray  # (layers,) mean recall over the classes
     macro_f1: np.ndarray  # (layers,)
     confusion: np.ndarray  # (layers, classes, classes) int, rows: what it was, columns: what the probe said
-    control: np.ndarray  # (control seeds, layers) accuracy on control tasks; (0, layers) if no finer type is known
+    control: np.ndarray  # (control seeds, layers) accuracy on control tasks, of what could be learnt; or (0, layers)
     control_types: str  # what control tasks give a label each, or why there is no control task
+    learnable: int  # of the items, those whose type another fold shows: what control tasks and selectivity are of
+    learnable_accuracy: np.ndarray  # (layers,) accuracy on the real labels of these items; NaN without control task
     shuffled: np.ndarray  # (layers,) accuracy on shuffled labels
     majority: float  # share of the most frequent class, among frames if those were asked about
     weights: np.ndarray  # (layers, dim + 1, classes) probes on all items, intercept last; NaN beyond a layer's dim
@@ -83,8 +87,13 @@ class Probing(Result):
 
     @property
     def selectivity(self) -> np.ndarray:
-        """(control seeds, layers) accuracy less control accuracy."""
-        return self.accuracy - self.control
+        """(control seeds, layers) accuracy less control accuracy, both of the items whose type could be learnt."""
+        return self.learnable_accuracy - self.control
+
+    @property
+    def interval_note(self) -> str:
+        """What `low` and `high` hold and what they do not, or why there are none."""
+        return self.provenance["options"]["interval_note"]
 
     def table(self) -> pd.DataFrame:
         """One row per layer, control and score."""
@@ -96,8 +105,14 @@ class Probing(Result):
         rows += [
             (f"control task {seed}", *pair)
             for seed, line in enumerate(self.control)
-            for pair in _along(self.layers, "accuracy", line)
+            for pair in _along(self.layers, LEARNABLE, line)
         ]
+        if len(self.control):
+            rows += [
+                *(("model", *pair) for pair in _along(self.layers, LEARNABLE, self.learnable_accuracy)),
+                *(("model", *pair) for pair in _along(self.layers, "selectivity", self.selectivity.mean(0))),
+                ("learnable items", "", "count", self.learnable),
+            ]
         rows += self.controls.rows(self.layers) if self.controls else []
         rows.append(("most frequent class", "", "accuracy", self.majority))
         rows += self.controls.rows_of_best(self.layers[self.best]) if self.controls else []

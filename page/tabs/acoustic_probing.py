@@ -169,11 +169,12 @@ def status_line(result: AcousticProbing, values: Values) -> str:
     """What is on screen, in one line."""
     origin, best = result.provenance, result.best
     where = f"{origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)"
+    span = f" [{result.low[best]:.2f}, {result.high[best]:.2f}]" if np.isfinite(result.low[best]) else ""
     parts = [
         f"**{origin['model']}** on {where}",
         f"{len(result.truth)} measurements, {result.units}",
-        f"best: layer {result.layers[best]}, r {result.mean_r[best]:.2f} "
-        f"[{result.low[best]:.2f}, {result.high[best]:.2f}], R² {result.r2[best].mean():.2f}",
+        f"best: layer {result.layers[best]}, r {result.mean_r[best]:.2f}{span}, R² {result.r2[best].mean():.2f}",
+        result.interval_note,
         f"below: layer {result.layers[values['layer']]}",
     ]
     parts += [articulation.SYNTHETIC_NOTE] if origin["corpus"] == articulation.SYNTHETIC else []

@@ -43,14 +43,15 @@ DRAWS = 5  # random stretches per sentence; a set has many sentences
 HOW = f"""A zip (20 MB, up to {MOST} examples, 15 minutes of sound in all, up to 30 s each) of recordings and an
 `index.csv` with the columns `file`, `transcript`, `cue`, `target`; if you have them also `second_target`, `language`,
 `template`, `number` (singular or plural, of the target; the probe needs 10 of each) and `group` (sentences that belong
-together are resampled together). Word times come from a **TextGrid** of the recording's name with a tier `words`, or
+together count as one). Word times come from a **TextGrid** of the recording's name with a tier `words`, or
 else from the model. Cue and target must occur once in their sentence. Your recordings are held in memory for this
 visit only."""
-READING = f"""Each line is a mean over sentences, each band its 95 % interval by resampling sentences. Above the dashed
-line of random weights *and* the dotted line of random stretches, as long as the cue, it is more than architecture and
-a word's length. The table says how likely the target's spelling is without its cue. The published French set (Mohebbi
-et al., EMNLP 2023, table 1) has {PUBLISHED["det_noun"]} sentences with determiner and noun,
-{PUBLISHED["pronoun_verb"]} with pronoun and verb, and {PUBLISHED["det_noun_verb"]} with both, which are used twice."""
+READING = f"""Each line is a mean over sentences, each band its 95 % interval over sentences, if there are five or
+more (for the probe, sentences leave before it is trained). Above the dashed line of random weights *and* the dotted
+line of random stretches, as long as the cue, it is more than architecture and a word's length. The table says how
+likely the target's spelling is without its cue. The published French set (Mohebbi et al., EMNLP 2023, table 1) has
+{PUBLISHED["det_noun"]} sentences with determiner and noun, {PUBLISHED["pronoun_verb"]} with pronoun and verb, and
+{PUBLISHED["det_noun_verb"]} with both, which are used twice."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _curves(result: SetResult, stack: str) -> str:
 def likely(result: SetResult) -> str:
     """What happens to the target's probability without the cue; and which sentences could not be measured, and why."""
     body = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{mean:.3f} <small>({low:.3f} to {high:.3f})</small></td></tr>"
+        f"<tr><td>{html.escape(name)}</td><td>{mean:.3f} <small>{_ends(low, high)}</small></td></tr>"
         for name, (mean, low, high) in zip(result.conditions, result.likely(), strict=True)
     )
     caption = f"Mean probability of the targets' tokens, {len(result.names)} sentences, with 95 % intervals"
@@ -195,6 +196,10 @@ def likely(result: SetResult) -> str:
     reasons = "".join(f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in result.refused)
     left = f"<p>Left out, {len(result.refused)}:</p><ul>{reasons}</ul>" if reasons else ""
     return (table if body else "") + left
+
+
+def _ends(low: float, high: float) -> str:
+    return "(too few sentences for an interval)" if math.isnan(low) else f"({low:.3f} to {high:.3f})"
 
 
 def status(result: SetResult | NumberProbe, done: float) -> str:

@@ -170,7 +170,8 @@ def selectivity(result: Probing) -> str:
     """Selectivity in words."""
     if not len(result.control):
         return f"There is {figure.lack_of_control(result)}."
-    return "Selectivity by layer: " + ", ".join(f"{value:.2f}" for value in result.selectivity.mean(0)) + "."
+    values = ", ".join(f"{value:.2f}" for value in result.selectivity.mean(0))
+    return f"Selectivity by layer, of {result.learnable} of {result.items} items: {values}."
 
 
 def worst(result: Probing, layer: int) -> str:
@@ -186,17 +187,23 @@ def worst(result: Probing, layer: int) -> str:
 def status_line(result: Probing, values: Values) -> str:
     """What is on screen, in one line."""
     origin, best = result.provenance, result.best
-    span = f"{result.low[best]:.1%}–{result.high[best]:.1%}"
+    span = f" [{result.low[best]:.1%}–{result.high[best]:.1%}]" if np.isfinite(result.low[best]) else ""
     parts = [
         f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
         f"{result.items} items of {len(result.classes)} classes",
-        f"best: layer {result.layers[best]}, {result.accuracy[best]:.1%} [{span}]",
+        f"best: layer {result.layers[best]}, {result.accuracy[best]:.1%}{span}",
+        result.interval_note,
         f"confusions of layer {result.layers[values['layer']]}",
     ]
     if result.dropped:
         shown = ", ".join(result.dropped[:6]) + (" …" if len(result.dropped) > 6 else "")
         parts.append(f"{len(result.dropped)} classes left out for having too few items ({shown})")
-    parts.append(f"control task by {result.control_types}" if len(result.control) else figure.lack_of_control(result))
+    parts.append(_control(result) if len(result.control) else figure.lack_of_control(result))
     notes = ("split_note", "transfer_note", "features_note")
     parts += [note for note in map(origin["options"].get, notes) if note]
     return " · ".join(parts)
+
+
+def _control(result: Probing) -> str:
+    share = f"{result.learnable} of {result.items} items ({result.learnable / result.items:.0%})"
+    return f"control task by {result.control_types}, counted on {share}: those whose type is in training too"

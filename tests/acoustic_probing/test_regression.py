@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
+from scipy.stats import t as student
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,6 +17,7 @@ from methods.core.audio import Clip
 from methods.core.corpus import Corpus, Utterance, articulation, features
 from methods.core.errors import UserError
 from methods.core.frames import Segment
+from methods.core.progress import finish
 from methods.core.statistics import linear_probe, scores, splits
 
 
@@ -33,9 +35,13 @@ def made(recordings=12, frames=40, dim=5, seed=0):
     return values, asked
 
 
+def told(*given):
+    return finish(targets(*given))
+
+
 def held(values, asked):
     names = ("predicted", "r", "r2", "rmse", "mean_r", "low", "high", "train_r", "shifted")
-    return dict(zip(names, regression._layer(values, asked), strict=True))
+    return dict(zip(names, finish(regression._layer(values, asked, True)), strict=True))
 
 
 # The probe and its scores
@@ -106,21 +112,33 @@ def test_the_shifted_control_moves_each_recording_by_half_of_itself():
     assert found["mean_r"] > 0.999 and abs(found["shifted"]) < 0.14
 
 
-def test_an_interval_is_the_bootstrap_over_recordings():
-    asked = made(10, 30)[1]
-    rng = np.random.default_rng(4)
-    truth = asked.values
-    said = truth + rng.normal(size=truth.shape) * np.linspace(0.2, 3, 10)[asked.utterance][:, None] * truth.std(0)
-    means = []
-    for _ in range(1000):
-        rows = np.concatenate([np.flatnonzero(asked.utterance == g) for g in rng.integers(0, 10, 10)])
-        z = [np.arctanh(np.corrcoef(said[rows, c], truth[rows, c])[0, 1]) for c in range(2)]
-        means.append(np.tanh(np.mean(z)))
-    expected = np.quantile(means, [0.025, 0.975])
-    # Quantiles of 400 and of 1,000 draws have standard errors of 4 and 3 % of the width (see test_scores).
-    np.testing.assert_allclose(
-        regression._interval(said, truth, asked.utterance), expected, atol=0.15 * np.ptp(expected)
-    )
+def test_an_interval_is_the_jackknife_of_recordings_left_out_before_training():
+    values, asked = made(10, 30)
+    level = np.linspace(0.2, 3, 10)[asked.utterance][:, None] * asked.values.std(0)
+    asked = replace(asked, values=asked.values + np.random.default_rng(4).normal(size=asked.values.shape) * level)
+    blocks = [slice(0, 1), slice(1, 2)]
+    chosen = linear_probe.cross_validate(values, asked.values, asked.fold, blocks, linear_probe.squared_error)
+
+    def z(kept):
+        """Mean Fisher's z of probes that were trained and tested on these recordings only, by scikit-learn."""
+        said = np.empty_like(asked.values)
+        for k in range(5):
+            known, held = kept & (asked.fold != k), kept & (asked.fold == k)
+            for c in range(2):
+                ridge = make_pipeline(StandardScaler(), Ridge(alpha=chosen.penalties[k, c]))
+                said[held, c] = ridge.fit(values[known], asked.values[known, c]).predict(values[held])
+        return np.mean([np.arctanh(pearsonr(said[kept, c], asked.values[kept, c])[0]) for c in range(2)])
+
+    whole, left = z(asked.utterance >= 0), np.array([z(asked.utterance != g) for g in range(10)])
+    # Efron & Tibshirani 1993, equation 11.5, with Student's quantile.
+    half = student.ppf(0.975, 9) * np.sqrt(0.9 * ((left - left.mean()) ** 2).sum())
+    found = held(values, asked)
+    np.testing.assert_allclose([found["low"], found["high"]], np.tanh([whole - half, whole + half]), atol=1e-8)
+
+
+def test_four_recordings_give_no_interval():
+    found = held(*made(4, 40))
+    assert np.isnan([found["low"], found["high"]]).all() and found["mean_r"] > 0.99
 
 
 # Targets
@@ -140,7 +158,7 @@ def tones(hertz, recordings=4, seconds=1.0):
 
 def test_f0_is_in_semitones_where_there_is_a_voice():
     corpus = tones((100.0, 200.0, 150.0))
-    asked = targets(corpus, "f0", states(corpus, Noise(2)))
+    asked = told(corpus, "f0", states(corpus, Noise(2)))
     assert asked.units == "semitones re 100 Hz" and asked.channels == ("f0",)
     # An octave is 12 semitones, 3/2 is 7.02; Praat finds a steady tone to within a hertz (0.17 semitones at 100 Hz).
     expected = np.array([0.0, 12.0, 7.02, 0.0])[asked.utterance]
@@ -149,12 +167,12 @@ def test_f0_is_in_semitones_where_there_is_a_voice():
     np.testing.assert_array_equal(asked.counts, 1)
     quiet = replace(corpus.utterances[0], clip=Clip(np.zeros(16_000, np.float32) + 1e-4, "hush"))
     with_hush = replace(corpus, utterances=(*corpus.utterances, quiet))
-    assert 4 not in targets(with_hush, "f0", states(with_hush, Noise(2))).utterance
+    assert 4 not in told(with_hush, "f0", states(with_hush, Noise(2))).utterance
 
 
 def test_intensity_is_measured_inside_phones():
     corpus = tones((200.0,))
-    asked = targets(corpus, "intensity", states(corpus, Noise(2)))
+    asked = told(corpus, "intensity", states(corpus, Noise(2)))
     # RMS of the three sines: sqrt((.3² + .15² + .1²) / 2) is .2475, -12.1 dB re full scale.
     np.testing.assert_allclose(asked.values, -12.13, atol=0.1)
     assert asked.times.min() == pytest.approx(0.2) and asked.times.max() < 0.8
@@ -174,7 +192,7 @@ def test_formants_are_measured_inside_vowels():
     phones = (Segment("ah", 0.1, 0.5), Segment("m", 0.5, 0.9))
     corpus = Corpus("vowels", tuple(Utterance(clip, "ann", phones=phones) for _ in range(6)))
     for target, centre in (("f1", 500), ("f2", 1500), ("f3", 2500)):
-        asked = targets(corpus, target, states(corpus, Noise(2)))
+        asked = told(corpus, target, states(corpus, Noise(2)))
         assert asked.units == "Hz" and asked.times.min() >= 0.1 - 1e-6 and asked.times.max() < 0.5
         # Harmonics are 125 Hz apart, so that no method can place a formant to better than a part of that: 5 %.
         np.testing.assert_allclose(np.median(asked.values), centre, rtol=0.05)
@@ -188,14 +206,14 @@ def test_durations_are_logarithms_and_states_are_means_over_the_phone():
     ]
     corpus = replace(corpus, utterances=tuple(longer))
     kept = states(corpus, Noise(3), phone_only)
-    asked = targets(corpus, "duration", kept)
+    asked = told(corpus, "duration", kept)
     assert asked.units == "log2 of seconds"
     lasting = [p.end - p.start for u in corpus.utterances for p in u.phones]
     np.testing.assert_allclose(asked.values[:, 0], np.log2(lasting))
     assert set(asked.counts) <= {1, 2, 3}
     expected = [[kept.layers[0][r].mean(0) for r in features.frames_of(kept, _items(corpus))]]
     np.testing.assert_allclose(regression._rows(kept.layers[0], asked), expected[0], atol=1e-6)
-    assert measure(kept, asked).r.shape == (2, 1)
+    assert finish(measure(kept, asked)).r.shape == (2, 1)
 
 
 def _items(corpus):
@@ -208,20 +226,20 @@ def test_what_cannot_be_measured_is_said():
     corpus = spoken(4, 2)
     kept = states(corpus, Noise(2))
     with pytest.raises(UserError, match="no target “f4”; choose one of f0, f1"):
-        targets(corpus, "f4", kept)
+        told(corpus, "f4", kept)
     with pytest.raises(UserError, match="measured for some recordings only; choose the target articulation with"):
-        targets(corpus, "articulation", kept)
+        told(corpus, "articulation", kept)
     with pytest.raises(UserError, match="measured for some recordings only"):
         regression.check(articulation.bundled(), "f0")
     with pytest.raises(UserError, match=r"Only \d+ places could be measured and a probe needs 100"):
-        targets(corpus, "duration", kept)
+        told(corpus, "duration", kept)
     mute = replace(corpus, utterances=tuple(replace(u, phones=()) for u in corpus.utterances))
     for target in ("intensity", "duration"):
         with pytest.raises(UserError, match=f"“toy” has no phones, which tell where its {target} is"):
-            targets(mute, target, kept)
+            told(mute, target, kept)
     strange = [replace(u, phones=(Segment("ɛ", 0.1, 0.2),)) for u in corpus.utterances]
     with pytest.raises(UserError, match="has no vowels in ARPAbet"):
-        targets(replace(corpus, utterances=tuple(strange)), "f1", kept)
+        told(replace(corpus, utterances=tuple(strange)), "f1", kept)
 
 
 @pytest.mark.parametrize("seconds", [0.125, 0.1])  # a power of two; and one that leaves rounding in the differences
@@ -232,18 +250,18 @@ def test_what_is_the_same_everywhere_cannot_be_told(seconds):
     with pytest.raises(
         UserError, match=rf"Here all durations are the same \({seconds} s at 160 places\), so there is"
     ):
-        targets(corpus, "duration", states(corpus, Noise(2)))
+        told(corpus, "duration", states(corpus, Noise(2)))
     longer = replace(made_up[0], phones=(*phones[:-1], replace(phones[-1], end=phones[-1].end + 0.01)))
     varied = replace(corpus, utterances=(longer, *made_up[1:]))
-    assert np.ptp(targets(varied, "duration", states(varied, Noise(2))).values) > 0.1
+    assert np.ptp(told(varied, "duration", states(varied, Noise(2))).values) > 0.1
 
 
 def test_intensity_leaves_digital_silence_out():
     corpus = spoken(20, 8)
-    whole = targets(corpus, "intensity", states(corpus, Noise(2)))
+    whole = told(corpus, "intensity", states(corpus, Noise(2)))
     mute = [replace(u, clip=Clip(np.zeros_like(u.clip.samples), u.clip.name)) for u in corpus.utterances[:2]]
     partly = replace(corpus, utterances=(*mute, *corpus.utterances[2:]))
-    asked = targets(partly, "intensity", states(partly, Noise(2)))
+    asked = told(partly, "intensity", states(partly, Noise(2)))
     np.testing.assert_array_equal(asked.values, whole.values[whole.utterance > 1])
     assert asked.values.min() > -60 and set(asked.utterance) == set(range(2, 20))
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from methods import cue_contribution
 from methods.core.alignment.textgrid import write_textgrid
@@ -196,19 +197,16 @@ def test_a_set_is_the_mean_of_its_examples(tiny_model):
     assert got.refused == ()
 
 
-def test_intervals_resample_sentences_not_examples():
+def test_intervals_are_over_sentences_not_examples():
     """Two examples of a sentence that are alike count as one: the interval is that of the sentences' own values."""
     values = np.random.default_rng(0).random(6)
     twice = np.repeat(values, 2)[:, None, None] * np.ones((1, 3, 1))
-    made = sentence_set.SetResult(
-        tuple("abcdefghijkl"), tuple(np.repeat(list("uvwxyz"), 2)), ("t",) * 12, {"encoder": twice}, {}, ()
-    )
-    low, high = made.interval("encoder")[0, 0]
-    draws = np.random.default_rng(1).choice(values, (20_000, 6)).mean(1)
-    # 1,000 resamples place a 2.5 % quantile to about ± 0.5 % of the distribution's mass: a tenth of a standard error
-    # near its tails, where the density is about 0.06 / SE.
-    error = draws.std() * 0.25
-    np.testing.assert_allclose([low, high], np.quantile(draws, [0.025, 0.975]), atol=error)
+    names, groups = tuple("abcdefghijkl"), tuple(np.repeat(list("uvwxyz"), 2))
+    made = sentence_set.SetResult(names, groups, ("t",) * 12, {"encoder": twice}, {}, ())
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    np.testing.assert_allclose(made.interval("encoder")[0, 0], expected, rtol=1e-12)
+    few = sentence_set.SetResult(names[:8], groups[:8], ("t",) * 8, {"encoder": twice[:8]}, {}, ())
+    assert np.isnan(few.interval("encoder")).all() and np.isfinite(few.mean("encoder")).all()
 
 
 def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
@@ -295,6 +293,7 @@ def test_the_probe_is_at_chance_where_number_means_nothing():
     """40 sentences of noise in 8 dimensions: 0.5 ± 0.08; a probe that saw its test items would be near 1."""
     random = np.random.default_rng(0)
     numbers = np.arange(40) % 2
-    hits = number_probe._hits(random.normal(size=(40, 8)), numbers, np.arange(40))
-    assert 0.2 < hits.mean() < 0.8
+    noise = random.normal(size=(1, 40, 8))
+    (accuracy,), ((low, high),) = finish(number_probe._probed(noise, numbers, np.arange(40), sure=True))
+    assert 0.2 < accuracy < 0.8 and low < 0.5 < high
     assert isinstance(sound(0), Clip)

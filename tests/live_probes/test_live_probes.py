@@ -1,5 +1,6 @@
 """Ready-made probes: the softmax in plain loops, the stretches of a tier, and the files that come with the app."""
 
+import copy
 import dataclasses
 import hashlib
 import html
@@ -10,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from methods import live_probes
@@ -103,6 +105,38 @@ def test_other_models_and_other_weights_are_refused(tiny_model, monkeypatch):
     assert probes_for(tiny_model).layers == LAYERS
     with pytest.raises(UserError, match=r"trained on other weights than these of .*; train your own"):
         probes_for(models.random_twin(tiny_model, 0))
+
+
+def test_the_same_weights_used_in_another_way_are_refused(tiny_model, monkeypatch):
+    monkeypatch.setattr(probe_set, "FILES", {tiny_model.id: ("x.safetensors", "")})
+    monkeypatch.setattr(probe_set, "_read", lambda identifier: made(tiny_model))
+    monkeypatch.setattr(probe_set, "_fitting", set())
+    kept = {tiny_model.id: probe_set.test_states(tiny_model).round(5).tolist()}
+    monkeypatch.setattr(probe_set, "_test_sound", lambda: kept)
+    assert probes_for(tiny_model).layers == LAYERS
+    config = copy.deepcopy(tiny_model.network.config)
+    config.encoder_attention_heads //= 2
+    other = type(tiny_model.network)(config).eval()
+    other.load_state_dict(tiny_model.network.state_dict())
+    wider = type(tiny_model.front_end)(**tiny_model.front_end.to_dict() | {"n_fft": 512})
+    for changed in ({"network": other}, {"front_end": wider}):
+        strange = dataclasses.replace(tiny_model, **changed)
+        assert strange.weights_sha256 == tiny_model.weights_sha256
+        with pytest.raises(UserError, match="its configuration or preprocessor is another one; train your own"):
+            probes_for(strange)
+
+
+def test_every_bundled_file_has_its_states():
+    kept = probe_set._test_sound()
+    assert set(kept) == set(FILES)
+    for identifier, states in kept.items():
+        layers = json.loads(_metadata(identifier))["layers"]
+        assert np.shape(states) == (len(layers) - 1, len(probe_set.FRAMES), probe_set.PLACES)
+
+
+def _metadata(identifier):
+    with safe_open(probe_set.FOLDER / FILES[identifier][0], "numpy") as file:
+        return file.metadata()["card"]
 
 
 def test_a_file_is_read_only_if_it_is_ours(tiny_model, tmp_path, monkeypatch):

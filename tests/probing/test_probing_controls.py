@@ -7,7 +7,10 @@ import pytest
 from spoken import spoken
 
 from methods import probing
+from methods.core.corpus.labels import task
 from methods.core.frames import Segment
+from methods.core.progress import finish
+from methods.probing import probes
 from page.tabs import probing as probing_tab
 
 
@@ -45,6 +48,39 @@ def test_sex_that_is_only_who_speaks_is_not_read_by_default(disguised, tiny_mode
     assert "so this may be who speaks" in probing_tab.status_line(asked_for, values)
 
 
+def test_a_type_that_training_never_showed_is_not_counted(corpus):
+    """Every other word has a name of its own: what label its places have in a control task nobody could know."""
+    utterances = []
+    for number, u in enumerate(corpus.utterances):
+        own = (replace(w, label=f"{w.label}{number}.{i}") if i % 2 else w for i, w in enumerate(u.words))
+        utterances.append(replace(u, words=tuple(own)))
+    strange = replace(corpus, utterances=tuple(utterances))
+    plan = probes.plan(task(strange, "phone"), "segments", "ridge", "utterance", (0, 1, 2), 0)
+    types = plan.task.types
+    for item in range(len(types)):  # slowly
+        others = {types[other] for other in range(len(types)) if plan.fold[other] != plan.fold[item]}
+        assert plan.learnable[item] == (types[item] in others)
+    assert 0.4 < plan.learnable.mean() < 0.6
+    names = sorted(set(types))
+    by_type = np.eye(len(names), dtype=np.float32)[np.searchsorted(names, types)]
+    found = finish(probes._layer(by_type, np.arange(len(types)), plan))
+    accuracy, control, own = found[0], found[4], found[5]
+    # One feature per type learns every control label that can be learnt: nothing is left of the accuracy. Counted over
+    # all items it would look selective, although it knows nothing but types.
+    assert control == [1, 1, 1] and own == 1
+    assert accuracy < 0.8
+
+
+def test_too_few_learnable_items_are_no_control_task(corpus):
+    utterances = []
+    for number, u in enumerate(corpus.utterances):
+        own = tuple(replace(w, label=f"{w.label}{number}.{i}") for i, w in enumerate(u.words))
+        utterances.append(replace(u, words=own))
+    asked = task(replace(corpus, utterances=tuple(utterances)), "phone")
+    plan = probes.plan(asked, "segments", "ridge", "utterance", (0, 1, 2), 0)
+    assert not plan.learnable.any() and plan.controls == ()
+
+
 def test_where_no_finer_type_is_known_there_is_no_control_task(corpus, tiny_model):
     turns = tuple(Segment("xy"[i % 2], 0.05 * i, 0.05 * i + 0.05) for i in range(20))
     own = replace(
@@ -64,7 +100,10 @@ def test_where_no_finer_type_is_known_there_is_no_control_task(corpus, tiny_mode
 def test_what_the_control_task_is_by_is_said(corpus, tiny_model):
     options = {"random_seeds": (), "control_seeds": (0,), "transfer": None}
     result = probing.analyse(corpus, tiny_model, layers=(1,), **options)
-    assert "control task by place in the word" in probing_tab.status_line(result, {"layer": 0})
+    status = probing_tab.status_line(result, {"layer": 0})
+    assert f"control task by place in the word, counted on {result.items} of {result.items} items (100%)" in status
+    assert "interval: 95 %, leaving out recordings before training" in status
+    assert probing.plot(result).axes[1].get_ylabel() == f"share of {result.items} of {result.items} items"
     labels = [line.get_label() for line in probing.plot(result).axes[1].lines]
     assert "control task by place in the word" in labels
     none = probing.analyse(corpus, tiny_model, layers=(1,), **options | {"control_seeds": ()})

@@ -30,7 +30,6 @@ FEWEST_ITEMS, FEWEST_UTTERANCES = 8, 3  # of a class: fewer cannot be in trainin
 OF_THE_SPEAKER = ("speaker", "sex", "language")  # targets that make no sense from one speaker to another
 SHARED_BY_SPEAKERS = ("sex", "language")  # of them, those that a probe could tell by knowing the speakers
 NOT_FINER = 0.75  # share of items of the commonest type of their class, above which a control task is the task renamed
-MANY_SPEAKERS = 20  # with fewer, recordings of one say far less about new speakers than an interval over them tells
 TOO_LONG = 0.35  # s; automatic alignment sometimes gives a pause to the last phone
 
 
@@ -96,9 +95,7 @@ def split(task: Task, target: str, groups: str, seed: int = 0) -> tuple[str, str
         return ("utterance" if groups == "auto" else groups), ""
     speaker, utterance = task.items.columns["speaker"], task.items.utterance
     if groups == "auto" and _can_split(task, seed):
-        few = len(set(speaker)) < MANY_SPEAKERS
-        wide = f"; with {len(set(speaker))} of them the interval, over recordings, is too narrow" if few else ""
-        return "speaker", f"split by speaker, so that nobody is on both sides{wide}"
+        return "speaker", "split by speaker, so that nobody is on both sides"
     if groups == "speaker" or len(set(zip(speaker, utterance, strict=True))) == len(set(speaker)):
         return ("utterance" if groups == "auto" else groups), ""
     why = "" if groups == "utterance" else " (too few speakers of each class to split by them)"

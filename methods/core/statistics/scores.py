@@ -1,9 +1,6 @@
-"""How good are predictions? Accuracy and its kin, correlations, and intervals by resampling whole utterances."""
+"""How good are predictions? Accuracy and its kin, and correlations."""
 
 import numpy as np
-
-RESAMPLES = 1000
-LEVEL = 0.95
 
 
 def confusion(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
@@ -22,19 +19,6 @@ def macro_f1(counts: np.ndarray) -> float:
     both = counts.sum(0) + counts.sum(1)
     present = both > 0
     return float(np.mean(2 * np.diag(counts)[present] / both[present]))
-
-
-def interval(right: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a mean, resampling groups: frames of one utterance are not independent.
-
-    Percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
-    """
-    _, members = np.unique(groups, return_inverse=True)
-    hits, sizes = np.bincount(members, weights=right), np.bincount(members)
-    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), RESAMPLES)
-    means = (draws @ hits) / (draws @ sizes)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def pearson(said: np.ndarray, truth: np.ndarray) -> np.ndarray:

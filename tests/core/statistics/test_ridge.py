@@ -31,6 +31,9 @@ def test_a_probe_is_scikit_learns_ridge_on_standardised_features(data, penalty):
     theirs = Ridge(alpha=penalty).fit(scaler.transform(features), targets)
     probe = Fit(moments(features, targets)).probe(penalty)
     fresh = features[::-1] * 1.1
+    np.testing.assert_allclose(
+        linear_probe.solved(moments(features, targets), penalty)(fresh), probe(fresh), atol=CLOSE, rtol=CLOSE
+    )
     np.testing.assert_allclose(probe(fresh), theirs.predict(scaler.transform(fresh)), atol=CLOSE, rtol=CLOSE)
     column = Fit(moments(features, targets)).probe(penalty, slice(1, 2))
     np.testing.assert_allclose(column(fresh)[:, 0], probe(fresh)[:, 1], rtol=1e-12)

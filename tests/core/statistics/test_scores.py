@@ -1,4 +1,4 @@
-"""Scores of probes against scikit-learn and SciPy, and their intervals against a bootstrap in plain loops."""
+"""Scores of probes against scikit-learn and SciPy."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from sklearn import metrics
 from methods.core.statistics.scores import (
     balanced_accuracy,
     confusion,
-    interval,
     macro_f1,
     mean_correlation,
     pearson,
@@ -47,48 +46,6 @@ def test_all_right_is_one_and_all_wrong_is_nothing():
     right, wrong = confusion(codes, codes, 3), confusion(codes, (codes + 1) % 3, 3)
     assert balanced_accuracy(right) == macro_f1(right) == 1
     assert balanced_accuracy(wrong) == macro_f1(wrong) == 0
-
-
-# Intervals
-
-
-def test_an_interval_is_the_bootstrap_over_recordings():
-    rng = np.random.default_rng(3)
-    groups = np.repeat(np.arange(15), rng.integers(3, 30, 15))
-    right = (rng.random(len(groups)) < np.linspace(0.2, 0.9, 15)[groups]).astype(float)
-    means = []
-    for _ in range(4000):
-        drawn = rng.integers(0, 15, 15)
-        means.append(np.concatenate([right[groups == g] for g in drawn]).mean())
-    # Two bootstraps of 1,000 and 4,000 draws: a quantile's standard error is about 2.7 % of their 4 sigma width
-    # (sqrt(.025 * .975 / 1000) / density .058 per sigma / 4), so that a tenth of the width is more than three of both.
-    expected = np.quantile(means, [0.025, 0.975])
-    np.testing.assert_allclose(interval(right, groups), expected, atol=0.1 * np.ptp(expected))
-
-
-def test_it_covers_the_truth_and_an_interval_over_items_would_not():
-    # Recordings differ (shares of 0.3 to 0.9, mean 0.6): 95 % of intervals over recordings should hold 0.6.
-    rng = np.random.default_rng(4)
-    groups = np.repeat(np.arange(30), 20)
-    held = {"recordings": 0, "items": 0}
-    for _ in range(200):
-        right = (rng.random(600) < rng.uniform(0.3, 0.9, 30)[groups]).astype(float)
-        low, high = interval(right, groups)
-        held["recordings"] += low <= 0.6 <= high
-        held["items"] += abs(right.mean() - 0.6) < 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 600)
-    # 190 of 200 expected, standard deviation 3.1; percentile intervals of 30 groups are a little short (-2 %).
-    assert 174 <= held["recordings"] <= 199
-    assert held["items"] < held["recordings"] - 10
-
-
-def test_the_mean_lies_inside_and_certainty_has_no_width():
-    groups, right = np.repeat(np.arange(6), 5), np.arange(30) % 3 == 0
-    low, high = interval(right.astype(float), groups)
-    assert low <= right.mean() <= high
-    assert interval(np.ones(30), groups) == (1.0, 1.0)
-    assert interval(right.astype(float), groups) == (low, high)  # the same every time
-    names = np.array([f"recording {g}" for g in groups])
-    assert interval(right.astype(float), names) == (low, high)
 
 
 # Correlations
