@@ -72,7 +72,7 @@ def _add_summarise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--technique", help="needed where the folder holds several")
     parser.add_argument("--value", required=True, help="column of numbers")
     parser.add_argument("--by", default="model", help="columns that part the rows, with commas")
-    parser.add_argument("--over", choices=("clip", "speaker"), default="clip", help="what is drawn again at random")
+    parser.add_argument("--over", choices=("clip", "speaker"), default="clip", help="what the intervals are over")
     parser.add_argument("--compare", metavar="COLUMN", help="paired differences between the values of this column")
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE", help="only these rows")
     parser.add_argument("--out", help="CSV file; else it is printed")

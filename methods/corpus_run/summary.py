@@ -1,8 +1,8 @@
 """Means over recordings, their intervals, and whether models differ: from the table of a run.
 
 A recording has many rows (layers, words, heads). Within each group a recording is first averaged to one number, so
-that long ones do not count more; the recordings (or speakers) are then drawn again at random, since rows of one
-recording are not independent.
+that long ones do not count more; intervals are over the recordings (or speakers), since rows of one recording are not
+independent.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from scipy import stats
 
 from methods.core.errors import UserError
 from methods.core.figures import draw
-from methods.core.statistics import scores
+from methods.core.statistics import intervals
 
 PROVENANCE = ("technique", "model", "corpus", "clip", "speaker", "options", "code", "key", "clip_sha256", "seconds",
               "weights_sha256", "provenance", "error")  # fmt: skip
 ALIKE = ("model", "options", "code")  # rows that differ in these are not pooled
-FEWEST = 2  # recordings, for an interval
+FEWEST = 2  # recordings, to be compared
 EXACT = 4096  # sign flips: up to 12 recordings every one of them is tried
 DRAWS = 9999  # beyond that, at random
 
@@ -62,8 +62,8 @@ def _check_column(rows: pd.DataFrame, column: str) -> None:
 def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "clip") -> pd.DataFrame:
     """For each group its mean over recordings (or speakers), the median, and the 95 % interval of the mean.
 
-    One line per group: the columns of `by`, count, mean, median, low, high; an interval of fewer than two recordings
-    is NaN. Percentile bootstrap (Efron & Tibshirani 1993, chapter 13). Raises UserError for a column that is not there
+    One line per group: the columns of `by`, count, mean, median, low, high; an interval of fewer than five recordings
+    is NaN (the rule of `core.statistics.intervals`: a jackknife with Student's quantile). Raises UserError for a column that is not there
     or holds no numbers, and where rows of different options or of different versions of the code would be pooled.
     """
     one_each = _one_each(rows, value, by, over)
@@ -71,8 +71,7 @@ def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "cli
     for group, part in one_each.groupby(list(by), sort=True, observed=True) if by else [((), one_each)]:
         known = part.dropna(subset=[value])
         values, units = known[value].to_numpy(float), known[over].to_numpy()
-        enough = len(np.unique(units)) >= FEWEST
-        low, high = scores.interval(values, units) if enough else (np.nan, np.nan)
+        low, high = intervals.of_mean(values, units) if len(values) else (np.nan, np.nan)
         middle = (values.mean(), np.median(values)) if len(values) else (np.nan, np.nan)
         numbers = (len(np.unique(units)), *middle, low, high)
         lines.append(dict(zip((*by, f"{over}s", "mean", "median", "low", "high"), (*group, *numbers), strict=True)))
@@ -95,7 +94,7 @@ def differences(rows: pd.DataFrame, value: str, by: Sequence[str], column: str, 
         for first, second in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
             apart = (wide[first] - wide[second]).dropna()
             if len(apart) >= FEWEST:
-                low, high = scores.interval(apart.to_numpy(), apart.index.to_numpy())
+                low, high = intervals.of_mean(apart.to_numpy(), apart.index.to_numpy())
                 numbers = (len(apart), apart.mean(), low, high, flipped(apart.to_numpy()))
                 keys = (*others, "first", "second", f"{over}s", "difference", "low", "high", "p")
                 lines.append(dict(zip(keys, (*group, first, second, *numbers), strict=True)))
