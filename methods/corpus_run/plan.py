@@ -15,11 +15,10 @@ from methods.core.audio import Clip
 from methods.core.corpus.recordings import Reference
 from methods.core.errors import UserError
 from methods.core.models import fingerprint
-from methods.core.options import check_options, described, literals
+from methods.core.options import check_options, described, literals, own_options
 from methods.core.results import Json
 
 FORMAT = 1  # of what is kept for a clip; a new one makes every clip be measured anew
-GIVEN = ("segments", "phones", "transcript", "reference")  # come with the clip, from its labels
 Units = Literal["words", "phones", "own"]
 
 
@@ -93,7 +92,7 @@ def analyses_clips(module: ModuleType) -> bool:
 
 def option_sets(module: ModuleType, written: Sequence[str]) -> tuple[dict[str, Json], ...]:
     """Every combination of the options that were written, checked as `analyse` itself does."""
-    taken = own_options(module)
+    taken = own_options(module.analyse)
     values: dict[str, list[Json]] = {}
     for each in written:
         name, equals, text = each.partition("=")
@@ -108,12 +107,6 @@ def option_sets(module: ModuleType, written: Sequence[str]) -> tuple[dict[str, J
     if lacking:
         raise UserError(f"The option “{lacking[0]}” is needed; add --option {lacking[0]}=…")
     return found
-
-
-def own_options(module: ModuleType) -> dict[str, inspect.Parameter]:
-    """The options of `analyse` that do not come with the clip."""
-    parameters = list(inspect.signature(module.analyse).parameters.items())[2:]
-    return {name: each for name, each in parameters if name not in GIVEN}
 
 
 def read(text: str, kind: Any) -> Json:
@@ -133,7 +126,7 @@ def read(text: str, kind: Any) -> Json:
 
 def described_options(module: ModuleType) -> Iterator[tuple[str, str, str, str]]:
     """For each option: its name, its kind in words, its default, and the values that make sense."""
-    for name, each in own_options(module).items():
+    for name, each in own_options(module.analyse).items():
         default = "needed" if each.default is each.empty else json.dumps(each.default, default=str)
         limit = literals(each.annotation) or module.analyse.sense.get(name, ())
         yield name, described(each.annotation), default, _reach(limit)

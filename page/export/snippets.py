@@ -8,8 +8,8 @@ from pathlib import Path
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
+from methods.core.options import own_options
 from methods.core.results import Json, Provenance, Result
-from methods.corpus_run import plan
 from page.examples import EXAMPLES
 from page.recipe import Values
 from page.session import Session
@@ -49,7 +49,7 @@ def _command(result: Result, technique: str) -> str:
     """How the same is asked of every recording of a folder, as a comment: a command for the terminal."""
     module = technique_module(technique)
     options = result.provenance["options"]
-    kept = {name: options[name] for name in plan.own_options(module) if options.get(name) not in (None, "", [], ())}
+    kept = {name: options[name] for name in own_options(module.analyse) if options.get(name) not in (None, "", [], ())}
     written = [f"--option {shlex.quote(f'{name}={_spelled(value)}')}" for name, value in kept.items()]
     parts = [
         f"run {technique}",
