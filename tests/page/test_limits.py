@@ -7,8 +7,9 @@ import pytest
 
 from methods import TECHNIQUES
 from methods.core.errors import UserError
+from methods.core.options import GIVEN
 from page.export import api
-from page.export.api_options import GIVEN, checked, fits, limits_of
+from page.export.api_options import checked, fits, limits_of
 from page.session import from_example, with_times
 
 MODULES = {name: importlib.import_module(f"methods.{name}") for name in TECHNIQUES}
