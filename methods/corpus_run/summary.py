@@ -63,8 +63,8 @@ def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "cli
     """For each group its mean over recordings (or speakers), the median, and the 95 % interval of the mean.
 
     One line per group: the columns of `by`, count, mean, median, low, high; an interval of fewer than five recordings
-    is NaN (the rule of `core.statistics.intervals`: a jackknife with Student's quantile). Raises UserError for a
-    column that is not there or holds no numbers, and where rows of different options or of different versions of the code would be pooled.
+    is NaN (the rule of `core.statistics.intervals`). Raises UserError for a column that is not there or holds no
+    numbers, and where rows of different options or of different versions of the code would be pooled.
     """
     one_each = _one_each(rows, value, by, over)
     lines = []
