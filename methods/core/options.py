@@ -38,6 +38,7 @@ Sense = Mapping[str, Collection[str] | tuple[float, float]]  # names that there 
 SEEDS = (0, 2**32 - 1)  # what NumPy, PyTorch and scikit-learn all take
 NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
 FOR_95 = 20  # draws: with fewer, the ends of a 95 % interval are the extremes themselves
+GIVEN = {"transcript", "segments", "phones"}  # come with the clip
 EVERYWHERE: Sense = {
     "seed": SEEDS,
     "draw_seed": SEEDS,
@@ -174,6 +175,12 @@ def _fits_alone(value: Any, kind: Any) -> bool:
     if kind in (int, float):
         return is_number(value) and (kind is float or isinstance(value, Integral)) and -math.inf < value < math.inf
     return isinstance(value, bool | np.bool_) if kind is bool else isinstance(value, kind)
+
+
+def own_options(analyse: Callable) -> dict[str, inspect.Parameter]:
+    """The options of an `analyse` that do not come with its clip."""
+    parameters = list(inspect.signature(analyse).parameters.items())[2:]  # behind the clip, or corpus, and the model
+    return {name: each for name, each in parameters if name not in GIVEN}
 
 
 def literals(kind: Any) -> tuple[str, ...]:
