@@ -109,13 +109,14 @@ def start_page() -> None:
     gr.Markdown(WELCOME)
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
-            gr.Markdown("\n\n".join(map(_group, dict.fromkeys(group for group, _ in TECHNIQUES.values()))))
+            gr.Markdown("\n\n".join(map(overview, dict.fromkeys(group for group, _ in TECHNIQUES.values()))))
         with gr.Column(min_width=300):
             gr.Markdown("### Lessons with known answers\n" + "\n".join(map(_lesson, LESSONS)))
     gr.Markdown(CREDITS)
 
 
-def _group(group: str) -> str:
+def overview(group: str) -> str:
+    """The questions of one group of techniques, each a link."""
     names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
     return "\n".join([f"### {group}", *map(_technique, names)])
 

@@ -1,12 +1,15 @@
 """The Python lines that make the numbers on the page again."""
 
 import inspect
+import json
 import re
+import shlex
 
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
-from methods.core.results import Provenance, Result
+from methods.core.options import own_options
+from methods.core.results import Json, Provenance, Result
 from page.examples import EXAMPLES, FOLDER
 from page.recipe import Values
 from page.session import Session
@@ -51,7 +54,7 @@ model = load_model({origin["model"]!r})
 result = {technique}.analyse({", ".join(arguments)})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
-""",
+{_command(result, technique)}""",
     )
 
 
@@ -71,6 +74,20 @@ def _recording(options: Provenance) -> str:
         return ""
     file = f"{EXAMPLES_FOLDER} / {EXAMPLES[name].file!r}" if name in EXAMPLES else "'THE_OTHER_RECORDING.wav'"
     return f"\nrecording = load_clip({file})"
+
+
+def _command(result: Result, technique: str) -> str:
+    """How the same is asked of every recording of a folder, as a comment: a command for the terminal."""
+    taken, options = own_options(technique_module(technique).analyse), result.provenance["options"]
+    kept = {name: options[name] for name in taken if options.get(name) not in (None, "", [], ())}
+    written = [f"--option {shlex.quote(f'{name}={_spelled(value)}')}" for name, value in kept.items()]
+    model = f"--model {shlex.quote(result.provenance['model'])}"
+    line = " ".join((f"python -m methods run {technique}", model, "--corpus YOUR_FOLDER", *written))
+    return f"\n# The same for every recording of a folder, in a terminal:\n# {line}\n"
+
+
+def _spelled(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:

@@ -16,8 +16,8 @@ from methods import TECHNIQUES, spectrogram_occlusion, value_zeroing
 from methods.abx import tokens
 from methods.attribution import options as attribution_options
 from methods.causal_tracing import analysis as tracing
+from methods.core import arrays, options
 from methods.core import corpus as corpora
-from methods.core import options
 from methods.core.alignment.textgrid import read_textgrid
 from methods.core.audio import load_clip
 from methods.core.frames import Segment
@@ -156,7 +156,7 @@ def test_every_technique_is_looked_at():
 
 def test_twins_that_are_no_whole_results_are_stacked_too():
     impacts = np.arange(6.0).reshape(3, 2)
-    kept = downloads._stacked((spectrogram_occlusion.Twin(4, impacts), spectrogram_occlusion.Twin(7, -impacts)))
+    kept = arrays._stacked((spectrogram_occlusion.Twin(4, impacts), spectrogram_occlusion.Twin(7, -impacts)))
     np.testing.assert_array_equal(kept["random_seeds"], [4, 7])
     np.testing.assert_array_equal(kept["random_impacts"], [impacts, -impacts])
 

@@ -111,8 +111,8 @@ def transcribe(clip: Clip, model: SpeechModel, *, text: str | None = None, langu
 
 
 def _transcript(clip: Clip, model: SpeechModel, text: str | None, language: str | None) -> Transcript:
+    output = encoder_states(clip, model).output  # before the lock: see BoundedCache
     with model.lock:
-        output = encoder_states(clip, model).output
         start = whisper.opening(model, output)
         language = whisper.chosen_language(model, start, language)
         if text is not None:
