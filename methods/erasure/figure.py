@@ -12,6 +12,11 @@ from methods.erasure.result import Erasure, ErasureControls
 SHUFFLED, RANDOM = "#059669", "#7c3aed"  # as the third and fourth curve of any picture over layers
 
 
+def _name(result: Erasure) -> str:
+    """What is erased; a dollar sign would start matplotlib's mathematics, and tiers are named by visitors."""
+    return result.target.replace("$", r"\$")
+
+
 def draw_probes(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
     """Accuracy over the layers before and after, and after what means nothing was erased."""
     controls = result.controls or ErasureControls()
@@ -20,7 +25,7 @@ def draw_probes(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
     for name, values in (("after random directions", controls.random_after), ("after labels of other recordings",
                          controls.shuffled_after), ("random weights, before", controls.twin_before)):  # fmt: skip
         lines += [] if values is None else [Curve(name, values, control=True)]
-    curve_figures.layer_curves(ax, result.layers, lines, f"accuracy of a {result.target} probe", ink)
+    curve_figures.layer_curves(ax, result.layers, lines, f"accuracy of a {_name(result)} probe", ink)
     ax.fill_between(places, result.before_low, result.before_high, color=draw.TRAINED, alpha=0.2, lw=0)
     ax.plot(places, result.after, "v", color=ink, ms=6, label="after")
     ax.plot(places, result.left, "x", color=ink, ms=6, label="after, trained where nothing was fitted")
@@ -33,7 +38,7 @@ def draw_losses(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
     """Nats that the text loses; of the controls every draw, and the space between the least and the most."""
     controls = result.controls or ErasureControls()
     places = np.arange(len(result.layers))
-    ax.plot(places, result.loss, color=draw.TRAINED, marker="o", ms=4, label=result.target)
+    ax.plot(places, result.loss, color=draw.TRAINED, marker="o", ms=4, label=_name(result))
     for name, found, colour, aside in (
         ("labels of other recordings", controls.shuffled, SHUFFLED, -0.12),
         ("random directions", controls.random, RANDOM, 0.12),
@@ -55,7 +60,7 @@ def draw_losses(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
 def draw_change(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
     """How much of the states' variance each change has: a larger change may cost more whatever it takes away."""
     controls = result.controls or ErasureControls()
-    lines = [Curve(result.target, result.change)]
+    lines = [Curve(_name(result), result.change)]
     for name, values in (("labels of other recordings", controls.shuffled_change),
                          ("random directions", controls.random_change)):  # fmt: skip
         lines += [] if values is None else [Curve(name, values, control=True)]
