@@ -214,7 +214,6 @@ def _with(result: Erasure, **found: np.ndarray) -> Erasure:
 
 def _with_draws(result: Erasure, work: _Work, asked: _Asked) -> Steps[Erasure]:
     """Labels of other recordings, and random directions, as many as the labels took; draw by draw, all layers."""
-    draw = np.random.default_rng(asked.seed)
     losses: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
     for number in range(asked.draws):
         lines = {kind: np.full(len(work.layers), np.nan) for kind in KINDS}
@@ -223,6 +222,7 @@ def _with_draws(result: Erasure, work: _Work, asked: _Asked) -> Steps[Erasure]:
                 done = (number + (place + part / 2) / len(work.layers)) / asked.draws
                 name = f"{KINDS[kind]} {number + 1} of {asked.draws}, layer {work.name(layer)}"
                 yield Step(done, name)
+                draw = np.random.default_rng([asked.seed, number, layer, part])  # the same whatever layers are asked
                 eraser = _meaningless(work, layer, kind, int(result.rank[place]), draw)
                 lines[kind][place] = work.loss(layer, eraser)
                 if not number:

@@ -157,7 +157,10 @@ def status_line(result: Erasure, _values: Values) -> str:
         beyond, name = result.beyond(worst), _short(result)[worst]
         than = "" if beyond is None else f", more than {beyond:.0%} of the controls"
         parts.append(f"most is lost at layer {name}: {result.loss[worst]:.1f} nats{than}")
-        parts.append(f"a probe there: {result.before[worst]:.0%} before, {result.after[worst]:.0%} after")
+        parts.append(
+            f"a probe there: {result.before[worst]:.0%} before, {result.after[worst]:.0%} after, "
+            f"{result.left[worst]:.0%} where nothing was fitted"
+        )
     if result.dropped:
         shown = ", ".join(result.dropped[:6]) + (" …" if len(result.dropped) > 6 else "")
         parts.append(f"{len(result.dropped)} classes left out for having too few items ({shown})")

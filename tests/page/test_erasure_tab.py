@@ -36,7 +36,9 @@ def test_what_is_drawn_and_said(result):
     assert "labels of other recordings, the most of 2 draws: layer 0 4.0, layer 1 2.0" in tab.losses_said(result)
     line = tab.status_line(result, {})
     assert "most is lost at layer 0: 3.2 nats, more than 75% of the controls" in line
-    assert "a probe there: 60% before, 50% after" in line and "1 classes left out" in line
+    assert (
+        "a probe there: 60% before, 50% after, 50% where nothing was fitted" in line and "1 classes left out" in line
+    )
 
 
 def test_a_run_that_has_only_begun(result):
