@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -282,8 +281,10 @@ def _with_twins(result: Erasure, work: _Work, corpus: Corpus, asked: _Asked) -> 
     return result
 
 
-def _twin_lines(work: _Work) -> Steps[tuple[Any, ...]]:
-    rows = []
+def _twin_lines(work: _Work) -> Steps[tuple[np.ndarray, ...]]:
+    """Accuracy before, what is left, and nats lost: (layers,) each."""
+    yield Step(0.0, "the unchanged network")
+    rows, _ = [], work.network.base
     for place, layer in enumerate(work.layers):
         yield Step(place / len(work.layers), f"layer {work.name(layer)}")
         before = _before(work, layer)["before"]
