@@ -43,6 +43,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "word_confidence": ("Interventions", "Word confidence"),
     "causal_tracing": ("Interventions", "Causal tracing"),
     "head_ablation": ("Interventions", "Heads switched off"),
+    "erasure": ("Interventions", "Erase and look"),
 }
 
 

@@ -20,6 +20,7 @@ from page.tabs import (
     cue_contribution,
     decoder_lens,
     discrete_units,
+    erasure,
     head_ablation,
     head_roles,
     live_probes,
@@ -76,4 +77,5 @@ TABS: dict[str, Entry] = {
     "word_confidence": Entry(word_confidence.word_confidence_tab),
     "causal_tracing": Entry(causal_tracing.causal_tracing_tab, causal_tracing.LIMITS),
     "head_ablation": Entry(head_ablation.head_ablation_tab, head_ablation.LIMITS),
+    "erasure": Entry(erasure.erasure_tab),
 }

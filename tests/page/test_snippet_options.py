@@ -72,7 +72,7 @@ NO_DECODER = {"transcript", "language"}
 # Techniques whose options are one dataclass that goes into the provenance whole.
 WHOLE = {
     "projection": points.PointsAsked, "abx": tokens.AbxAsked, "attribution": attribution_options.Options,
-    **dict.fromkeys(("probing", "cka", "discrete_units"), "_Asked"),
+    **dict.fromkeys(("probing", "cka", "discrete_units", "erasure"), "_Asked"),
     **dict.fromkeys(("rsa", "cca"), "_Options"),
 }  # fmt: skip
 

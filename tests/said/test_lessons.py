@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from methods import acoustic_probing, attention, cka, probing, value_zeroing, word_evidence
+from methods import acoustic_probing, attention, cka, erasure, probing, value_zeroing, word_evidence
 from methods.core import corpus as corpora
 from methods.core.models import load_model, random_twin
 from page.session import from_example
@@ -134,6 +134,22 @@ def a_word_is_heard_where_it_is_said() -> Said:
     ]
 
 
+def phones_are_used() -> Said:
+    scene, corpus = from_example("en_f_weasels"), corpora.bundled("prompts")
+    result = erasure.analyse(corpus, load_model(TINY), clip=scene.clip, layers=(2, 4), random_seeds=())
+    shuffled, random = result.controls.shuffled.max(0), result.controls.random.max(0)
+    return [
+        ("told .69", result.before[0]),
+        ("is at .07", result.after[0]),
+        ("loses 46", result.loss[0]),
+        ("recordings cost 8", shuffled[0]),
+        ("random directions 2", random[0]),
+        ("phones cost 8", result.loss[1]),
+        ("up to 12", shuffled[1]),
+        ("still tells .36", result.left[0]),
+    ]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -144,6 +160,7 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "A recogniser forgets the voice": a_recogniser_forgets,
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
+    "Phones are used in the middle; at the end the loss is no news": phones_are_used,
 }
 
 
