@@ -2,8 +2,8 @@
 
 Two ways of asking a layer what it knows, on one time axis. The *CTC lens* reads symbols off every frame; for
 whisper-tiny.en, which has no such head, each layer is read by one that we trained for it. The *DecoderLens* lets the
-decoder write words from the layer, and each word is placed where the decoder's alignment heads looked in this very
-layer while it wrote. A model that has only one of the two parts shows that lens alone.
+decoder write words from the layer, and each word is placed where the decoder looks for its letters in this very
+layer. A model that has only one of the two parts shows that lens alone.
 
 *How to read it.* From the bottom row up the recording becomes symbols and then words. Blue agrees with what the same
 lens says of the last layer, after the fewest edits; white does not. A layer whose symbols are right long before its
@@ -30,7 +30,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core import alignment, models
-from methods.core.alignment.attention_timing import group_words
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.figures import curves as curve_figures
@@ -41,11 +40,11 @@ from methods.core.lenses import ctc, ctc_layers, decoder
 from methods.core.lenses.ctc_layers import Head
 from methods.core.models import whisper
 from methods.core.models.speech_model import SpeechModel, Transcript
-from methods.core.models.whisper import sites
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
 from methods.core.results import Provenance, Result, provenance, read_only
 from methods.core.speech import edits
+from methods.core.speech.words import text_words
 
 Lens = Literal["symbols", "words"]
 LENSES: dict[Lens, str] = {"symbols": "CTC lens: symbols", "words": "DecoderLens: words"}
@@ -248,11 +247,9 @@ def _placed(
 ) -> tuple[list[Segment], tuple[str, ...]]:
     start = whisper.opening(model, state)
     text = whisper.forced(model, state, tokens, language, start=start, given=False)
-    read = sites.decoder_pass(model.network, state, text.ids, own)
-    count = len(text.token_texts)
-    labels = _labels(group_words(text.token_texts, np.arange(count + 1.0), text.language or "en", seconds=count))
+    labels = tuple(word.label.casefold() for word in text_words(text))
     try:
-        return list(alignment.words_of_pass(read, text, model, clip.seconds)), labels
+        return list(alignment.words_in_states(text, model, state, own, clip.seconds)), labels
     except AlignmentError:  # a loop of more words than the clip has frames: they are counted, and have no place
         return [], labels
 
