@@ -44,14 +44,16 @@ class Found:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--models", nargs="+", default=["openai/whisper-tiny.en", "openai/whisper-base"])
+    options.add_argument("--recordings", type=int, help="only so many, the first ones")
     torch.set_num_threads(1)
-    for name in options.parse_args().models:
-        report(models.load_model(name))
+    chosen = options.parse_args()
+    for name in chosen.models:
+        report(models.load_model(name), chosen.recordings)
 
 
-def report(model: SpeechModel) -> None:
+def report(model: SpeechModel, most: int | None) -> None:
     kept, raw = characters.lag_of(model), {"OpenAI's": Found(), "characters, raw": Found(), "characters": Found()}
-    for utterance in [each for name in ("prompts", "voices") for each in corpora.bundled(name).utterances]:
+    for utterance in [each for name in ("prompts", "voices") for each in corpora.bundled(name).utterances][:most]:
         measure(model, utterance.clip, utterance.words, raw)
     print(f"\n{model.id}: the lag taken off is {kept}")
     measured = np.concatenate(raw["characters, raw"].errors[::2]).mean(0) / FRAME
@@ -101,7 +103,9 @@ def openai_times(model: SpeechModel, heard: Transcript, states: torch.Tensor, ow
     weights = np.stack(maps).astype(float)
     weights /= weights.sum(-1, keepdims=True)
     scores = (weights - weights.mean(1, keepdims=True)) / weights.std(1, keepdims=True)
-    rows, frames = dtw_path(-scipy.ndimage.median_filter(scores, (1, 1, 7), mode="mirror").mean(0)[len(heard.prompt) - 1 :])
+    rows, frames = dtw_path(
+        -scipy.ndimage.median_filter(scores, (1, 1, 7), mode="mirror").mean(0)[len(heard.prompt) - 1 :]
+    )
     starts = frames[np.flatnonzero(np.diff(rows, prepend=-1))] * FRAME
     first = len(heard.prompt)
     spans = [word.tokens for word in text_words(heard)]

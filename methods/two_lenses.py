@@ -12,8 +12,9 @@ trained heads and decoder: what they seem to hear there is not in the recording.
 
 *What it cannot show.* The two lenses were made for different layers: the decoder has only ever read the last one,
 while our heads were trained on each, so that the gap between them is not all the encoder's doing. Words that a low
-layer yields may be the decoder's own language model talking, and then their places mean nothing. Times are good to
-about 0.1 s for words, and a symbol's peak need not stand where its sound is.
+layer yields may be the decoder's own language model talking, and then their places mean nothing. In the last
+layer 6% of the words begin more than 0.1 s away from forced alignment, in lower ones nobody knows; and a symbol's
+peak need not stand where its sound is.
 
 *Source.* de Heer Kloots & Zuidema, Interspeech 2024 (arXiv 2407.03005), for the CTC lens; Langedijk, Mohebbi, Sarti,
 Zuidema & Jumelet, DecoderLens, Findings of NAACL 2024 (arXiv 2310.03686).

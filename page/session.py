@@ -111,7 +111,11 @@ def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
         return session, answer
     listener = model if model.writes_text else models.load_model(LISTENER)
     session = replace(session, doubt=_doubt(session.clip, listener))
-    timing = by_attention(model) if model.writes_text else f"Whisper tiny.en listening for {model.id}; {by_attention(listener)}"
+    timing = (
+        by_attention(model)
+        if model.writes_text
+        else f"Whisper tiny.en listening for {model.id}; {by_attention(listener)}"
+    )
     try:
         words = alignment.words(session.clip, listener)
     except AlignmentError as problem:  # a loop: the text is what the model heard, and is shown all the same
@@ -123,7 +127,7 @@ def by_attention(model: SpeechModel) -> str:
     """Where the times of a model's own words come from, and what to know of them."""
     known = characters.MEASURED.get(model.id)
     exact = (
-        f"{BY_ATTENTION} (on English recordings of ours half of the words start within {1000 * known.median:.0f} ms of "
+        f"{BY_ATTENTION} (on our English recordings half of the words start within {1000 * known.median:.0f} ms of "
         f"forced alignment, {known.within:.0%} within 0.1 s: look at the edges of those that matter)"
         if known
         else f"{BY_ATTENTION} (how exact was not measured for {model.id}: trust the order, not the edge)"

@@ -50,7 +50,8 @@ def words(
     """Which words are said when? The model's own words, or those of a transcript that is known to be right.
 
     Without a transcript: what the model hears, timed by its cross-attention (`attended_words`). With an English
-    transcript: forced alignment (about ±20 ms). With one in another language: cross-attention again. Raises AlignmentError where no times can be found.
+    transcript: forced alignment (about ±20 ms). With one in another language: cross-attention again.
+    Raises AlignmentError where no times can be found.
     """
     if not model.writes_text:
         if transcript is None:

@@ -94,9 +94,7 @@ def _trace_back(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def apart(
-    labels: Sequence[str], starts: Sequence[int], ends: Sequence[int], seconds: float
-) -> tuple[Segment, ...]:
+def apart(labels: Sequence[str], starts: Sequence[int], ends: Sequence[int], seconds: float) -> tuple[Segment, ...]:
     """Words in a clip of `seconds`, from frames: at least one each, none shared, none outside.
 
     A word ends where the next one begins at the latest. What does not fit is pushed later, and earlier at the clip's

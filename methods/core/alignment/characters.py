@@ -79,7 +79,7 @@ def spelling(words: Sequence[str], encode: Callable[[str], Sequence[int]], *, sp
 
 
 def passages(lengths: Iterable[int], longest: int = LONGEST_PASSAGE) -> list[range]:
-    """Which of the text's ids are read together, if its words have so many? At most `longest`, whole words if they fit.
+    """Which of a text's ids are read together, if its words have so many? At most `longest`, whole words that fit.
 
     A word alone may be longer: models go round in loops without a space.
     """

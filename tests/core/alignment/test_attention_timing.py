@@ -15,9 +15,7 @@ from methods.core.frames import AlignmentError
 def test_median_of_three_is_scipys(shape):
     values = np.random.default_rng(4).standard_normal(shape)
     size = (1,) * (len(shape) - 1) + (3,)
-    np.testing.assert_array_equal(
-        median_of_three(values), scipy.ndimage.median_filter(values, size, mode="mirror")
-    )
+    np.testing.assert_array_equal(median_of_three(values), scipy.ndimage.median_filter(values, size, mode="mirror"))
 
 
 def test_a_single_frame_is_its_own_median():
@@ -64,7 +62,9 @@ def _all_paths(rows: int, columns: int, at: tuple[int, int] = (0, 0)):
 
 def sharp_heads_slowly(scores: np.ndarray, count: int) -> np.ndarray:
     """Number by number: SciPy's median and softmax, then the norms of every row and every column."""
-    maps = [scipy.special.softmax(scipy.ndimage.median_filter(head, (1, 3), mode="mirror"), axis=-1) for head in scores]
+    maps = [
+        scipy.special.softmax(scipy.ndimage.median_filter(head, (1, 3), mode="mirror"), axis=-1) for head in scores
+    ]
     sharp = [
         sum(sum(x**2 for x in row) ** 0.5 for row in head) + sum(sum(x**2 for x in column) ** 0.5 for column in head.T)
         for head in maps

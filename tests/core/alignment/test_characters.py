@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pytest
 import scipy.ndimage
 import scipy.special
 import torch
@@ -47,7 +46,7 @@ def test_passages_hold_every_letter_once_and_as_many_words_as_fit():
 
 
 def slow_rows(network, states, ids, first, own):
-    """Starts of rows by transformers' own attentions and a recursion over cells; log-weights are scores but for a shift."""
+    """Starts of rows by transformers' own attentions and a recursion; log-weights are scores but for a shift."""
     with torch.no_grad():
         network.set_attn_implementation("eager")
         read = network.model.decoder(torch.tensor([ids]), encoder_hidden_states=states, output_attentions=True)

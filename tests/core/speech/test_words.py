@@ -38,7 +38,9 @@ def test_the_share_that_repeats_is_said():
 
 def spelt(pieces, language="en"):
     tokens = tuple(range(len(pieces)))
-    return Transcript("", (1, 2), tokens, tuple(pieces), ("", ""), np.zeros(len(pieces) + 1), language, 0.0, False, True)
+    return Transcript(
+        "", (1, 2), tokens, tuple(pieces), ("", ""), np.zeros(len(pieces) + 1), language, 0.0, False, True
+    )
 
 
 @pytest.mark.parametrize(
