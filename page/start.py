@@ -33,7 +33,8 @@ LESSONS = (
         "Heads that follow the speech",
         "?technique=attention&clip=en_f_weasels&stack=cross&layer=4&head=2",
         "This cross-attention head of Whisper tiny.en is on OpenAI's published list of alignment heads: tokens walk "
-        "through the clip from left to right. Word times come from such heads. Try head 6, which is not on the list.",
+        "through the clip from left to right. Such heads can tell when a word is said. Try head 6, which is not "
+        "on the list.",
     ),
     (
         "One sound, two spellings",
