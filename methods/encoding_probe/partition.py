@@ -99,7 +99,8 @@ def _errors(
         inner, outer, held = whole - known[k] - known[judge], whole - known[k], np.flatnonzero(task.fold == k)
         for number, columns in enumerate(sets):
             done = 0.05 + 0.95 * (k + number / len(sets)) / folds
-            yield Step(begin + share * done, f"predicting fold {k + 1} of {folds}, set {number + 1} of {len(sets)}")
+            text = f"fold {k + 1} of {folds} from blocks, choice {number + 1} of {len(sets)}"
+            yield Step(begin + share * done, f"predicting {text}")
             tried = task.values[np.ix_(task.fold == judge, columns)], targets[task.fold == judge]
             chosen = _chosen(_only(inner, columns), tried, spans, penalties)
             gaps = _gaps(_only(outer, columns), (task.values[np.ix_(held, columns)], targets[held]), spans, chosen)
