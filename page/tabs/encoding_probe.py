@@ -41,7 +41,7 @@ def _controls() -> dict[str, gr.components.Component]:
     made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="controls"):
         made["corpus"] = corpus_control(corpus_area.BOTH, both=True)
-        made["block"] = gr.Dropdown(BLOCKS, value="phone", label="Block drawn on the right", interactive=True)
+        made["block"] = gr.Dropdown(BLOCKS, value="phone", label="Block drawn with its controls", interactive=True)
     with gr.Accordion("Features", open=False), gr.Row(elem_classes="controls"):
         made["states"] = gr.Radio(STATES, value="silence", label="Hidden states", interactive=True, min_width=280)
         made["window"] = gr.Radio(WINDOWS, value="clip", label="Whisper hears", interactive=True, min_width=280)
