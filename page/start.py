@@ -50,6 +50,14 @@ LESSONS = (
         "upper ones do not (.74): what is learnt is not only one woman's voice.",
     ),
     (
+        "From the sound to the phone, to what stands beside it",
+        "?technique=encoding_probe&block=neighbours",
+        "The sound alone explains .26 of the variance of Whisper tiny.en's layer 0 that nothing else can, and .03 of "
+        "layer 4. What only the phone explains is most at layer 2 (.07); what only its neighbours explain comes later "
+        "(.05 at layers 3 and 4), and the word last (.03 at layer 4). With random weights neither phone, neighbours "
+        "nor word explain anything that the sound does not.",
+    ),
+    (
         "A recogniser forgets the voice",
         "?technique=acoustic_probing&target=f0&model=hama-ctc",
         "F0 can be read off the first blocks of hama-ctc with r = .96; its last block, which only has to name phones, "

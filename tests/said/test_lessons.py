@@ -9,7 +9,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from methods import acoustic_probing, attention, cka, erasure, probing, value_zeroing, word_evidence
+from methods import (
+    acoustic_probing,
+    attention,
+    cka,
+    encoding_probe,
+    erasure,
+    probing,
+    value_zeroing,
+    word_evidence,
+)
 from methods.core import corpus as corpora
 from methods.core.models import load_model, random_twin
 from page.session import from_example
@@ -97,6 +106,22 @@ def phones_take_shape() -> Said:
     ]
 
 
+def from_sound_to_neighbours() -> Said:
+    both = corpora.bundled("prompts").joined(corpora.bundled("voices"))
+    result = encoding_probe.analyse(both, load_model(TINY), random_seeds=(0,))
+    unique = dict(zip(result.blocks, result.unique.T, strict=True))
+    random = dict(zip(result.blocks, result.controls.random_unique[0].T, strict=True))
+    assert unique["phone"].argmax() == 2 and unique["word"].argmax() == 4
+    assert max(random[block].max() for block in ("phone", "neighbours", "word")) < 0.005
+    return [
+        ("The sound alone explains .26", unique["acoustics"][0]),
+        ("nothing else can, and .03", unique["acoustics"][4]),
+        ("most at layer 2 (.07", unique["phone"][2]),
+        ("comes later (.05", unique["neighbours"][3:]),
+        ("the word last (.03", unique["word"][4]),
+    ]
+
+
 def a_recogniser_forgets() -> Said:
     result = acoustic_probing.analyse(corpora.bundled("prompts"), load_model(HAMA), target="f0")
     return [
@@ -157,6 +182,7 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "Heads that follow the speech": heads_on_the_list,
     "One sound, two spellings": the_cue_is_read_in_the_middle,
     "Phones take shape in the middle of the encoder": phones_take_shape,
+    "From the sound to the phone, to what stands beside it": from_sound_to_neighbours,
     "A recogniser forgets the voice": a_recogniser_forgets,
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
