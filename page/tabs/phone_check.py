@@ -91,7 +91,7 @@ def ranges(result: PhoneCheck, values: Values) -> Updates:
 
 
 def worst(result: PhoneCheck, values: Values, layer: int) -> int:
-    """The phone with the lowest percentile, of equal ones that with the lowest margin; by margin where none has one."""
+    """The phone with the lowest percentile, of equals the lowest margin; by margin where there is none."""
     margins = np.nan_to_num(result.margins(values["form"])[layer], nan=np.inf)
     ranks = np.nan_to_num(result.percentiles(values["form"])[layer], nan=100.0)
     return int(np.lexsort((margins, ranks))[0])
