@@ -115,6 +115,11 @@ class PhoneCheck(Result):
         """(layers, phones) bool: fits worse than all but 5 % of native phones of its kind. Few natives: never."""
         return self.percentiles(form) < DOUBTED
 
+    def worst(self, form: Form = "free", layer: int = -1) -> int:
+        """The phone with the lowest percentile, of equals that with the lowest margin; by margin where none has one."""
+        ranks = np.nan_to_num(self.percentiles(form)[layer], nan=100.0)
+        return int(np.lexsort((np.nan_to_num(self.margins(form)[layer], nan=np.inf), ranks))[0])
+
     def found(self, form: Form = "free") -> np.ndarray:
         """(layers,) share of the phones that no rival beats."""
         return (self.margins(form) > 0).mean(-1)

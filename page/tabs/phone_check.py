@@ -16,10 +16,9 @@ from page.controls import MOST_LAYERS
 from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
-from page.widgets import players, sound_plot
+from page.widgets import players, sound_plot, tables
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
-from page.widgets.tables import html_table
 
 FORMS = [("the whole string, without times", "free"), ("the phone's own frames", "aligned")]
 MOST_PHONES = 400  # what one run takes
@@ -79,7 +78,11 @@ def fitted(result: PhoneCheck, values: Values) -> Values:
     """The control values, within what this result has; `shown` is the place of the phone to listen to."""
     layer = min(max(int(values["layer"]), 0), len(result.layers) - 1)
     number = min(max(int(values["phone"]), 0), len(result.phones))
-    return values | {"layer": layer, "phone": number, "shown": number - 1 if number else worst(result, values, layer)}
+    return values | {
+        "layer": layer,
+        "phone": number,
+        "shown": number - 1 if number else result.worst(values["form"], layer),
+    }
 
 
 def ranges(result: PhoneCheck, values: Values) -> Updates:
@@ -88,13 +91,6 @@ def ranges(result: PhoneCheck, values: Values) -> Updates:
         "layer": gr.Slider(maximum=len(result.layers) - 1, value=values["layer"]),
         "phone": gr.Slider(maximum=len(result.phones), value=values["phone"]),
     }
-
-
-def worst(result: PhoneCheck, values: Values, layer: int) -> int:
-    """The phone with the lowest percentile, of equals the lowest margin; by margin where there is none."""
-    margins = np.nan_to_num(result.margins(values["form"])[layer], nan=np.inf)
-    ranks = np.nan_to_num(result.percentiles(values["form"])[layer], nan=100.0)
-    return int(np.lexsort((margins, ranks))[0])
 
 
 def drawn(result: PhoneCheck, values: Values) -> tuple[Values, str, str, str, str]:
@@ -244,7 +240,8 @@ def phone_table(result: PhoneCheck, values: Values) -> str:
         for place, name in enumerate(result.phones)
     ]
     names = ("", "phone", "word", "at (s)", "best rival", "margin (nats)", "among native speakers", "random weights")
-    return html_table(names, rows)
+    caption = f"Layer {result.layers[layer]}, {phone_check.FORMS[form]}"
+    return tables.table(names, rows, caption)
 
 
 def status_line(result: PhoneCheck, values: Values) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from methods import acoustic_probing, attention, cka, probing, value_zeroing, word_evidence
+from methods import acoustic_probing, attention, cka, phone_check, probing, value_zeroing, word_evidence
 from methods.core import corpus as corpora
 from methods.core.models import load_model, random_twin
 from page.session import from_example
@@ -134,6 +134,26 @@ def a_word_is_heard_where_it_is_said() -> Said:
     ]
 
 
+def a_t_that_is_no_t() -> Said:
+    scene, model = from_example("en_f_weasels"), load_model(TINY)
+    result = phone_check.analyse(scene.clip, model, segments=scene.phones, words=scene.words)
+    place = result.worst()
+    assert (result.phones[place].upper(), result.words[place], result.rivals()[-1, place]) == ("T", "eaten", "d")
+    assert (result.percentiles()[-1, place], result.native_counts()[place]) == (0, 35)
+    claim = "Measles have eaten our phone system"
+    wrong = phone_check.analyse(scene.clip, model, transcript=claim, random_seeds=())
+    assert wrong.doubted()[-1, 0]
+    assert wrong.rivals()[-1, 0] == "w"
+    return [
+        ("with it fits 5.9", -result.margins()[-1, place]),
+        ("all of 35", int(result.native_counts()[place])),
+        ("Of the 24", len(result.phones)),
+        ("phones, 22", int((result.margins()[-1] > 0).sum())),
+        ("at most 1", round(result.random_found()[:, -1].max() * len(result.phones))),
+        ("by 33", -wrong.margins()[-1, 0]),
+    ]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -144,6 +164,7 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "A recogniser forgets the voice": a_recogniser_forgets,
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
+    "A t that is no t": a_t_that_is_no_t,
 }
 
 
