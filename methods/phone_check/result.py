@@ -116,7 +116,7 @@ class PhoneCheck(Result):
         return self.percentiles(form) < DOUBTED
 
     def worst(self, form: Form = "free", layer: int = -1) -> int:
-        """The phone with the lowest percentile, of equals that with the lowest margin; by margin where none has one."""
+        """The phone with the lowest percentile, of equals the lowest margin; by margin where there is none."""
         ranks = np.nan_to_num(self.percentiles(form)[layer], nan=100.0)
         return int(np.lexsort((np.nan_to_num(self.margins(form)[layer], nan=np.inf), ranks))[0])
 

@@ -9,7 +9,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from methods import acoustic_probing, attention, cka, phone_check, probing, value_zeroing, word_evidence
+from methods import (
+    acoustic_probing,
+    attention,
+    cka,
+    phone_arithmetic,
+    phone_check,
+    probing,
+    value_zeroing,
+    word_evidence,
+)
 from methods.core import corpus as corpora
 from methods.core.models import load_model, random_twin
 from page.session import from_example
@@ -154,6 +163,21 @@ def a_t_that_is_no_t() -> Said:
     ]
 
 
+def a_sum_of_phones() -> Said:
+    result = phone_arithmetic.analyse(corpora.bundled("prompts"), load_model(TINY))
+    controls = result.controls
+    return [
+        ("consonants, .69", result.found[1]),
+        ("gets .08", result.chance),
+        ("MFCC give .52", controls.mfcc_found),
+        ("random weights .52", controls.random_found[:, 1].mean()),
+        (".38", result.alone[1]),
+        ("are consistent (.93", result.consistency[1]),
+        ("with random weights (.92", controls.random_consistency[:, 1].mean()),
+        ("in MFCC (.94", controls.mfcc_consistency),
+    ]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -165,6 +189,7 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
     "A t that is no t": a_t_that_is_no_t,
+    "A sum of phones, and what it proves": a_sum_of_phones,
 }
 
 
