@@ -82,8 +82,9 @@ LESSONS = (
         "A sum of phones, and what it proves",
         "?technique=phone_arithmetic&layer=1",
         "Is [d] − [t] + [p] = [b]? Of the sums of consonants, .69 come out in Whisper tiny.en's layer 1, where "
-        "guessing gets .08. That is learnt only in part: MFCC give .52, random weights .53, and [p] alone, with nothing "
-        "added, .38. And offsets are consistent (.93), but no more so than with random weights (.92) or in MFCC (.94).",
+        "guessing gets .08. That is learnt only in part: MFCC give .52, random weights .53, and [p] alone, with "
+        "nothing added, .38. And offsets are consistent (.93), but no more so than with random weights (.92) or in "
+        "MFCC (.94).",
     ),
     (
         "A model that writes where nobody speaks",

@@ -23,6 +23,7 @@ from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
 KINDS = [(name, name) for name in phone_arithmetic.KINDS]
+SHORT = 5  # letters of a name of a class beside the map
 MOST_SUMS = 2000  # of the numbers that a link may name; 24 consonants allow fewer
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "fewest": (2, 1000),
@@ -132,13 +133,20 @@ def drawn(result: PhoneArithmetic, values: Values) -> tuple[str, str, Values, st
 
 def contrast_map(result: PhoneArithmetic) -> Values:
     """Contrasts by layers: which share of their sums comes out."""
-    names = [f"{kind} ({len(result.of_contrast(kind))})" for kind in result.kinds]
+    names = [_short(kind) for kind in result.kinds]
     layers = [name.split(" ", maxsplit=1)[0] for name in result.layers]
     row = sound_plot.grid_row(
-        result.by_contrast(), names, layers, title="Share of the sums of each contrast (how many) that come out",
+        result.by_contrast(), names, layers, title="Share of the sums of each contrast that come out",
         unit="share", vmax=1.0, row_name="contrast", column_name="layer", row_height=22,
     )  # fmt: skip
     return sound_plot.plot_value(1.0, [row], summary(result))
+
+
+def _short(contrast: str) -> str:
+    """A contrast as there is room for it beside a map: "fric. / plos.", "voicing"."""
+    name, values = contrast.split(": ")
+    parts = [value if len(value) <= SHORT else f"{value[: SHORT - 1]}." for value in values.split(" / ")]
+    return name if len(set(parts)) == 1 else " / ".join(parts)
 
 
 def plane(result: PhoneArithmetic, layer: int, number: int) -> str:
@@ -164,17 +172,18 @@ def sum_table(result: PhoneArithmetic, layer: int, number: int) -> str:
     rows = [
         (
             str(each + 1),
-            f"<b>{result.written(each)}</b>" if each == number else result.written(each),
+            f"<span style='white-space:nowrap{';font-weight:bold' if each == number else ''}'>"
+            f"{result.written(each)}</span>",
             f"{result.right[layer, each]:.2f}",
             f"{result.ranks[layer, each]:.1f}",
             result.phones[result.nearest[layer, each]],
         )
         for each in result.of_contrast(contrast)
     ]
-    return tables.table(
-        ("number", "sum", "share of halves", "mean place", "mostly nearest"),
-        rows,
-        f"{contrast}, layer {result.layers[layer]}",
+    names = ("number", "sum", "share of halves", "mean place", "mostly nearest")
+    whole = tables.table(names, rows, f"{contrast}, layer {result.layers[layer]}")
+    return (
+        f"<div style='max-height:460px;overflow-y:auto' tabindex='0'>{whole}</div>"  # as high as the plane beside it
     )
 
 

@@ -119,6 +119,12 @@ def test_the_page_shows_what_there_is(result):
     assert "<svg" in plane
     assert len(grid["rows"][0]["rows"]) == len(result.kinds)
     assert "d − t + p = b" in table
+    assert {tab._short(kind) for kind in result.kinds} == {
+        "alve. / labi.",
+        "alve. / velar",
+        "labi. / velar",
+        "voicing",
+    }
     heard = tab.pressed(result, recordings(), 0, 1)
     assert heard.count("<audio") == 4
     assert "<svg" in heard
