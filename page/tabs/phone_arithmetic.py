@@ -23,7 +23,7 @@ from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
 KINDS = [(name, name) for name in phone_arithmetic.KINDS]
-SHORT = 5  # letters of a name of a class beside the map
+SHORT = 4  # letters of a name of a class beside the map: on a phone there is room for nine
 MOST_SUMS = 2000  # of the numbers that a link may name; 24 consonants allow fewer
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "fewest": (2, 1000),
@@ -143,10 +143,10 @@ def contrast_map(result: PhoneArithmetic) -> Values:
 
 
 def _short(contrast: str) -> str:
-    """A contrast as there is room for it beside a map: "fric. / plos.", "voicing"."""
+    """A contrast as there is room for it beside a map: "fric/plos", "voicing"."""
     name, values = contrast.split(": ")
-    parts = [value if len(value) <= SHORT else f"{value[: SHORT - 1]}." for value in values.split(" / ")]
-    return name if len(set(parts)) == 1 else " / ".join(parts)
+    parts = [value[:SHORT] for value in values.split(" / ")]
+    return name if len(set(parts)) == 1 else "/".join(parts)
 
 
 def plane(result: PhoneArithmetic, layer: int, number: int) -> str:

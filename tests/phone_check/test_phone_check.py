@@ -202,3 +202,23 @@ def test_our_heads_are_compared_with_recordings_that_they_have_not_learnt(scene)
     for form in FORMS:
         assert result.rivals(form)[-1, 0] == "w"
         assert result.margins(form)[-1, 0] < -5
+
+
+def test_symbols_of_a_hub_model_that_writes_phones_are_read(hama, monkeypatch):
+    """As models fine-tuned on espeak's phones have them: length marks, no ties, British vowels, other languages."""
+    labels = (
+        "<pad> <s> </s> <unk> n s t ə l a i k d m ɛ ɾ e ɪ p o ɐ z ð f j v b ɹ ʁ ʊ iː r w ʌ u ɡ æ aɪ ʃ h ɔ ɑː ŋ ɚ eɪ "
+    )
+    labels += "uː y ɑ oʊ dʒ tʃ θ ɜː aʊ ɔɪ ʒ ɑːɹ i5 tɕ"
+    vocabulary = Vocabulary(tuple(labels.split()), 0, None, " ")
+    monkeypatch.setattr(ctc_layers, "head_of", lambda _model: Head(vocabulary, "symbols", "espeak", None, None))
+    found = phone_scores.phone_head(hama)
+    named = {
+        kind: [labels.split()[c] for c in columns]
+        for kind, columns in zip(found.kinds, found.columns[1:], strict=True)
+    }
+    assert len(found.kinds) >= 37
+    assert named["er"] == ["ɚ", "ɜː"]
+    assert named["iy"] == ["i", "iː"]
+    assert named["ch"] == ["tʃ"]
+    assert found.columns[0] == (0,)
