@@ -30,15 +30,13 @@ def phone_marks(
     """
     layer = len(result.layers) - 1 if layer is None else layer
     places, mine = np.arange(len(result.phones)), result.margins(form)[layer]
-    for place, (low, middle, high) in enumerate(native_quantiles(result, layer, form)):
+    quantiles = native_quantiles(result, layer, form)
+    for place, (low, middle, high) in enumerate(quantiles):
         name = {"label": "native speakers, 5th to 95th percentile"} if place == 0 else {}
         ax.bar(place, high - low, 0.7, bottom=low, color=draw.QUIET, alpha=0.3, lw=0, **name)
         ax.plot([place - 0.35, place + 0.35], [middle, middle], color=draw.QUIET, lw=1)
     if result.controls is not None:
-        random = result.controls.of(form)[:, layer]
-        for number, values in enumerate(random):
-            name = {"label": f"random weights, {len(random)} seeds"} if number == 0 else {}
-            ax.plot(places, values, ".", ms=3, color=draw.RANDOM, **name)
+        _random_dots(ax, result.controls.of(form)[:, layer], np.append(mine, quantiles[np.isfinite(quantiles)]))
     doubted = result.doubted(form)[layer]
     ax.plot(places[~doubted], mine[~doubted], "o", ms=5, color=draw.TRAINED, label="this clip")
     if doubted.any():
@@ -48,6 +46,18 @@ def phone_marks(
     if len(places) <= MOST_LABELLED:
         ax.set_xticks(places, [name.replace("$", r"\$") for name in result.phones], rotation=90, fontsize=8)
     draw.plain_axes(ax, ink)
+
+
+def _random_dots(ax: Axes, random: np.ndarray, others: np.ndarray) -> None:
+    """Random weights as dots (seeds, phones); far ones at the edge, lest they squeeze all the others flat."""
+    known = others[np.isfinite(others)]
+    low, high = min(known.min(initial=0.0), 0.0), max(known.max(initial=0.0), 0.0)
+    room = 0.15 * (high - low) or 1.0
+    near = np.clip(random, low - room, high + room)
+    edge = ", far ones at the edge" if (near != random).any() else ""
+    for number, values in enumerate(near):
+        name = {"label": f"random weights, {len(random)} seeds{edge}"} if number == 0 else {}
+        ax.plot(np.arange(len(values)), values, ".", ms=3, color=draw.RANDOM, **name)
 
 
 def native_quantiles(result: PhoneCheck, layer: int, form: Form) -> np.ndarray:

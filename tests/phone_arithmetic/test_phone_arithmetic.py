@@ -120,9 +120,9 @@ def test_the_page_shows_what_there_is(result):
     assert len(grid["rows"][0]["rows"]) == len(result.kinds)
     assert "d − t + p = b" in table
     assert {tab._short(kind) for kind in result.kinds} == {
-        "alve. / labi.",
-        "alve. / velar",
-        "labi. / velar",
+        "alve/labi",
+        "alve/vela",
+        "labi/vela",
         "voicing",
     }
     heard = tab.pressed(result, recordings(), 0, 1)
