@@ -28,6 +28,8 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "decoder_lens": ("Representation understanding", "DecoderLens"),
     "two_lenses": ("Representation understanding", "Both lenses"),
     "continuum": ("Representation understanding", "Continuum"),
+    "phone_check": ("Representation understanding", "Phone check"),
+    "phone_arithmetic": ("Representation understanding", "Phone arithmetic"),
     "attention": ("Feature importance", "Attention"),
     "attention_norm": ("Feature importance", "Attention norm"),
     "value_zeroing": ("Feature importance", "Value zeroing"),

@@ -80,6 +80,22 @@ LESSONS = (
         "nearly as well (comprehensiveness 51 against 53 nats; random orders 42).",
     ),
     (
+        "A t that is no t",
+        "?technique=phone_check&clip=en_f_weasels",
+        "The dictionary has a T in “eaten”. Whisper tiny.en's last layer hears rather a D: the string with it fits "
+        "5.9 nats better, and all of 35 native T's fit better than this one. Listen to it: Americans seldom say [t] "
+        "there. Of the 24 phones, 22 beat every rival; with random weights at most 1 does. Now type “Measles have "
+        "eaten our phone system” into the transcript and press Align: the M is doubted, and W named, by 33 nats.",
+    ),
+    (
+        "A sum of phones, and what it proves",
+        "?technique=phone_arithmetic&layer=1",
+        "Is [d] − [t] + [p] = [b]? Of the sums of consonants, .69 come out in Whisper tiny.en's layer 1, where "
+        "guessing gets .08. That is learnt only in part: MFCC give .52, random weights .53, and [p] alone, with "
+        "nothing added, .38. And offsets are consistent (.93), but no more so than with random weights (.92) or in "
+        "MFCC (.94).",
+    ),
+    (
         "A model that writes where nobody speaks",
         "?technique=word_confidence&model=openai/whisper-base&clip=no_speech_noise",
         "White noise, and Whisper base writes “1,5 cm”, in Norwegian. The sound adds at most 2 nats to a word, and "

@@ -15,6 +15,8 @@ from methods import (
     cka,
     encoding_probe,
     erasure,
+    phone_arithmetic,
+    phone_check,
     probing,
     value_zeroing,
     word_evidence,
@@ -175,6 +177,41 @@ def phones_are_used() -> Said:
     ]
 
 
+def a_t_that_is_no_t() -> Said:
+    scene, model = from_example("en_f_weasels"), load_model(TINY)
+    result = phone_check.analyse(scene.clip, model, segments=scene.phones, words=scene.words)
+    place = result.worst()
+    assert (result.phones[place].upper(), result.words[place], result.rivals()[-1, place]) == ("T", "eaten", "d")
+    assert (result.percentiles()[-1, place], result.native_counts()[place]) == (0, 35)
+    claim = "Measles have eaten our phone system"
+    wrong = phone_check.analyse(scene.clip, model, transcript=claim, random_seeds=())
+    assert wrong.doubted()[-1, 0]
+    assert wrong.rivals()[-1, 0] == "w"
+    return [
+        ("with it fits 5.9", -result.margins()[-1, place]),
+        ("all of 35", int(result.native_counts()[place])),
+        ("Of the 24", len(result.phones)),
+        ("phones, 22", int((result.margins()[-1] > 0).sum())),
+        ("at most 1", round(result.random_found()[:, -1].max() * len(result.phones))),
+        ("by 33", -wrong.margins()[-1, 0]),
+    ]
+
+
+def a_sum_of_phones() -> Said:
+    result = phone_arithmetic.analyse(corpora.bundled("prompts"), load_model(TINY))
+    controls = result.controls
+    return [
+        ("consonants, .69", result.found[1]),
+        ("gets .08", result.chance),
+        ("MFCC give .52", controls.mfcc_found),
+        ("random weights .53", controls.random_found[:, 1].mean()),
+        (".38", result.alone[1]),
+        ("are consistent (.93", result.consistency[1]),
+        ("with random weights (.92", controls.random_consistency[:, 1].mean()),
+        ("in MFCC (.94", controls.mfcc_consistency),
+    ]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -187,6 +224,8 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
     "Phones are used in the middle; at the end the loss is no news": phones_are_used,
+    "A t that is no t": a_t_that_is_no_t,
+    "A sum of phones, and what it proves": a_sum_of_phones,
 }
 
 

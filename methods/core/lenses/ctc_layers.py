@@ -157,10 +157,10 @@ def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], 
 
 
 def path_scores(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> np.ndarray:
-    """(frames, 2 labels + 1) natural log of all that leads to each place of a string at each frame, emission included.
+    """(…, frames, 2 labels + 1) natural log of all that leads to each place of a string at each frame, emission too.
 
     Places: the blank before the first label, the label, the blank after it, and so on; -inf where no path goes. The
-    forward algorithm of Graves et al., ICML 2006, in logarithms.
+    forward algorithm of Graves et al., ICML 2006, in logarithms, for (…, frames, symbols) of one layer or of several.
     """
     scores = np.asarray(log_probabilities, float)
     states = np.full(2 * len(labels) + 1, blank)
@@ -168,10 +168,12 @@ def path_scores(log_probabilities: np.ndarray, labels: Sequence[int], blank: int
     # A label may follow the one before without a blank between, unless both are the same.
     jump = np.zeros(len(states), bool)
     jump[3::2] = states[3::2] != states[1:-2:2]
-    total = np.full((len(scores), len(states)), -np.inf)
-    total[0, :2] = scores[0, states[:2]]
-    for before, now, frame in zip(total, total[1:], scores[1:], strict=False):
-        one = np.concatenate(([-np.inf], before[:-1]))
-        two = np.where(jump, np.concatenate(([-np.inf, -np.inf], before[:-2]))[: len(before)], -np.inf)
-        now[:] = np.logaddexp(np.logaddexp(before, one), two) + frame[states]
+    total = np.full((*scores.shape[:-1], len(states)), -np.inf)
+    total[..., 0, :2] = scores[..., 0, states[:2]]
+    for frame in range(1, scores.shape[-2]):
+        before, now = total[..., frame - 1, :], total[..., frame, :]
+        now[...] = before
+        now[..., 1:] = np.logaddexp(before[..., 1:], before[..., :-1])
+        now[..., jump] = np.logaddexp(now[..., jump], before[..., :-2][..., jump[2:]])
+        now += scores[..., frame, states]
     return total
