@@ -1,12 +1,17 @@
-"""Inside Speech Models: the page. `python app.py` starts it."""
+"""Inside Speech Models: the page. `python app.py` starts it; `--device cuda` or `mps` lets a GPU compute."""
 
+import argparse
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
 
 import gradio as gr
 
-from page import shell
+from methods.core import models
+from methods.core.errors import UserError
+from page import shell, zero_gpu
+
+__all__ = ["demo", "zero_gpu"]  # zero_gpu: a ZeroGPU Space looks for its marker when the page is launched
 
 demo = shell.build()
 
@@ -22,6 +27,18 @@ LAUNCH = {
     "footer_links": ["api", "gradio", "settings"],
 }
 
+
+def choose_device() -> None:
+    """What `--device` asks for, checked before the page opens, so that nobody finds out from a failed run."""
+    parser = argparse.ArgumentParser(description="Inside Speech Models: the page, on http://127.0.0.1:7860.")
+    parser.add_argument("--device", help="where models run: cpu, cuda, cuda:1, mps; default: SPEECH_DEVICE, else cpu")
+    try:
+        models.use_device(parser.parse_args().device)
+    except UserError as problem:
+        parser.error(str(problem))
+
+
 if __name__ == "__main__":
+    choose_device()
     shell.warm_up()
     demo.queue(default_concurrency_limit=4, max_size=20).launch(**LAUNCH)
