@@ -58,9 +58,8 @@ def _own_head(model: SpeechModel) -> Head:
     @torch.inference_mode()
     def top(states: torch.Tensor) -> np.ndarray:
         with model.lock:
-            found = scores(
-                beside(model.network, states)[None]
-            )  # with the batch axis of an ordinary pass, so that sums are the same
+            # With the batch axis of an ordinary pass, so that sums are the same.
+            found = scores(beside(model.network, states)[None])
         found = found if found.ndim == 2 else found[0]
         return found.log_softmax(-1).cpu().numpy()
 

@@ -212,7 +212,7 @@ def _choices(model: SpeechModel, read: torch.Tensor, opening: bool = True) -> to
 
 def _common_start(best: torch.Tensor, guess: tuple[int, ...]) -> int:
     """How many tokens of a guess every row would have written by itself."""
-    same = (best[:, : len(guess)] == torch.tensor(guess, dtype=torch.long, device=best.device)).all(0)
+    same = (best[:, : len(guess)] == torch.tensor(guess, dtype=torch.long).to(best.device)).all(0)
     return int(same.int().cumprod(0).sum())
 
 

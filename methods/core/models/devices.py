@@ -51,8 +51,8 @@ def _check(device: torch.device) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if (device.index or 0) >= count:
         raise UserError(
-            f"PyTorch finds {count} NVIDIA GPUs here, so there is no {device}; use cpu, or install the build of PyTorch "
-            "that fits your driver."
+            f"PyTorch finds {count} NVIDIA GPUs here, so there is no {device}; use cpu, or install the build of "
+            "PyTorch that fits your driver."
         )
     # float32 means float32: by default convolutions on newer cards keep 10 bits of each number (TF32).
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False

@@ -42,10 +42,10 @@ def load_model(identifier: str, *, device: str | None = None) -> SpeechModel:
     "cuda", "cuda:1", "mps"; None: what SPEECH_DEVICE says, else the CPU. UserError where there is no such device.
     """
     where = chosen_device(device)
-    return _on(_on_cpu(identifier), where)
+    return on_device(_on_cpu(identifier), where)
 
 
-def _on(model: SpeechModel, device: torch.device) -> SpeechModel:
+def on_device(model: SpeechModel, device: torch.device) -> SpeechModel:
     """The model on a device; results are NumPy arrays wherever it runs."""
     if device.type == "cpu":
         return model

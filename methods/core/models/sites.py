@@ -181,7 +181,7 @@ class DecoderPass:
 
 @contextmanager
 def captured(modules: dict[str, torch.nn.Module], inputs: bool = False) -> Iterator[dict[str, torch.Tensor]]:
-    """While the context lasts, the (first) output of each module, or its first input, batch axis dropped, on the CPU."""
+    """While the context lasts, each module's (first) output, or its first input, batch axis dropped, on the CPU."""
     seen: dict[str, torch.Tensor] = {}
 
     def hook(name: str) -> Callable:
