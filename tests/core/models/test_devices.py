@@ -27,6 +27,7 @@ SAID = {"transcript": "x ab cd abc", "language": "en", **BRIEF}
 CUT = {"segments": SPOKEN, **BRIEF}
 MAPS = CUT | SAID
 TWIN = {"random_seeds": (0,)}  # its weights are drawn on the CPU and moved
+FEW = {"orders": 0, "variants": (), "modes": ()}
 GRADIENTS = ("SmoothGrad", "integrated gradients")
 MASKS = {"masks": 24, "patches_per_second": (8.0,), "points": 2, "random_maps": 1}
 # (technique, model, of a corpus?, options): every technique, and every kind of model where its path differs
@@ -45,8 +46,8 @@ CASES = [
         False,
         MAPS | {"orders": 0, "window": "clip", "variants": (), "modes": (), "compared": GRADIENTS},
     ),
-    ("attribution", "letters", False, CUT | {"orders": 1, "compared": ("input x gradient",)}),
-    ("attribution", "intents", False, CUT | {"orders": 1, "compared": ("saliency",)}),
+    ("attribution", "letters", False, CUT | FEW | {"compared": ("input x gradient",)}),
+    ("attribution", "intents", False, CUT | FEW | {"compared": ("saliency",)}),
     ("word_evidence", "whisper", False, MAPS | {"modes": ("silence",), "random_orders": 1, "window": "clip"}),
     ("paralinguistics", "whisper", False, SAID | {"properties": ("loudness",)}),
     ("spectrogram_occlusion", "whisper", False, SAID | MASKS),
