@@ -4,12 +4,15 @@ import argparse
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+# Gradio sums up the times of all events after each of them, with pandas: 20 ms of a machine that others wait for.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 import gradio as gr
 
 from methods.core import models
 from methods.core.errors import UserError
-from page import shell, zero_gpu
+from page import shell, upkeep, zero_gpu
 
 __all__ = ["demo", "zero_gpu"]  # zero_gpu: a ZeroGPU Space looks for its marker when the page is launched
 
@@ -24,8 +27,12 @@ LAUNCH = {
     "ssr_mode": False,  # the same code path here and on a Space
     "max_file_size": "20mb",
     "run_history": False,  # would keep every visitor's runs, voices included, in their browser
+    "app_kwargs": upkeep.ROUTES,
     "footer_links": ["api", "gradio", "settings"],
+    "max_threads": 500,  # events at a time; a visitor who waits is one of them, and takes no thread
 }
+QUEUE = {"default_concurrency_limit": 4, "max_size": 2000}  # a class that clicks all at once is nobody to refuse
+
 
 
 def choose_device() -> None:
@@ -41,4 +48,4 @@ def choose_device() -> None:
 if __name__ == "__main__":
     choose_device()
     shell.warm_up()
-    demo.queue(default_concurrency_limit=4, max_size=20).launch(**LAUNCH)
+    upkeep.serve(demo, QUEUE, LAUNCH)

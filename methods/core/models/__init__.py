@@ -24,6 +24,7 @@ from methods.core.models.passes import (
     frame_grid,
     layer_count,
     no_speech,
+    output_projections,
     stages_of,
     transcribe,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "layer_count",
     "load_model",
     "no_speech",
+    "output_projections",
     "random_twin",
     "stages_of",
     "transcribe",
