@@ -34,7 +34,6 @@ LAUNCH = {
 QUEUE = {"default_concurrency_limit": 4, "max_size": 2000}  # a class that clicks all at once is nobody to refuse
 
 
-
 def choose_device() -> None:
     """What `--device` asks for, checked before the page opens, so that nobody finds out from a failed run."""
     parser = argparse.ArgumentParser(description="Inside Speech Models: the page, on http://127.0.0.1:7860.")

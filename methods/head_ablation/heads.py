@@ -65,7 +65,8 @@ def rewritten(changes: Sequence[Change]) -> Iterator[None]:
     try:
         for linear, heads, instead in changes:
             parts, chosen = linear.weight.detach().unflatten(1, (len(instead), -1)), list(heads)
-            bias = linear.bias.detach() + torch.einsum("oht,ht->o", parts[:, chosen], instead[chosen])
+            written = torch.einsum("oht,ht->o", parts[:, chosen], instead[chosen].to(parts.device))
+            bias = linear.bias.detach() + written
             weight = parts.clone()
             weight[:, chosen] = 0.0
             linear.weight = torch.nn.Parameter(weight.flatten(1), requires_grad=False)

@@ -29,6 +29,7 @@ MAPS = CUT | SAID
 TWIN = {"random_seeds": (0,)}  # its weights are drawn on the CPU and moved
 FEW = {"orders": 0, "variants": (), "modes": ()}
 GRADIENTS = ("SmoothGrad", "integrated gradients")
+TRACE = {"places": 0, "noise_seeds": (0,)}
 MASKS = {"masks": 24, "patches_per_second": (8.0,), "points": 2, "random_maps": 1}
 # (technique, model, of a corpus?, options): every technique, and every kind of model where its path differs
 CASES = [
@@ -59,6 +60,10 @@ CASES = [
     ("two_lenses", "whisper", False, CUT),
     ("ctc_lens", "hama-ctc", False, BRIEF),
     ("ctc_lens", "letters", False, BRIEF),
+    ("causal_tracing", "whisper", False, MAPS | TRACE),
+    ("causal_tracing", "whisper", False, MAPS | TRACE | {"side": "decoder", "site": "attention", "word": "abc"}),
+    ("head_ablation", "whisper", False, SAID | {"fill": "mean", "draws": 0, "orders": 1}),
+    ("head_ablation", "letters", False, {"transcript": "bad cab", "draws": 0, "orders": 1, **BRIEF}),
     ("phone_focus", "hama-ctc", True, {"most": 4, **BRIEF}),
     ("probing", "whisper", True, BRIEF),
     ("abx", "letters", True, BRIEF),
