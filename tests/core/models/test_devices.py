@@ -27,9 +27,9 @@ SAID = {"transcript": "x ab cd abc", "language": "en", **BRIEF}
 CUT = {"segments": SPOKEN, **BRIEF}
 MAPS = CUT | SAID
 TWIN = {"random_seeds": (0,)}  # its weights are drawn on the CPU and moved
-FEW = {"orders": 0, "variants": (), "modes": ()}
+FEW = {"orders": 0, "variants": (), "modes": (), "checks": False}
 GRADIENTS = ("SmoothGrad", "integrated gradients")
-TRACE = {"places": 0, "noise_seeds": (0,)}
+TRACE = {"places": 0, "noise_seeds": (0,), "target": "transcript", "snr": -40.0}
 MASKS = {"masks": 24, "patches_per_second": (8.0,), "points": 2, "random_maps": 1}
 # (technique, model, of a corpus?, options): every technique, and every kind of model where its path differs
 CASES = [
@@ -52,8 +52,13 @@ CASES = [
     ("word_evidence", "whisper", False, MAPS | {"modes": ("silence",), "random_orders": 1, "window": "clip"}),
     ("paralinguistics", "whisper", False, SAID | {"properties": ("loudness",)}),
     ("spectrogram_occlusion", "whisper", False, SAID | MASKS),
-    ("phoneme_saliency", "whisper", False, SAID | {"segments": PHONES, "method": "input x gradient", "draws": 2}),
-    ("asr_explanation", "letters", False, {"mutants": 20, "causal_budget": 20}),
+    (
+        "phoneme_saliency",
+        "whisper",
+        False,
+        SAID | {"segments": PHONES, "method": "input x gradient", "draws": 1, "window": "clip"},
+    ),
+    ("asr_explanation", "letters", False, {"mutants": 10, "causal_budget": 10}),
     ("word_confidence", "whisper", False, SAID),
     ("word_confidence", "letters", False, {"transcript": "bad cab", **BRIEF}),
     ("decoder_lens", "whisper", False, SAID),
@@ -61,7 +66,7 @@ CASES = [
     ("ctc_lens", "hama-ctc", False, BRIEF),
     ("ctc_lens", "letters", False, BRIEF),
     ("causal_tracing", "whisper", False, MAPS | TRACE),
-    ("causal_tracing", "whisper", False, MAPS | TRACE | {"side": "decoder", "site": "attention", "word": "abc"}),
+    ("causal_tracing", "whisper", False, MAPS | TRACE | {"side": "decoder", "site": "attention"}),
     ("head_ablation", "whisper", False, SAID | {"fill": "mean", "draws": 0, "orders": 1}),
     ("head_ablation", "letters", False, {"transcript": "bad cab", "draws": 0, "orders": 1, **BRIEF}),
     ("phone_focus", "hama-ctc", True, {"most": 4, **BRIEF}),
