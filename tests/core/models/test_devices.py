@@ -29,49 +29,49 @@ MAPS = CUT | SAID
 TWIN = {"random_seeds": (0,)}  # its weights are drawn on the CPU and moved
 FEW = {"orders": 0, "variants": (), "modes": (), "checks": False}
 GRADIENTS = ("SmoothGrad", "integrated gradients")
-TRACE = {"places": 0, "noise_seeds": (0,), "target": "transcript", "snr": -40.0}
+TRACE = {"corruption": "recording", "target": "transcript", "places": 0}
 MASKS = {"masks": 24, "patches_per_second": (8.0,), "points": 2, "random_maps": 1}
-# (technique, model, of a corpus?, options): every technique, and every kind of model where its path differs
+# (technique, model, what it hears, options): every technique, and every kind of model where its path differs
 CASES = [
-    ("attention", "whisper", False, MAPS | TWIN),
-    ("attention_norm", "whisper", False, MAPS),
-    ("value_zeroing", "whisper", False, MAPS),
-    ("value_zeroing", "wavlm", False, CUT | TWIN),
-    ("value_zeroing", "hama-ctc", False, CUT | TWIN),
-    ("context_mixing", "whisper", False, MAPS),
-    ("head_roles", "whisper", False, MAPS),
-    ("cue_contribution", "whisper", False, MAPS | {"cue": "ab", "target": "abc", "alternative": "abd", "draws": 3}),
+    ("attention", "whisper", "clip", MAPS | TWIN),
+    ("attention_norm", "whisper", "clip", MAPS),
+    ("value_zeroing", "whisper", "clip", MAPS),
+    ("value_zeroing", "wavlm", "clip", CUT | TWIN),
+    ("value_zeroing", "hama-ctc", "clip", CUT | TWIN),
+    ("context_mixing", "whisper", "clip", MAPS),
+    ("head_roles", "whisper", "clip", MAPS),
+    ("cue_contribution", "whisper", "clip", MAPS | {"cue": "ab", "target": "abc", "alternative": "abd", "draws": 3}),
     (
         "attribution",
         "whisper",
         False,
         MAPS | {"orders": 0, "window": "clip", "variants": (), "modes": (), "compared": GRADIENTS},
     ),
-    ("attribution", "letters", False, CUT | FEW | {"compared": ("input x gradient",)}),
-    ("attribution", "intents", False, CUT | FEW | {"compared": ("saliency",)}),
-    ("word_evidence", "whisper", False, MAPS | {"modes": ("silence",), "random_orders": 1, "window": "clip"}),
-    ("paralinguistics", "whisper", False, SAID | {"properties": ("loudness",)}),
-    ("spectrogram_occlusion", "whisper", False, SAID | MASKS),
+    ("attribution", "letters", "clip", CUT | FEW | {"compared": ("input x gradient",)}),
+    ("attribution", "intents", "clip", CUT | FEW | {"compared": ("saliency",)}),
+    ("word_evidence", "whisper", "clip", MAPS | {"modes": ("silence",), "random_orders": 1, "window": "clip"}),
+    ("paralinguistics", "whisper", "clip", SAID | {"properties": ("loudness",)}),
+    ("spectrogram_occlusion", "whisper", "clip", SAID | MASKS),
     (
         "phoneme_saliency",
         "whisper",
         False,
         SAID | {"segments": PHONES, "method": "input x gradient", "draws": 1, "window": "clip"},
     ),
-    ("asr_explanation", "letters", False, {"mutants": 10, "causal_budget": 10}),
-    ("word_confidence", "whisper", False, SAID),
-    ("word_confidence", "letters", False, {"transcript": "bad cab", **BRIEF}),
-    ("decoder_lens", "whisper", False, SAID),
-    ("two_lenses", "whisper", False, CUT),
-    ("ctc_lens", "hama-ctc", False, BRIEF),
-    ("ctc_lens", "letters", False, BRIEF),
-    ("causal_tracing", "whisper", False, MAPS | TRACE),
-    ("causal_tracing", "whisper", False, MAPS | TRACE | {"side": "decoder", "site": "attention"}),
-    ("head_ablation", "whisper", False, SAID | {"fill": "mean", "draws": 0, "orders": 1}),
-    ("head_ablation", "letters", False, {"transcript": "bad cab", "draws": 0, "orders": 1, **BRIEF}),
-    ("phone_focus", "hama-ctc", True, {"most": 4, **BRIEF}),
-    ("probing", "whisper", True, BRIEF),
-    ("abx", "letters", True, BRIEF),
+    ("asr_explanation", "letters", "clip", {"mutants": 20, "causal_budget": 20}),
+    ("word_confidence", "whisper", "clip", SAID),
+    ("word_confidence", "letters", "clip", {"transcript": "bad cab", **BRIEF}),
+    ("decoder_lens", "whisper", "clip", SAID),
+    ("two_lenses", "whisper", "clip", CUT),
+    ("ctc_lens", "hama-ctc", "clip", BRIEF),
+    ("ctc_lens", "letters", "clip", BRIEF),
+    ("causal_tracing", "whisper", "hiss", MAPS | TRACE),
+    ("causal_tracing", "whisper", "hiss", MAPS | TRACE | {"side": "decoder", "site": "attention"}),
+    ("head_ablation", "whisper", "clip", SAID | {"fill": "mean", "draws": 0, "orders": 1}),
+    ("head_ablation", "letters", "clip", {"transcript": "bad cab", "draws": 0, "orders": 1, **BRIEF}),
+    ("phone_focus", "hama-ctc", "corpus", {"most": 4, **BRIEF}),
+    ("probing", "whisper", "corpus", BRIEF),
+    ("abx", "letters", "corpus", BRIEF),
 ]
 # Of a model these use nothing but what probing, abx and ctc_lens use, and they cost seconds.
 SAME_PATH = {"projection", "acoustic_probing", "rsa", "cka", "cca", "discrete_units", "live_probes", "continuum"}
@@ -85,6 +85,12 @@ def corpus(clip):
         Utterance(clip_from_samples(sound, 16_000, str(i)), "ab"[i % 2], "f", "en", SPOKEN, PHONES)
         for i, sound in enumerate(sounds)
     ))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sounds(clip, corpus):
+    hiss = 0.3 * np.random.default_rng(0).standard_normal(len(clip.samples))
+    return {"clip": clip, "corpus": corpus, "hiss": clip_from_samples(hiss, 16_000, "hiss")}
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +127,12 @@ def numbers(result, path=""):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case[0]}-{case[1]}" for case in CASES])
-def test_a_technique_gives_the_same_numbers_on_another_device(case, clip, corpus, models, monkeypatch):
-    name, model, many, options = case
+def test_a_technique_gives_the_same_numbers_on_another_device(case, sounds, models, monkeypatch):
+    name, model, heard, options = case
     monkeypatch.setattr(whisper, "LONGEST_TRANSCRIPT", 12)  # a random decoder does not end by itself
-    technique, sound = importlib.import_module(f"methods.{name}"), corpus if many else clip
+    technique, sound = importlib.import_module(f"methods.{name}"), sounds[heard]
+    if "corruption" in options:
+        options = options | {"recording": sounds["clip"]}
     with SecondDevice():
         there = technique.analyse(sound, loading.on_device(models[model], ELSEWHERE), **options)
     here = technique.analyse(sound, models[model], **options)
