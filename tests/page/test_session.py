@@ -1,7 +1,9 @@
 """What a visitor's own transcript, TextGrid or edited times do to the clip on screen."""
 
+import asyncio
 import wave
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -15,9 +17,12 @@ from methods.core.errors import UserError
 from methods.core.models import load_model, whisper
 from page import session as sessions
 from page.export import api
+from page.runs.machine import Visitor
 from page.top import clip_area, corrections
 from page.widgets.sound_plot import SoundPlot
 from tiny import tiny_whisper
+
+REQUEST = SimpleNamespace(session_hash="a program")
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +78,13 @@ def listened(session, model_id):
     with gr.Blocks():
         plot = SoundPlot()
     seen = []
-    try:
-        for update in clip_area.listen(session, model_id, "words", plot):
+
+    async def watched():
+        async for update in clip_area.listen(session, model_id, "words", plot, Visitor("a visitor")):
             seen.append(update)
+
+    try:
+        asyncio.run(watched())
     except Exception as problem:
         return seen, problem
     return seen, None
@@ -108,7 +117,7 @@ def test_nobody_is_said_to_listen_once_listening_has_failed(looping, monkeypatch
     def fail(*args):
         raise failure
 
-    monkeypatch.setattr(sessions, "heard", fail)
+    monkeypatch.setattr(sessions, "hearing", fail)
     seen, problem = listened(looping[0], looping[1].id)
     assert problem is failure
     assert "listening" in seen[0][2] and "listening" not in seen[-1][2] and said in seen[-1][2].replace("\\<", "<")
@@ -125,7 +134,7 @@ def test_a_program_gets_the_text_of_a_loop_with_what_is_wrong_with_it(looping, t
 
     monkeypatch.setattr(whisper, "greedy_ids", three_letters)
     clauses = "loop", "224", "frames", "alignment heads"
-    answer = api.words(str(path), model.id, "")
+    answer = asyncio.run(api.words(str(path), model.id, "", REQUEST))
     assert answer["text"] == " ".join("a" * 112)
     assert answer["complete"] is False and answer["words"] == []
     assert [word in note for word, note in zip(clauses, answer["notes"], strict=True)] == [True] * 4
@@ -178,9 +187,10 @@ def test_readings_are_shown_where_there_are_numbers_and_can_be_changed(weasels):
 def test_phones_follow_the_reading_that_the_visitor_gave():
     """The bundled “weasels” with one word written as a number and read as the word that is said."""
     clip = sessions.from_example("en_f_weasels")
-    plain = clip_area.align(clip, "Weasels have eaten our phone system", "openai/whisper-tiny.en")
+    said, model = "Weasels have eaten our phone system", "openai/whisper-tiny.en"
+    plain = asyncio.run(clip_area.align(clip, said, model, "", REQUEST))
     text = "Weasels have 8n our phone system"
-    read = clip_area.align(clip, text, "openai/whisper-tiny.en", "8n = eaten")
+    read = asyncio.run(clip_area.align(clip, text, model, "8n = eaten", REQUEST))
     assert read.phones == plain.phones and read.words[2].label == "8n"
     assert read.readings == (("8n", "eaten"),) and "“8n” was read as “eaten”" in read.timing
 

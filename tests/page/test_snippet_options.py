@@ -71,7 +71,7 @@ BY_HAMA = {"ctc_lens", "two_lenses", "asr_explanation", "continuum", "paralingui
 NO_DECODER = {"transcript", "language"}
 # Techniques whose options are one dataclass that goes into the provenance whole.
 WHOLE = {
-    "projection": points.Asked, "abx": tokens.Asked, "attribution": attribution_options.Options,
+    "projection": points.PointsAsked, "abx": tokens.AbxAsked, "attribution": attribution_options.Options,
     **dict.fromkeys(("probing", "cka", "discrete_units"), "_Asked"),
     **dict.fromkeys(("rsa", "cca"), "_Options"),
 }  # fmt: skip
