@@ -126,7 +126,7 @@ def _whisper(model: SpeechModel, samples: np.ndarray, own: int, window: str) -> 
     mel = whisper.features(model, samples)
     with torch.inference_mode(), model.lock:
         states = short_window.states(model.network, mel, own if window == "clip" else mel.shape[-1] // 2)
-    return states[0, :, :own].numpy()
+    return states[0, :, :own].cpu().numpy()
 
 
 def _silence(model: SpeechModel, own: int, window: str) -> np.ndarray:
@@ -137,7 +137,7 @@ def _silence(model: SpeechModel, own: int, window: str) -> np.ndarray:
         silent = np.zeros(30 * 16_000, dtype=np.float32)
         mel = whisper.features(model, silent)
         with torch.inference_mode(), model.lock:
-            return short_window.states(model.network, mel, length or mel.shape[-1] // 2)[0].numpy()
+            return short_window.states(model.network, mel, length or mel.shape[-1] // 2)[0].cpu().numpy()
 
     key = ("silence", model.key, own if window == "clip" else "full")
     return _kept.fetch(key, make, lambda states: states.nbytes)[:, :own]

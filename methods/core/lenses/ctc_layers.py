@@ -14,6 +14,7 @@ from methods.core import models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.lenses import ctc_heads
+from methods.core.models.devices import beside, home
 from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.speech.phone_alphabets import IPA, in_arpabet, is_phone
 
@@ -57,9 +58,10 @@ def _own_head(model: SpeechModel) -> Head:
     @torch.inference_mode()
     def top(states: torch.Tensor) -> np.ndarray:
         with model.lock:
-            found = scores(states[None])  # with the batch axis of an ordinary pass, so that sums are the same
+            # With the batch axis of an ordinary pass, so that sums are the same.
+            found = scores(beside(model.network, states)[None])
         found = found if found.ndim == 2 else found[0]
-        return found.log_softmax(-1).numpy()
+        return found.log_softmax(-1).cpu().numpy()
 
     return Head(models.ctc_vocabulary(model), "symbols", f"the head of {model.id}", top, None)
 
@@ -86,7 +88,7 @@ def lens_states(clip: Clip, model: SpeechModel) -> tuple[torch.Tensor, torch.Ten
     states = models.encoder_states(clip, model)
     if states.raw_last is None:
         return states.hidden, states.hidden
-    norm = model.network.base_model.encoder.layer_norm
+    norm = home(model.network).base_model.encoder.layer_norm
     with model.lock:
         return states.hidden, torch.cat([norm(states.hidden[:-1]), states.hidden[-1:]])
 

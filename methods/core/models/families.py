@@ -11,6 +11,7 @@ import torch
 from methods.core.audio import Clip
 from methods.core.frames import FrameGrid, wav2vec2_grid, whisper_grid
 from methods.core.models import hama, wav2vec2, whisper
+from methods.core.models.devices import beside
 from methods.core.models.hama import stages as hama_stages
 from methods.core.models.sites import EncoderPass
 from methods.core.models.speech_model import SpeechModel
@@ -100,7 +101,7 @@ FAMILIES: dict[str, Family] = {
         grid=hama.hama_grid,
         random=hama.random_hama,
         layers=lambda model: len(model.network.blocks),
-        ctc=lambda model, samples: model.network(model.front_end(samples)),
+        ctc=lambda model, samples: model.network(beside(model.network, model.front_end(samples))),
         first="conv stem",
         stages=hama_stages.stages,
         head=lambda model: model.network.log_probabilities,

@@ -11,12 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+
+from methods.core.models.devices import beside
 
 Level = Literal["waveform", "log-mel", "embedding"]
 Window = Literal["full", "clip"]  # Whisper: the exact 30 s, or only the clip's own frames (another input: say so)
 Stages = dict[str, Callable[[torch.Tensor], Any]]  # level -> the step that starts there; the last gives the output
+
+
+def batch(network: Any, values: np.ndarray) -> torch.Tensor:
+    """(1, …) float32 beside the network's weights; a copy, since a clip's samples are read-only."""
+    return beside(network, torch.tensor(np.ascontiguousarray(values, dtype=np.float32))[None])
 
 
 def at(steps: Stages, level: Level, samples: torch.Tensor) -> torch.Tensor:

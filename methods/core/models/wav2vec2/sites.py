@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from methods.core.models.devices import beside, home
 from methods.core.models.sites import (
     EncoderPass,
     FeedForward,
@@ -73,7 +74,8 @@ def encoder_pass(network: Any, values: torch.Tensor, own: int) -> EncoderPass:
         captured(attentions, inputs=True) as read,
         captured(ends) as end,
     ):
-        output = base(values).last_hidden_state
+        output = base(beside(network, values)).last_hidden_state.cpu()
+    base = home(network).base_model
     residuals = [stream[layer] for layer in streams]
     if len(end["last"]) != own:
         raise ValueError(f"the network made {len(end['last'])} frames, its frame grid says {own}")
