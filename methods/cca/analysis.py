@@ -104,7 +104,7 @@ class _View:
     name: str
     items: Chosen
     part: np.ndarray  # (n,) which part each item is dealt to
-    shift: int  # items by which shuffled pairs are moved
+    apart: tuple[np.ndarray, np.ndarray]  # items of either side, each with one of another recording
     target: np.ndarray | None  # None: layer 0 of the states themselves
     first: int  # where layer 0 is among the states
     asked: _Options
@@ -115,9 +115,24 @@ class _View:
     def sides(self, layers: Sequence[np.ndarray], layer: int) -> tuple[np.ndarray, np.ndarray]:
         return layers[layer], layers[self.first] if self.target is None else self.target
 
-    def scored(self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES) -> HeldOut:
+    def unrelated(self, x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[float, float]:
+        """The score of pairs from different recordings, and the one in sample; NaN where too few items are left."""
+        mine, other = self.apart
+        x, y, part = x[mine], y[other], self.part[mine]
+        of_sample = len(x) > x.shape[1] + y.shape[1]
+        if len(x) < FEWEST or len(np.unique(part)) < FEWEST_PARTS or not (_vary(x, part) and _vary(y, part)):
+            return np.nan, np.nan
+        if self.asked.scoring == "in-sample" and not of_sample:
+            return np.nan, np.nan
+        inside = canonical.in_sample(x, y, self.asked.measure) if of_sample else np.nan
+        return self.scored(x, y, [ridge], part).score, inside
+
+    def scored(
+        self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES, part: np.ndarray | None = None
+    ) -> HeldOut:
+        """The score of these items; `part` where they are not those of the view."""
         if self.asked.scoring == "held-out":
-            return canonical.held_out(x, y, self.part, self.asked.measure, ridges)
+            return canonical.held_out(x, y, self.part if part is None else part, self.asked.measure, ridges)
         value = canonical.in_sample(x, y, self.asked.measure)
         rho = canonical.fit(canonical.moments(x - x.mean(0), y - y.mean(0)), measure=self.asked.measure).rho
         return HeldOut(value, np.full(canonical.TRIALS, value), np.zeros(canonical.TRIALS), rho, rho)
@@ -193,8 +208,8 @@ def _view(
             f"{len(items)} {unit} of {p} and {q} dimensions, and scoring in sample needs more than {p + q} (better "
             f"{20 * (p + q)}): score held out, or give more recordings."
         )
-    shift = int(np.random.default_rng(asked.seed).integers(len(items) // 4, 3 * len(items) // 4))
-    return _View(name, items, canonical.parts(items.groups, asked.seed), shift, target, states.layer_0, asked)
+    part, apart = canonical.parts(items.groups, asked.seed), matching.apart(items.groups)
+    return _View(name, items, part, apart, target, states.layer_0, asked)
 
 
 def _compared(work: _Work) -> Steps[Cca]:
