@@ -20,6 +20,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
+from methods.core.statistics import matching
 
 # view -> (unit of its items, target, or None for layer 0)
 VIEWS = {
@@ -116,23 +117,18 @@ class _View:
         return layers[layer], layers[self.first] if self.target is None else self.target
 
     def unrelated(self, x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[float, float]:
-        """The score of pairs from different recordings, and the one in sample; NaN where too few items are left."""
+        """The score of pairs from different recordings, and that in sample; NaN where too few items are left."""
         mine, other = self.apart
-        x, y, part = x[mine], y[other], self.part[mine]
-        of_sample = len(x) > x.shape[1] + y.shape[1]
-        if len(x) < FEWEST or len(np.unique(part)) < FEWEST_PARTS or not (_vary(x, part) and _vary(y, part)):
-            return np.nan, np.nan
-        if self.asked.scoring == "in-sample" and not of_sample:
-            return np.nan, np.nan
-        inside = canonical.in_sample(x, y, self.asked.measure) if of_sample else np.nan
-        return self.scored(x, y, [ridge], part).score, inside
+        x, y, part, measure = x[mine], y[other], self.part[mine], self.asked.measure
+        inside = canonical.in_sample(x, y, measure) if len(x) > x.shape[1] + y.shape[1] else np.nan
+        if self.asked.scoring == "in-sample":
+            return inside, inside
+        enough = len(x) >= FEWEST / 2 and len(np.unique(part)) >= canonical.TRIALS
+        return (canonical.held_out(x, y, part, measure, [ridge]).score if enough else np.nan), inside
 
-    def scored(
-        self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES, part: np.ndarray | None = None
-    ) -> HeldOut:
-        """The score of these items; `part` where they are not those of the view."""
+    def scored(self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES) -> HeldOut:
         if self.asked.scoring == "held-out":
-            return canonical.held_out(x, y, self.part if part is None else part, self.asked.measure, ridges)
+            return canonical.held_out(x, y, self.part, self.asked.measure, ridges)
         value = canonical.in_sample(x, y, self.asked.measure)
         rho = canonical.fit(canonical.moments(x - x.mean(0), y - y.mean(0)), measure=self.asked.measure).rho
         return HeldOut(value, np.full(canonical.TRIALS, value), np.zeros(canonical.TRIALS), rho, rho)
@@ -241,17 +237,17 @@ def _so_far(work: _Work, rows: list[dict[str, np.ndarray]]) -> Cca:
 
 
 def _of_layer(view: _View, x: np.ndarray, y: np.ndarray, longest: int) -> dict[str, np.ndarray | float]:
-    moved, measure = np.roll(y, view.shift, axis=0), view.asked.measure
-    found = view.scored(x, y)
+    found, measure = view.scored(x, y), view.asked.measure
     ridge = float(np.median(found.ridges))
+    shuffled, inside = view.unrelated(x, y, ridge)
     plain = len(x) > x.shape[1] + y.shape[1]
     return {
         "score": found.score,
         "trials": _padded(found.trials, canonical.TRIALS),
         "ridge": ridge,
-        "shuffled": view.scored(x, moved, [ridge]).score,
+        "shuffled": shuffled,
         "in_sample": canonical.in_sample(x, y, measure) if plain else np.nan,
-        "shuffled_in_sample": canonical.in_sample(x, moved, measure) if plain else np.nan,
+        "shuffled_in_sample": inside,
         "spectrum": _padded(found.spectrum, longest),
         "fitted": _padded(found.fitted, longest),
     }

@@ -15,8 +15,8 @@ from methods.core.options import FOR_95, analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
 from methods.core.statistics import matching
-from methods.rsa import items as rsa_items
 from methods.rsa import chance, similarity
+from methods.rsa import items as rsa_items
 from methods.rsa.items import CONFOUNDS, ItemsAsked
 from methods.rsa.result import KINDS, Rsa, RsaControls
 

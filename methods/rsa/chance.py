@@ -5,7 +5,7 @@
 
 Pairs that share an item are no independent witnesses, so the *items* of one side are shuffled, rows and columns
 together (Mantel 1967); nor are items of one recording, so whole recordings change places (`core.statistics.matching`).
-Shuffled one by one, items of 14 recordings made unrelated sides “significant” in 15 of 60 trials, and as wholes in 2.
+One by one, items of 14 recordings made unrelated sides “significant” in 15 of 60 trials, as wholes in 2.
 """
 
 import numpy as np

@@ -14,7 +14,7 @@ MOST_NAMED = 60  # items whose names fit beside a matrix
 
 
 def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str = draw.INK) -> None:
-    """One reference over the layers: the band of shuffled recordings, random weights, acoustic features, raw states."""
+    """One reference over the layers: the band of shuffles, random weights, acoustic features, raw states."""
     places, row = np.arange(len(result.layers)), list(KINDS).index(kind)
     if result.controls is not None:
         _draw_band(ax, getattr(result.controls, f"{kind}_null")[number])

@@ -57,9 +57,7 @@ def test_cut_recordings_are_correlated_over_what_is_there():
         assert value == pytest.approx(stats.pearsonr(mine, other)[0], abs=1e-9)
         taken = np.eye(len(kept)) - 1 / len(kept)
         moved = taken @ second[np.ix_(order[kept], order[kept])] @ taken
-        assert residual == pytest.approx(
-            stats.pearsonr(mine, moved[np.triu_indices(len(kept), 1)])[0], abs=1e-9
-        )
+        assert residual == pytest.approx(stats.pearsonr(mine, moved[np.triu_indices(len(kept), 1)])[0], abs=1e-9)
 
 
 def test_a_shuffle_that_leaves_too_little_counts_against_the_finding():

@@ -17,7 +17,7 @@ MATCHABLE = 5  # recordings that change places with each other: 120 orders
 
 
 def orders(groups: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """(count, n) int, the item that stands in for each; -1 where its recording is longer than the one put in its place.
+    """(count, n) int, the item that stands in for each; -1 where the recording in its place is too short.
 
     `groups` (n,) tells which recording an item is of. Recordings change places with those that have about as many
     items, at least 5 together; where there are fewer than 5 in all, the items of each are moved along by a random
