@@ -79,8 +79,8 @@ def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Explain
     spoken = sum(piece.label != PAUSE for piece in cut)
     if asked.method == "LIME" and spoken < 2:
         raise UserError(
-            f"LIME compares pieces with each other and this clip has {counted(spoken, asked.pieces.removesuffix('s'))}; "
-            "cut it into windows of 70 ms, or choose a longer clip."
+            "LIME compares pieces with each other and this clip has "
+            f"{counted(spoken, asked.pieces.removesuffix('s'))}; cut it into windows of 70 ms, or choose a longer clip."
         )
     modes = (asked.replacement, JUDGE[asked.replacement], *asked.modes)
     games = {mode: Game(goal, goal.clip.samples, cut, mode, seed=asked.seed) for mode in modes}

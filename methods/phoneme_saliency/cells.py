@@ -64,8 +64,8 @@ def phones_of(clip: Clip, segments: Sequence[Segment]) -> tuple[Segment, ...]:
     phones = [phone for phone in phones if phone.start < clip.seconds]
     if len(phones) < 2:
         raise UserError(
-            f"This clip has {counted(len(phones), 'phone')} with times and ranking needs at least two; give its English "
-            "transcript and press “Align”, or upload a TextGrid with a tier of phones."
+            f"This clip has {counted(len(phones), 'phone')} with times and ranking needs at least two; give its "
+            "English transcript and press “Align”, or upload a TextGrid with a tier of phones."
         )
     return tuple(phones)
 

@@ -37,7 +37,7 @@ def shuffled(rows: np.ndarray, reference: np.ndarray, orders: np.ndarray) -> np.
 
 
 def _correlated(rows: np.ndarray, moved: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """(draws, rows) Pearson's r of rows (rows, pairs) and `moved` (draws, pairs), each over the pairs that are there."""
+    """(draws, rows) Pearson's r of rows (rows, pairs) with `moved` (draws, pairs), over the pairs that are there."""
     number, total = there.sum(1)[:, None], moved.sum(1)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         own = there @ rows.T

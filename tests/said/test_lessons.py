@@ -20,10 +20,11 @@ from page.session import from_example
 from page.start import LESSONS
 
 TINY, BASE, HAMA = "openai/whisper-tiny.en", "openai/whisper-base", "hama-ctc"
-Said = list[tuple[str, float | list[float]]]  # a stretch of the text that ends in a number -> what is measured
+# A stretch of the text that ends in a number -> what is measured; None for a bound that was asserted on the way.
+Said = list[tuple[str, float | list[float] | None]]
 TEXTS = {title: text for title, _, text in LESSONS}
 # Numbers that are names: of models, layers and heads, of Whisper's window.
-NAMES = re.compile(r"\bF0\b|\blayers? \d+( and \d+)?|\bhead \d+|\b30 s\b")
+NAMES = re.compile(r"“1,5 cm”|\bF0\b|\blayers? \d+( and \d+)?|\bhead \d+|\b30 s\b")
 
 pytestmark = [pytest.mark.weights, pytest.mark.slow]
 
@@ -124,7 +125,7 @@ def layers_know_the_time() -> Said:
 
 
 def a_word_is_heard_where_it_is_said() -> Said:
-    """The curves are taken from the game itself: only what deletion asks for, no insertion and no other replacement."""
+    """Only what deletion asks for: insertion would double the passes, of half a second each."""
     scene, model = from_example("en_f_weasels"), load_model(TINY)
     options = {"segments": scene.words, "modes": (), "random_seeds": ()}
     steps = word_evidence.analyse.in_steps(scene.clip, model, **options)
@@ -171,12 +172,11 @@ def a_model_writes_where_nobody_speaks() -> Said:
     assert question.word_probabilities()[i] > 0.9
     least = min(speech.word_evidence(baseline).min() for baseline in word_confidence.BASELINES)
     return [
-        ("Whisper base writes “1,5", 1.5),
         ("adds at most 2", base.word_evidence().max()),
-        ("average under 1", 1.0),
+        ("average under 1", None),
         ("gets at least 2.9", least),
         ("what it hears (−2.2", -tiny.word_evidence()[0]),
-        ("no-speech over 80", 80.0),
+        ("no-speech over 80", None),
         ("is enough (+0.5", question.word_evidence()[i]),
     ]
 
@@ -214,7 +214,7 @@ def test_a_lesson_says_what_comes_out(title):
     text = TEXTS[title]
     for printed, values in (said := MEASURED[title]()):
         assert printed in text
-        assert agrees(printed, values), (printed, values)
+        assert values is None or agrees(printed, values), (printed, values)
     for printed, _ in said:
         text = text.replace(printed, "")
     assert not re.search(r"\d", NAMES.sub("", text)), "a number that nothing here measures"

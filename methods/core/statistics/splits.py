@@ -32,8 +32,8 @@ def group_folds(groups: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.nda
     names, members = np.unique(groups, return_inverse=True)
     if len(names) < 3:
         raise UserError(
-            f"The recordings give {counted(len(names), 'group')} to split by and at least 3 are needed (to train, to choose "
-            "the penalty, to test); choose a larger corpus, or split by recording if you split by speaker."
+            f"The recordings give {counted(len(names), 'group')} to split by and at least 3 are needed (to train, to "
+            "choose the penalty, to test); choose a larger corpus, or split by recording if you split by speaker."
         )
     folds = min(folds, len(names))
     sizes = np.bincount(members).astype(float)
