@@ -80,7 +80,8 @@ def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Explain
     if asked.method == "LIME" and spoken < 2:
         raise UserError(
             "LIME compares pieces with each other and this clip has "
-            f"{counted(spoken, asked.pieces.removesuffix('s'))}; cut it into windows of 70 ms, or choose a longer clip."
+            f"{counted(spoken, asked.pieces.removesuffix('s'))}; cut it into windows of 70 ms, or choose a longer "
+            "clip."
         )
     modes = (asked.replacement, JUDGE[asked.replacement], *asked.modes)
     games = {mode: Game(goal, goal.clip.samples, cut, mode, seed=asked.seed) for mode in modes}

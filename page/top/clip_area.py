@@ -2,11 +2,12 @@
 
 import math
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from methods.core import models
 from methods.core.audio.decoding import TooLongError
@@ -155,9 +156,11 @@ def listen_after(event: Any, area: ClipArea) -> None:
         session: Session | None,
         model_id: str,
         units: str,
+        request: gr.Request,
         progress: Any = gr.Progress(track_tqdm=True),  # Gradio shows the hub's download in it
     ) -> Generator:
-        yield from listen(session, model_id, units, area.plot)
+        on_screen = held(area.session, request.session_hash)
+        yield from while_newest(session, listen(session, model_id, units, area.plot), on_screen)
 
     heard = event.success(
         toast(hear),
@@ -176,15 +179,33 @@ def listen_after(event: Any, area: ClipArea) -> None:
     )  # fmt: skip
 
 
+def held(state: gr.State, visitor: str) -> Callable[[], Any]:
+    """A look at what a state holds for a visitor now; an event's own input tells what it held at its beginning."""
+    page = LocalContext.blocks.get()
+    return lambda: page.state_holder[visitor][state._id]
+
+
+def while_newest(session: Session | None, updates: Generator, on_screen: Callable[[], Any]) -> Generator:
+    """What listening to this clip gives, until another clip, text or TextGrid has come.
+
+    That one is listened to next, and must not be overwritten by what was found out about the one before.
+    """
+    for update in updates:
+        if on_screen() is not session:
+            updates.close()
+            return
+        yield update
+
+
 def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) -> Generator:
     """Show the sound at once, then what the model hears."""
     session = present(session)
     rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield session, clip_plot(session, plot), "*The model is listening …*", "", *rest
+    yield gr.skip(), clip_plot(session, plot), "*The model is listening …*", "", *rest
     try:
         session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
     except Exception as problem:
-        yield session, gr.skip(), deaf(problem), "", *rest
+        yield gr.skip(), gr.skip(), deaf(problem), "", *rest
         raise
     spelled = session.text or (answer.text.text if answer.text else "")
     english = answer.text is None or answer.text.language in (None, "en")

@@ -206,3 +206,21 @@ def test_the_scissors_event_opens_what_is_left_and_nothing_can_be_shared():
     assert config["name"] == "recorder" and config["buttons"] == ["download"] and area.own.get_block_name() == "audio"
     plain = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your recording", elem_id="own")
     assert config.keys() == plain.get_config().keys()
+
+
+def test_what_is_found_out_about_an_older_clip_does_not_overwrite_a_newer_one():
+    older, newer, heard = object(), object(), []
+    state = {"now": older}
+
+    def updates():
+        heard.append("first")
+        yield "plot"
+        heard.append("second")
+        yield "older session"
+        heard.append("never")
+
+    found = clip_area.while_newest(older, updates(), lambda: state["now"])
+    assert next(found) == "plot"
+    state["now"] = newer  # chosen while the model listened
+    assert list(found) == [] and heard == ["first", "second"]
+    assert list(clip_area.while_newest(newer, updates(), lambda: state["now"])) == ["plot", "older session"]
