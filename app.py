@@ -3,10 +3,13 @@
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+# Gradio sums up the times of all events after each of them, with pandas: 20 ms of a machine that others wait for.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 import gradio as gr
 
-from page import shell
+from page import shell, upkeep
 
 demo = shell.build()
 
@@ -19,9 +22,12 @@ LAUNCH = {
     "ssr_mode": False,  # the same code path here and on a Space
     "max_file_size": "20mb",
     "run_history": False,  # would keep every visitor's runs, voices included, in their browser
+    "app_kwargs": upkeep.ROUTES,
     "footer_links": ["api", "gradio", "settings"],
+    "max_threads": 500,  # events at a time; a visitor who waits is one of them, and takes no thread
 }
+QUEUE = {"default_concurrency_limit": 4, "max_size": 2000}  # a class that clicks all at once is nobody to refuse
 
 if __name__ == "__main__":
     shell.warm_up()
-    demo.queue(default_concurrency_limit=4, max_size=20).launch(**LAUNCH)
+    upkeep.serve(demo, QUEUE, LAUNCH)

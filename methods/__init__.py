@@ -41,6 +41,8 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "asr_explanation": ("Feature importance", "Sufficient sound"),
     "phone_focus": ("Feature importance", "Phone focus"),
     "word_confidence": ("Interventions", "Word confidence"),
+    "causal_tracing": ("Interventions", "Causal tracing"),
+    "head_ablation": ("Interventions", "Heads switched off"),
 }
 
 

@@ -3,12 +3,13 @@
 Gradio shows the sentence of a toast as HTML; ours quote links, labels and file names, and are text.
 """
 
+import contextlib
 import functools
 import html
 import inspect
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import gradio as gr
@@ -39,31 +40,55 @@ def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
     Outputs stay as they are, so nothing that the visitor made is lost. `said` makes of a sentence what its reader
     takes: HTML for the page.
     """
+    if inspect.isasyncgenfunction(handler):
+
+        @functools.wraps(handler)
+        async def flow(*args: Any, **kwargs: Any) -> Any:
+            with _told(said):
+                async with contextlib.aclosing(handler(*args, **kwargs)) as parts:
+                    async for part in parts:
+                        yield part
+
+        return flow
+    if inspect.iscoroutinefunction(handler):
+
+        @functools.wraps(handler)
+        async def wait(*args: Any, **kwargs: Any) -> Any:
+            with _told(said):
+                return await handler(*args, **kwargs)
+
+        return wait
+    return _toast_at_once(handler, said)
+
+
+def _toast_at_once(handler: Callable, said: Callable[[str], str]) -> Callable:
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
         def stream(*args: Any, **kwargs: Any) -> Any:
-            try:
+            with _told(said):
                 yield from handler(*args, **kwargs)
-            except TOLD as problem:
-                raise _mendable(said(str(problem))) from problem
-            except Exception as bug:
-                raise _apology(bug) from bug
 
         return stream
 
     @functools.wraps(handler)
     def call(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with _told(said):
             return handler(*args, **kwargs)
-        except TOLD as problem:
-            raise _mendable(said(str(problem))) from problem
-        except gr.Error:
-            raise
-        except Exception as bug:
-            raise _apology(bug) from bug
 
     return call
+
+
+@contextlib.contextmanager
+def _told(said: Callable[[str], str]) -> Generator[None, None, None]:
+    try:
+        yield
+    except TOLD as problem:
+        raise _mendable(said(str(problem))) from problem
+    except gr.Error:
+        raise
+    except Exception as bug:
+        raise _apology(bug) from bug
 
 
 class Page(gr.Blocks):

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from methods.core.alignment.textgrid import read_textgrid
@@ -25,12 +26,17 @@ class Example:
 
     def clip(self) -> Clip:
         """The sound."""
-        return load_clip(FOLDER / self.file)
+        return _sound(self.file)
 
     def tiers(self) -> dict[str, tuple[Segment, ...]]:
         """Words and phones that were aligned beforehand; empty where there is no alignment (French)."""
         path = (FOLDER / self.file).with_suffix(".TextGrid")
         return dict(read_textgrid(path.read_bytes())) if path.is_file() else {}
+
+
+@cache
+def _sound(file: str) -> Clip:
+    return load_clip(FOLDER / file)  # one for all visitors: each session would hold its own 0.2 MB
 
 
 def _read_index() -> dict[str, Example]:

@@ -10,16 +10,21 @@ from methods.core.errors import UserError
 from methods.core.results import Result
 from page.errors import toast
 from page.recipe import Own, Shell, Tab
-from page.session import Session
+from page.run_events import result_of
+from page.runs.machine import Held
+from page.session import Session, present
 from page.top import corpus_area
-from page.top.clip_area import present
 
 
 def connect(tab: Tab, shell: Shell, plots: Sequence[Any], hear: Callable, also: Sequence[str], heard: gr.HTML) -> None:
     """A press on one of the plots is to be heard: `hear(result, session, own, corpus, *also, event)` makes players."""
+
+    def hear_kept(held: Held | None, *asked: Any) -> Any:
+        return hear(None if held is None else result_of(held), *asked)
+
     inputs = [tab.result, shell.session, shell.corpus, *(tab.controls[name] for name in ("corpus", *also))]
     for plot in plots:
-        plot.select(toast(hear), inputs, [heard], show_progress="hidden", api_visibility="private")
+        plot.select(toast(hear_kept), inputs, [heard], show_progress="hidden", api_visibility="private")
 
 
 def recordings(result: Result, session: Session, own: Own, corpus: str) -> Corpus:

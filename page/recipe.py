@@ -1,5 +1,6 @@
 """What the page knows of a technique's tab: what surrounds it, and the recipe by which it is run and shown."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -7,16 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from methods.core.corpus import Corpus
-from methods.core.corpus.articulation import Articulation
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import Steps
+from methods.core.progress import Work
 from methods.core.results import Json
+from page.own_corpus import OwnCorpus
 from page.session import Session
 
 Values = dict[str, Json]  # by name: of controls, of keyword arguments of `plot`, of what a widget draws
 Updates = dict[str, gr.components.Component | Values]  # control -> what it has after a run
-Own = Corpus | Articulation | None  # the visitor's own recordings
+Own = OwnCorpus | None  # the visitor's own recordings
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Recipe:
     module: ModuleType
     controls: Callable[[], dict[str, gr.components.Component]]  # lays out the controls; names are those in links
     outputs: Callable[[], Sequence[gr.components.Component]]  # lays out what is drawn
-    steps: Callable[[Session, SpeechModel, str, Values], Steps]  # the work: session, model, units, values
+    steps: Callable[[Session, SpeechModel, str, Values], Work]  # the work: session, model, units, values
     drawn: Callable[[Any, Values], Sequence[Any]]  # result, values -> a value for each of the outputs
     status: Callable[[Any, Values], str]  # one line of Markdown: what is on screen, and what was left out
     plot_options: Callable[[Any, Values], Values]  # keyword arguments of the module's `plot`
@@ -80,3 +80,13 @@ class Recipe:
     covers: Callable[[Any, Values], bool] = lambda result, values: True  # False: another value needs another run
     picked: tuple[str, ...] = field(default=())  # controls that a click on the first output sets, by these names
     rerun: tuple[str, ...] = field(default=())  # controls whose change starts the whole run, with progress and Stop
+
+    @property
+    def over_corpora(self) -> bool:
+        """Whether it goes through many recordings: such a run is begun by a visitor, never by the page."""
+        return over_corpora(self.module)
+
+
+def over_corpora(module: ModuleType) -> bool:
+    """Whether a technique is about many clips."""
+    return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"

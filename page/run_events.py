@@ -1,28 +1,30 @@
 """The events of a technique's tab: run and stop, a change of the view, and the files to take away."""
 
-import math
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
-from methods.core import models
 from methods.core.errors import UserError
-from methods.core.progress import Step, Steps, finish
+from methods.core.models.speech_model import SpeechModel
+from methods.core.progress import Work
 from methods.core.results import Result
 from page.errors import toast
 from page.export.downloads import download
 from page.export.snippets import snippet
 from page.recipe import Own, Recipe, Shell, Values
-from page.session import Session
-from page.top.clip_area import allowed_model, bounded, present
+from page.runs.machine import MACHINE, Held, Visitor
+from page.runs.question import named as part_of_key
+from page.runs.watching import Seen
+from page.session import Session, present
 from page.top.corpus_area import with_corpus
 from page.values import checked
 
 UNFINISHED = "not complete: the rest is still being computed, or was stopped"
-BREATH = 0.8  # s between answers without news: each costs the browser a tenth of a second, a phone more
+INVITATION = "Press “Run”: this goes through all recordings{}. Nothing is computed before you ask for it."
+GONE = "This result had to make room for others on this shared machine; press “Run” to have it again."
 
 
 def js_of(names: Iterable[str]) -> tuple[str, str]:
@@ -34,6 +36,13 @@ def js_of(names: Iterable[str]) -> tuple[str, str]:
     return ", ".join(named.values()), "{" + ", ".join(f"{name}: {value}" for name, value in named.items()) + "}"
 
 
+@dataclass
+class View:
+    """What one visitor's controls say now, while a run goes on that was begun with other values."""
+
+    values: Values = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Parts:
     recipe: Recipe
@@ -41,7 +50,10 @@ class Parts:
     shell: Shell
     controls: dict[str, gr.components.Component]
     outputs: list[gr.components.Component]
-    result: gr.State
+    area: gr.Column  # that the outputs lie in; pale while they are of another question than the one being computed
+    result: gr.State  # `Held`, or None
+    view: gr.State
+    unasked: gr.Checkbox  # set by the page's script when it presses Run by itself
     progress: gr.Markdown
     status: gr.Markdown
     code: gr.Code
@@ -55,64 +67,72 @@ class Parts:
     def asked(self) -> list[gr.components.Component]:
         """Inputs of a run: what is looked at, and how."""
         shell = self.shell
-        return [shell.session, shell.corpus, shell.model, shell.units, *self.controls.values()]
+        looked_at = [shell.session, shell.corpus, shell.model, shell.units]
+        return [self.view, self.unasked, *looked_at, *self.controls.values()]
 
     def named(self, values: Sequence[Any]) -> Values:
         return checked(self.controls, values)
 
-    def steps(self, session: Session | None, corpus: Own, model_id: str, units: str, values: Values) -> Steps:
-        session = with_corpus(present(session), corpus)
-        return bounded(self.recipe.steps(session, models.load_model(allowed_model(model_id)), units, values))
+    def question(self, session: Session | None, corpus: Own, model_id: str, units: str, *values: Any) -> "Question":
+        return Question(self, session, corpus, model_id, units, self.named(values))
 
     def link_js(self) -> str:
         """JavaScript that writes the values of all controls, by their names, into the link."""
         return f"window.ism.option('{self.name}', {js_of(self.controls)[1]})"
 
-    def shown(self, result: Result, session: Session, values: Values) -> tuple:
-        """The result, a value for each output, the status line, and the Python that makes the same."""
+    async def shown(self, held: Held, version: int, session: Session, values: Values) -> tuple:
+        """A value for each of `drawn`: what a result looks like, and the Python that makes the same."""
+        result = held.found
+        if result is None:
+            raise UserError(GONE)
         values = self.recipe.fitted(result, values)
-        lines = snippet(result, self.name, session, self.recipe.plot_options(result, values))
+        seen = (self.name, held.key, -1 if result.complete else version, part_of_key(values))
+        drawn, status = await MACHINE.drawings.shared(seen, lambda: self._picture(result, values))
+        options = self.recipe.plot_options(result, values)
+        lines = await MACHINE.drawings.looked_up(snippet, result, self.name, session, options)
         doubt = [session.doubt] if session.doubt and "clip" in result.provenance else []
-        status = " · ".join((self.recipe.status(result, values), *doubt))
-        status = status if result.complete else f"{status} · {UNFINISHED}"
-        return (result, *self.recipe.drawn(result, values), status, lines)
+        return (held, *drawn, " · ".join((status, *doubt)), lines)
 
-    def updates(self, result: Result, values: Values) -> tuple:
-        ranges = self.recipe.ranges(result, self.recipe.fitted(result, values))
+    def _picture(self, result: Result, values: Values) -> tuple[Sequence[Any], str]:
+        status = self.recipe.status(result, values)
+        return self.recipe.drawn(result, values), status if result.complete else f"{status} · {UNFINISHED}"
+
+    def updates(self, held: Held, values: Values) -> tuple:
+        """The controls' new ranges, once it is known what the model has."""
+        result = held.found
+        ranges = {} if result is None else self.recipe.ranges(result, self.recipe.fitted(result, values))
         return tuple(ranges.get(name, gr.skip()) for name in self.controls)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What one visitor asks of a tab."""
+
+    parts: Parts
+    session: Session | None
+    corpus: Own
+    model_id: str
+    units: str
+    values: Values
+
+    async def work(self, visitor: Visitor) -> tuple[Hashable, Work]:
+        """The work that answers it, and its key. The model is waited for beside the turns."""
+        model = await visitor.model(self.model_id)
+        return await visitor.asked(lambda: self._work(model))
+
+    def _work(self, model: SpeechModel) -> Work:
+        session = with_corpus(present(self.session), self.corpus)
+        return self.parts.recipe.steps(session, model, self.units, self.values)
+
+
 def connect_run(parts: Parts, run: gr.Button, stop: gr.Button) -> None:
-    nothing = (gr.skip(),) * (len(parts.drawn) + len(parts.controls))
-
-    def work(
-        session: Session | None,
-        corpus: Own,
-        model_id: str,
-        units: str,
-        *values: Any,
-        progress: Any = gr.Progress(),
-    ) -> Generator:
-        named, said = parts.named(values), -math.inf
-        for step, result in watched(parts.steps(session, corpus, model_id, units, named)):
-            progress(step.done, desc=step.text)
-            if result is None and time.monotonic() - said > BREATH:
-                said = time.monotonic()
-                yield (*nothing, *run_and_stop(True))  # here a stopped run ends
-            elif result is not None:
-                yield (
-                    *parts.shown(result, session, named),
-                    *parts.updates(result, named),
-                    *run_and_stop(step.done < 1),
-                )
-
     event = run.click(
-        toast(work),
+        toast(_runner(parts)),
         parts.asked,
-        [*parts.drawn, *parts.controls.values(), run, stop],
+        [*parts.drawn, *parts.controls.values(), run, stop, parts.area],
         js=_noted(parts, parts.asked),
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_id="runs",
+        concurrency_limit=None,  # `Turns` says who computes; whoever waits costs nothing
         show_progress_on=[parts.progress],
         api_visibility="private",
     )
@@ -122,20 +142,52 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button) -> None:
     stop.click(lambda: gr.Button(visible=False), None, [stop], cancels=[event], **quiet)  # the failure frees Run
 
 
-def watched(steps: Steps) -> Generator[tuple[Step, Any], None, None]:
-    """Each step with what can be shown by then; the last one is (all done, result)."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            yield Step(1.0, "done"), end.value
+def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
+    nothing = (gr.skip(),) * (len(parts.drawn) + len(parts.controls))
+
+    async def work(
+        request: gr.Request, view: View, unasked: bool, *asked: Any, progress: Any = gr.Progress()
+    ) -> AsyncGenerator[tuple, None]:
+        question = parts.question(*asked)
+        view.values = question.values
+        yield (*nothing, *run_and_stop(True), pale(not unasked))
+        visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
+        key, job = await question.work(visitor)
+        if unasked and parts.recipe.over_corpora and not MACHINE.turns.is_ready(key):
+            yield (*_invited(parts, job), *run_and_stop(False), gr.skip())
             return
-        yield step, step.partial
+        held = Held(key)
+        async with contextlib.aclosing(visitor.follows(key, job)) as run:
+            async for seen in run:
+                progress(seen.news.step.done, desc=seen.text)
+                if seen.new:
+                    yield await _seen(question, held, seen, view)
+
+    return work
+
+
+async def _seen(question: Question, held: Held, seen: Seen, view: View) -> tuple:
+    """What there is to see now, drawn with what the controls say now."""
+    parts, session = question.parts, question.session
+    shown = await parts.shown(held, seen.news.version, session, view.values)
+    return (*shown, *parts.updates(held, view.values), *run_and_stop(not seen.news.ended), pale(False))
+
+
+def _invited(parts: Parts, job: Work) -> tuple:
+    seconds = MACHINE.turns.experience.expected(job.name)
+    how_long = "" if seconds is None else f" (about {max(seconds, 1):.0f} s when nobody else computes)"
+    told = {parts.status: INVITATION.format(how_long)}
+    return tuple(told.get(each, gr.skip()) for each in (*parts.drawn, *parts.controls.values()))
 
 
 def run_and_stop(busy: bool) -> tuple[gr.Button, gr.Button]:
     """The two buttons while something runs, and while nothing does."""
     return gr.Button(interactive=not busy), gr.Button(visible=busy)
+
+
+def pale(pending: bool) -> gr.Column:
+    """The area of the outputs while what it shows is no answer to what was asked last, and afterwards."""
+    return gr.Column(elem_classes=["shown", "pale"] if pending else ["shown"])
 
 
 def connect_views(parts: Parts) -> None:
@@ -156,7 +208,7 @@ def connect_views(parts: Parts) -> None:
         "show_progress_on": [parts.progress],
         "trigger_mode": "always_last",
         "concurrency_id": "views",
-        "concurrency_limit": 2,
+        "concurrency_limit": None,  # one thread draws, whoever waits for it
         "api_visibility": "private",
     }
     gr.on([control.input for control in views], **drawing)
@@ -164,14 +216,20 @@ def connect_views(parts: Parts) -> None:
         _picks(parts).success(**drawing)
 
 
-def _redraw(parts: Parts) -> Callable[..., tuple]:
-    def redraw(result: Result | None, session: Session, corpus: Own, model_id: str, units: str, *values: Any) -> tuple:
-        named = parts.named(values)
-        if result is None:
+def _redraw(parts: Parts) -> Callable[..., Any]:
+    async def redraw(request: gr.Request, held: Held | None, view: View, _unasked: bool, *asked: Any) -> tuple:
+        question = parts.question(*asked)
+        view.values = question.values
+        if held is None:
             return (gr.skip(),) * len(parts.drawn)
-        if not parts.recipe.covers(result, named):
-            result = finish(parts.steps(session, corpus, model_id, units, named))
-        return parts.shown(result, session, named)
+        result = held.found
+        if result is None or not parts.recipe.covers(result, question.values):
+            visitor = Visitor(str(request.session_hash))
+            key, job = await question.work(visitor)
+            await visitor.result(key, job)
+            held = Held(key)
+        version = MACHINE.turns.version(held.key)
+        return await parts.shown(held, version, question.session, question.values)
 
     return redraw
 
@@ -181,7 +239,9 @@ def _picks(parts: Parts) -> gr.events.Dependency:
     names = parts.recipe.picked
 
     def picked(click: gr.EventData) -> list[Any]:
-        return [getattr(click, name) for name in names]
+        # A click beside the map names no cell: then the controls stay as they are.
+        found = [getattr(click, name, None) for name in names]
+        return [gr.skip()] * len(names) if None in found else found
 
     return parts.outputs[0].select(
         picked,
@@ -196,8 +256,11 @@ def _picks(parts: Parts) -> gr.events.Dependency:
 def _noted(parts: Parts, inputs: Sequence[Any]) -> str:
     """JavaScript that writes the controls, last of the inputs, into the link and hands everything on as it is."""
     before = [f"$before{number}" for number in range(len(inputs) - len(parts.controls))]
-    names = ", ".join([*before, js_of(parts.controls)[0]])
-    return f"({names}) => {{ {_numbers(parts)} {parts.link_js()}; return [{names}]; }}"
+    handed = [f"window.ism.wasUnasked('{parts.name}')" if each is parts.unasked else name
+              for name, each in zip(before, inputs, strict=False)]  # fmt: skip
+    options = [js_of(parts.controls)[0]] if parts.controls else []
+    names, values = ", ".join([*before, *options]), ", ".join([*handed, *options])
+    return f"({names}) => {{ {_numbers(parts)} {parts.link_js()}; return [{values}]; }}"
 
 
 def _numbers(parts: Parts) -> str:
@@ -219,12 +282,24 @@ def connect_files(parts: Parts, buttons: list[gr.Button]) -> None:
 
 
 def _saver(parts: Parts) -> Callable:
-    def save(pressed: gr.EventData, result: Result, *values: Any) -> dict[str, str]:
+    async def save(pressed: gr.EventData, held: Held | None, *values: Any) -> dict[str, str]:
         kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
-        if result is None:
+        if held is None:
             raise UserError("There is nothing to download yet; press “Run” first.")
-        options = parts.recipe.plot_options(result, parts.recipe.fitted(result, parts.named(values)))
-        figure = parts.recipe.module.plot(result, **options) if kind in ("svg", "png") else None
-        return download(kind, parts.name, result, figure)
+        return await MACHINE.drawings.alone(_file, parts, kind, result_of(held), parts.named(values))
 
     return save
+
+
+def _file(parts: Parts, kind: str, result: Result, values: Values) -> dict[str, str]:
+    options = parts.recipe.plot_options(result, parts.recipe.fitted(result, values))
+    figure = parts.recipe.module.plot(result, **options) if kind in ("svg", "png") else None
+    return download(kind, parts.name, result, figure)
+
+
+def result_of(held: Held) -> Any:
+    """The result that a visitor looks at, or a sentence if it is not kept any more."""
+    found = held.found
+    if found is None:
+        raise UserError(GONE)
+    return found

@@ -18,6 +18,7 @@ from methods.core.frames import AlignmentError, Segment
 from methods.core.lenses import ctc
 from methods.core.lenses.ctc import CtcReading
 from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.progress import Step, Steps, Work, finish
 from page.examples import EXAMPLES
 
 BY_HAND = "aligned beforehand with the known transcript (forced alignment, about ±20 ms)"
@@ -97,26 +98,60 @@ class Heard:
     untimed: str = ""  # why its words have no times, a sentence; empty where they have
 
 
+@dataclass(frozen=True, eq=False)
+class Listened:
+    """What was found out about a clip: the same for all who brought it with the same text."""
+
+    heard: Heard
+    words: tuple[Segment, ...] | None = None  # None: they were known, or none were found
+    timing: str | None = None  # where the times of these words come from; None: as before
+    doubt: str | None = None  # why there may be nothing to look at; None: as before
+
+    def given_to(self, session: Session) -> Session:
+        """The session with its words."""
+        session = session if self.doubt is None else replace(session, doubt=self.doubt)
+        return session if self.timing is None else replace(session, words=self.words, timing=self.timing)
+
+
+def listener_for(session: Session, model: SpeechModel) -> str | None:
+    """The model that must find the words where this one writes no text; None if none is needed."""
+    return None if session.words is not None or model.writes_text else LISTENER
+
+
 def heard(session: Session, model: SpeechModel) -> tuple[Session, Heard]:
+    """What the model hears, and word times where there are none yet, at once."""
+    listener = listener_for(session, model)
+    found = finish(hearing(session, model, None if listener is None else models.load_model(listener)))
+    return found.given_to(session), found.heard
+
+
+def hearing(session: Session, model: SpeechModel, listener: SpeechModel | None = None) -> Work[Listened]:
     """What the model hears, and word times where there are none yet.
 
     A model that writes no text cannot say where words are: Whisper tiny.en then listens for it, and the page says so.
     """
+    known = session.words is not None
+    asked = {"clip": session.clip, "model": model, "text": session.text, "known": known, "listener": listener}
+    return Work("listening", asked, _hearing(session, model, listener or model))
+
+
+def _hearing(session: Session, model: SpeechModel, listener: SpeechModel) -> Steps[Listened]:
+    yield Step(0.0, "listening")
     answer = Heard(
         text=models.transcribe(session.clip, model, text=session.text) if model.writes_text else None,
         reading=ctc.read(session.clip, model) if models.ctc_vocabulary(model) else None,
         classes=models.class_probabilities(session.clip, model),
     )
     if session.words is not None:
-        return session, answer
-    listener = model if model.writes_text else models.load_model(LISTENER)
-    session = replace(session, doubt=_doubt(session.clip, listener))
+        return Listened(answer)
+    yield Step(0.5, "finding the words")
+    doubt = _doubt(session.clip, listener)
     timing = by_attention(model) if model.writes_text else f"Whisper tiny.en listening for {model.id}; {BY_ATTENTION}"
     try:
         words = alignment.words(session.clip, listener)
     except AlignmentError as problem:  # a loop: the text is what the model heard, and is shown all the same
-        return session, replace(answer, untimed=str(problem))
-    return replace(session, words=words or None, timing=timing), answer
+        return Listened(replace(answer, untimed=str(problem)), doubt=doubt)
+    return Listened(answer, words or None, timing, doubt)
 
 
 def by_attention(model: SpeechModel) -> str:

@@ -1,22 +1,25 @@
 """The page around the techniques: one clip and one model for all tabs, the tabs themselves, and links to any view."""
 
+import asyncio
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from methods import TECHNIQUES, attention, technique, value_zeroing, word_confidence
-from methods.core import models
 from page import session as sessions
+from page import upkeep
 from page.errors import Page
 from page.examples import FIRST
 from page.export import api, links
 from page.licences import licences
 from page.recipe import Now, Shell
+from page.runs.machine import Visitor
 from page.session import Session
-from page.start import start_page
+from page.start import overview, start_page
 from page.tabs import TABS
 from page.top import clip_area, corpus_area
 from page.top.clip_area import FIRST_MODEL
@@ -36,7 +39,8 @@ HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script
 
 def build() -> gr.Blocks:
     """The whole page."""
-    with Page(title="Inside Speech Models", delete_cache=(3600, 6 * 3600), analytics_enabled=False) as page:
+    kept = (upkeep.NEVER, upkeep.HOURS_KEPT * 3600)
+    with Page(title="Inside Speech Models", delete_cache=kept, analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION, elem_classes="introduction")
         area = clip_area.clip_area()
         own = corpus_area.corpus_area()
@@ -64,11 +68,13 @@ def _technique_tabs(shell: Shell, link: gr.JSON) -> dict[str, gr.Tabs]:
             gr.Tab(group, id=group) as outer,
             gr.Tabs(elem_classes="techniques", overflow_behavior="wrap") as inner[group],
         ):
+            with gr.Tab("Overview", id=f"{group} overview"):  # opening a group begins nothing
+                gr.Markdown(overview(group))
             for name in names:
                 with gr.Tab(TECHNIQUES[name][1], id=name) as tab:
                     _when_opened(name, shell, link)
                 tab.select(None, None, None, js=f"() => window.ism.open('{group}', '{name}')")
-        outer.select(None, None, None, js=f"() => window.ism.group('{group}', '{names[0]}')")
+        outer.select(None, None, None, js=f"() => window.ism.group('{group}')")
     return inner
 
 
@@ -90,12 +96,17 @@ def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
 
 def warm_up() -> None:
     """Compute what most visitors see first, in the background, so that it is there when they come."""
+    threading.Thread(target=lambda: asyncio.run(_first_views()), name="warm-up", daemon=True).start()
 
-    def first_view() -> None:
-        model = models.load_model(FIRST_MODEL)
-        session, _ = sessions.heard(sessions.from_example(FIRST), model)
-        for first in (value_zeroing, attention):
-            first.analyse(session.clip, model, segments=session.segments("words"))
-        word_confidence.analyse(session.clip, model, random_seeds=())  # shades the transcript above every tab
 
-    threading.Thread(target=first_view, name="warm-up", daemon=True).start()
+async def _first_views() -> None:
+    """One after the other; any visitor's own work goes before what is left of it."""
+    visitor = Visitor("warm-up")
+    model = await visitor.model(FIRST_MODEL)
+    session = sessions.from_example(FIRST)
+    listened = await visitor.answer(lambda: sessions.hearing(session, model))
+    segments = listened.given_to(session).segments("words")
+    for first in (value_zeroing, attention):
+        await visitor.answer(partial(first.analyse.in_steps, session.clip, model, segments=segments))
+    # shades the transcript above every tab
+    await visitor.answer(partial(word_confidence.analyse.in_steps, session.clip, model, random_seeds=()))

@@ -10,7 +10,7 @@ from page.errors import toast
 from page.export import links
 from page.link_options import set_options
 from page.recipe import Recipe, Shell, Tab
-from page.run_events import Parts, connect_files, connect_run, connect_views
+from page.run_events import Parts, View, connect_files, connect_run, connect_views
 from page.widgets.told import Told
 
 KINDS = ("csv", "npz", "svg", "png")
@@ -28,10 +28,12 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=120)
         progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
     status = Told(elem_id=f"status-{name}", elem_classes="status")
-    outputs = list(recipe.outputs())
+    with gr.Column(elem_classes=["shown"]) as area:
+        outputs = list(recipe.outputs())
     gr.Markdown(explanation, elem_classes="reading")
     files, code = _files(name, shell, controls.get("corpus"))
-    parts = Parts(recipe, name, shell, controls, outputs, gr.State(None), progress, status, code)
+    kept = gr.State(None), gr.State(View()), gr.Checkbox(False, visible=False)
+    parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code)
     connect_run(parts, run, stop)
     connect_views(parts)
     connect_files(parts, files)

@@ -15,7 +15,7 @@ from tree import tree_sources
 # Rooms and ground files of methods/core; each imports from those before it only.
 ORDER = (
     "errors", "cache", "audio", "frames", "progress", "options", "models", "results", "speech", "alignment",
-    "statistics", "figures", "corpus", "lenses", "mixing", "explain",
+    "arrays", "statistics", "figures", "corpus", "lenses", "mixing", "explain", "interventions",
 )  # fmt: skip
 GROUND = ("models",)  # the only home of transformers, so a part of it may serve one technique
 MOST_AT_ONE_LEVEL = 8  # files of methods/core itself
@@ -92,7 +92,7 @@ def _upwards(graph: Mapping[str, set[str]]) -> Iterator[str]:
 
 
 def _unshared(graph: Mapping[str, set[str]]) -> Iterator[str]:
-    """A file of core serves two techniques or more, each with its tab; else it belongs beside its owner."""
+    """A file of core serves two or more: techniques with their tabs, runs over a corpus, the page around the tabs."""
     techniques = {owner for path in graph if path.startswith("methods/") and (owner := _owner(path))}
     reach = {}
     for name in techniques:
@@ -100,6 +100,8 @@ def _unshared(graph: Mapping[str, set[str]]) -> Iterator[str]:
         direct = {other for tab in tabs for other in graph[tab] if other.startswith("methods/")}
         own = [path for path in graph if path.startswith("methods/") and _owner(path) == name]
         reach[name] = _reached(graph, [*own, *direct])
+    page = [path for path in graph if path.startswith("page/") and not path.startswith("page/tabs/")]
+    reach["the page"] = {other for path in page for other in graph[path]}
     for path in graph:
         room = _room(path)
         if room is None or room in GROUND or path.endswith("__init__.py"):
@@ -112,7 +114,7 @@ def _unshared(graph: Mapping[str, set[str]]) -> Iterator[str]:
 def _foreign_parts(graph: Mapping[str, set[str]]) -> Iterator[str]:
     """A part of a technique is imported by the technique, its tabs, tests, training and benchmarks only."""
     for path, found in graph.items():
-        if path.startswith(("tests/", "training/", "benchmarks/")):
+        if path.startswith(("tests/", "training/", "benchmarks/", "methods/__main__")):
             continue
         for other in found:
             owner = _owner(other) if other.startswith("methods/") and other.count("/") > 1 else None

@@ -27,7 +27,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, 
 import numpy as np
 
 from methods.core.errors import UserError
-from methods.core.progress import Steps, finish
+from methods.core.progress import Steps, Work, finish
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +38,7 @@ Sense = Mapping[str, Collection[str] | tuple[float, float]]  # names that there 
 SEEDS = (0, 2**32 - 1)  # what NumPy, PyTorch and scikit-learn all take
 NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
 FOR_95 = 20  # draws: with fewer, the ends of a 95 % interval are the extremes themselves
+GIVEN = {"transcript", "segments", "phones"}  # come with the clip
 EVERYWHERE: Sense = {
     "seed": SEEDS,
     "draw_seed": SEEDS,
@@ -58,7 +59,7 @@ MADE_BY = {  # what an analysis takes -> how it is made
 class Analysis(Protocol[P, R_co]):
     """What `@analysis` makes: a function that gives the result, and the same with progress."""
 
-    in_steps: Callable[P, Steps[R_co]]
+    in_steps: Callable[P, Work[R_co]]
     sense: Sense
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R_co: ...
@@ -75,12 +76,17 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
     def declared(work: Callable[P, Steps[T]]) -> Analysis[P, T]:
         taken = inspect.signature(work)
 
-        @functools.wraps(work)
-        def in_steps(*args: P.args, **options: P.kwargs) -> Steps[T]:
-            bound = taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
-            check_given(dict(list(bound.arguments.items())[:2]))
+        def checked(given: Mapping[str, Any], *args: P.args, **options: P.kwargs) -> Steps[T]:
+            check_given(given)
             check_options(work, options, sense)
             return (yield from incomplete(work(*args, **options)))
+
+        @functools.wraps(work)
+        def in_steps(*args: P.args, **options: P.kwargs) -> Work[T]:
+            asked = taken.bind(*args, **options)  # a name that does not exist is a bug of the caller: TypeError
+            given = dict(list(asked.arguments.items())[:2])
+            asked.apply_defaults()
+            return Work(f"{work.__module__}.{work.__qualname__}", asked.arguments, checked(given, *args, **options))
 
         @functools.wraps(work)
         def analyse(*args: P.args, **options: P.kwargs) -> T:
@@ -169,6 +175,12 @@ def _fits_alone(value: Any, kind: Any) -> bool:
     if kind in (int, float):
         return is_number(value) and (kind is float or isinstance(value, Integral)) and -math.inf < value < math.inf
     return isinstance(value, bool | np.bool_) if kind is bool else isinstance(value, kind)
+
+
+def own_options(analyse: Callable) -> dict[str, inspect.Parameter]:
+    """The options of an `analyse` that do not come with its clip."""
+    parameters = list(inspect.signature(analyse).parameters.items())[2:]  # behind the clip, or corpus, and the model
+    return {name: each for name, each in parameters if name not in GIVEN}
 
 
 def literals(kind: Any) -> tuple[str, ...]:

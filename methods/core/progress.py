@@ -3,10 +3,10 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from methods.core.errors import OutOfTimeError, UserError
 
@@ -24,6 +24,25 @@ class Step:
 
 
 Steps = Generator[Step, None, T]
+
+
+class Work(Iterator[Step], Generic[T]):
+    """Steps that know what was asked for: whoever asks the same may share their result.
+
+    To be gone through once, like any generator; `yield from` works and gives the result.
+    """
+
+    def __init__(self, name: str, asked: Mapping[str, Any], steps: Steps[T]) -> None:
+        self.name = name  # of the function that does it, with its module's
+        self.asked = asked  # all of its arguments, defaults among them
+        self._steps = steps
+
+    def __next__(self) -> Step:
+        return next(self._steps)
+
+    def close(self) -> None:
+        """Stop between two steps."""
+        self._steps.close()
 
 
 def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
@@ -62,10 +81,15 @@ def in_time(steps: Steps[T], seconds: float) -> Steps[T]:
 
 def _in_time(step: Step, end: float, seconds: float) -> None:
     if time.monotonic() > end:
-        raise OutOfTimeError(
-            f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
-            "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
-        )
+        raise too_long(step, seconds)
+
+
+def too_long(step: Step, seconds: float) -> OutOfTimeError:
+    """What is said of work that has had its time (s) and is not done."""
+    return OutOfTimeError(
+        f"This was stopped after {seconds:.0f} s, {step.done:.0%} done: the limit of this shared machine; ask for "
+        "less (a shorter clip, a smaller model, fewer steps), or run the app on your own machine."
+    )
 
 
 def within(

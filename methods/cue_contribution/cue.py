@@ -137,11 +137,11 @@ def score_maps(site: Site, rows: Sequence[range], columns: Sequence[range]) -> n
     """(3, rows, columns) attention, norm and value zeroing between groups of positions, in the order of `SCORES`.
 
     Attention and norms are means over a column's positions (Mohebbi's word maps), so that only value zeroing grows
-    with the length of a word.
+    with the length of a word. Columns may overlap: random stretches stand beside the words.
     """
     weights = site.weights()
-    lengths = np.array([len(group) for group in columns])
-    attention = norms.attention_mass(site, rows, columns, weights).mean(0) / lengths
+    read = norms.averaged(weights, rows).mean(0)  # (rows, keys)
+    attention = torch.stack([read[:, group.start : group.stop].mean(-1) for group in columns], -1).numpy()
     used = torch.tensor(sorted({index for group in rows for index in group}))
     place = {int(index): number for number, index in enumerate(used)}
     keys = slice(min(group.start for group in columns), max(group.stop for group in columns))

@@ -33,6 +33,7 @@ class NumberProbe:
     majority: float  # accuracy of always saying the commoner number
     examples: int
     provenance: Provenance = field(default_factory=dict)
+    complete: bool = True  # it has no parts
 
     def table(self) -> pd.DataFrame:
         """One line per layer: accuracy, its interval, and the same with random weights."""

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class SetResult:
     probabilities: np.ndarray | None = None  # (examples, conditions) of the target's tokens; None: no text is written
     conditions: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    complete: bool = True  # False: more sentences are to come, or the run was stopped
 
     def mean(self, stack: str = "encoder", *, of: str = "shares") -> np.ndarray:
         """(3, layers) mean over the examples of the shares, the "random" ones or the "stretches"; NaN: none."""
@@ -123,12 +124,14 @@ def analyse_set_in_steps(
     records: list[dict[str, Any]] = []
     seconds, asked = 0.0, {**options, "random_seeds": list(random_seeds)}
 
-    def gathered() -> SetResult | None:
-        return _gathered(records, (name, model, seconds, asked)) if any("shares" in one for one in records) else None
+    def gathered(complete: bool) -> SetResult | None:
+        if not any("shares" in one for one in records):
+            return None
+        return replace(_gathered(records, (name, model, seconds, asked)), complete=complete)
 
     for number, example in enumerate(examples):
         text, done = f"{example.name} ({number + 1} of {len(examples)})", number / len(examples)
-        yield Step(done, text, partial=gathered())
+        yield Step(done, text, partial=gathered(complete=False))
         clip = example.sound()
         seconds += clip.seconds
         key = _key(example, clip, model, random_seeds, options)
@@ -139,7 +142,7 @@ def analyse_set_in_steps(
                 with Path(journal).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(known[key]) + "\n")
         records.append(known[key])
-    found = gathered()
+    found = gathered(complete=True)
     if found is None:
         raise UserError(f"None of the {len(examples)} examples could be measured; the first: {records[0]['refused']}")
     return found

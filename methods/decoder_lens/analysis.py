@@ -119,7 +119,7 @@ def _measure(
     with model.lock:
         logprobs, openings = decoder.forced_logprobs(model, states, text.prompt, text.tokens)
         written = decoder.greedy(model, states, text.prompt, longest)
-        readout = decoder.logit_lens(clip, model, text.prompt, text.tokens)
+    readout = decoder.logit_lens(clip, model, text.prompt, text.tokens)
     no_speech = model.decoding.no_speech
     return DecoderLens(
         texts=tuple(decoder.spelled_out(model, w.tokens) for w in written),

@@ -9,14 +9,13 @@ from methods.core import mixing, models
 from methods.core.audio import Clip
 from methods.core.cache import BoundedCache
 from methods.core.frames import Segment
-from methods.core.mixing import Passage
+from methods.core.mixing import Passage, diagonality
 from methods.core.models.sites import Site
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Steps
 from methods.core.results import read_only
 from methods.core.speech.words import bare_word
-from methods.head_roles import diagonality
 from methods.head_roles.result import OBJECTS, HeadRoles
 
 GAUGE_FREE = ("attention", "output", "scores")  # attention, do not change when a head's inner space is rotated

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from methods.core import mixing
 from methods.core.errors import UserError
 from methods.core.figures import draw
-from methods.head_roles import diagonality
+from methods.core.mixing import diagonality
 from methods.head_roles.result import OBJECTS, SCORES, HeadRoles
 
 SCALE = "RdBu"  # white at zero: heads at right angles

@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from methods.core.mixing import diagonality
 from methods.core.results import Result
-from methods.head_roles import diagonality
 
 OBJECTS = ("attention", "query", "key", "value", "output", "scores")  # whose cosine between heads; the last two, and
 SCORES = ("cad", "distance_ms", "band_ms", "globalness", "verticality", "diagonality")

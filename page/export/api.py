@@ -18,16 +18,19 @@ from methods import word_confidence
 from methods.core import alignment, models
 from methods.core import corpus as corpora
 from methods.core.audio import Clip, load_clip
+from methods.core.corpus import Corpus
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import time_limit
+from methods.core.progress import Work
 from methods.core.results import Json, Result
 from methods.core.speech.words import cautions
 from methods.word_confidence import BASELINES, WordConfidence
 from page.errors import toast
 from page.export.api_options import checked
 from page.export.api_schema import Options
-from page.top.clip_area import FIRST_MODEL, allowed_model, longest_run
+from page.recipe import over_corpora
+from page.runs.machine import MACHINE, Visitor
+from page.top.clip_area import FIRST_MODEL
 
 LONGEST_TRANSCRIPT = 2000  # characters
 
@@ -57,17 +60,12 @@ def _named(call: gr.Button, name: str, handler: Callable, inputs: list, answer: 
         answer,
         api_name=name,
         api_description=handler.__doc__,
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_id="runs",
+        concurrency_limit=None,  # `Turns` says who computes
     )
 
 
-def over_corpora(module: ModuleType) -> bool:
-    """Whether a technique is about many clips."""
-    return next(iter(inspect.signature(module.analyse).parameters)) == "corpus"
-
-
-def words(path: str, model_id: str, transcript: str) -> dict[str, Json]:
+async def words(path: str, model_id: str, transcript: str, request: gr.Request) -> dict:
     """What the model hears, how sure it is of each token and word, what the sound adds, and when words are said (s).
 
     `words` are [word, start, end]. `confidence` has one entry for each word: its times, log-probability (nats) and
@@ -75,7 +73,13 @@ def words(path: str, model_id: str, transcript: str) -> dict[str, Json]:
     and the likeliest alternatives. Times of a CTC model, and those in `confidence`, are the model's own. `complete` is
     false for a text that was cut at the length limit; `notes` say why a text is not to be trusted.
     """
-    clip, model, transcript = sound(path), models.load_model(allowed_model(model_id)), said(transcript) or None
+    visitor = Visitor(str(request.session_hash))
+    clip, transcript = await MACHINE.drawings.looked_up(sound, path), said(transcript) or None
+    model = await visitor.model(model_id)
+    return await visitor.once("words", _words, clip, model, transcript) or {}
+
+
+def _words(clip: Clip, model: SpeechModel, transcript: str | None) -> dict[str, Json]:
     sure = word_confidence.analyse(clip, model, transcript=transcript, random_seeds=())
     spoken, complete, notes = [[word.label, _time(word.start), _time(word.end)] for word in sure.words], True, ()
     if model.writes_text:
@@ -149,13 +153,16 @@ def said(transcript: str | None) -> str:
 def clip_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over one clip: its table by columns, and where the numbers come from."""
 
-    def endpoint(path: str, model_id: str, transcript: str, options: dict | None = None) -> dict[str, Json]:
-        clip, model = sound(path), models.load_model(allowed_model(model_id))
+    async def endpoint(
+        path: str, model_id: str, transcript: str, options: dict | None, request: gr.Request
+    ) -> dict:  # Gradio reads these annotations, and cannot read `Json`
+        visitor = Visitor(str(request.session_hash))
+        clip = await MACHINE.drawings.looked_up(sound, path)
         known, transcript = checked(module, options), said(transcript)
         if transcript and "transcript" in inspect.signature(module.analyse).parameters:
             known["transcript"] = transcript
-        with time_limit(longest_run()):
-            return _answer(module.analyse(clip, model, **known))
+        model = await visitor.model(model_id)
+        return await _answered(visitor, lambda: module.analyse.in_steps(clip, model, **known))
 
     endpoint.__doc__ = _question(module)
     return endpoint
@@ -164,14 +171,25 @@ def clip_endpoint(module: ModuleType) -> Callable:
 def corpus_endpoint(module: ModuleType) -> Callable:
     """The endpoint of a technique over many clips, bundled ones or a zip of one's own."""
 
-    def endpoint(name: str, model_id: str, options: dict | None = None, path: str | None = None) -> dict[str, Json]:
-        corpus = corpora.read_zip(path) if path else corpora.bundled(name)
-        model = models.load_model(allowed_model(model_id))
-        with time_limit(longest_run()):
-            return _answer(module.analyse(corpus, model, **checked(module, options)))
+    async def endpoint(
+        name: str, model_id: str, options: dict | None, path: str | None, request: gr.Request
+    ) -> dict:  # Gradio reads these annotations, and cannot read `Json`
+        visitor, known = Visitor(str(request.session_hash)), checked(module, options)
+        corpus = await MACHINE.drawings.looked_up(_recordings, name, path)
+        model = await visitor.model(model_id)
+        return await _answered(visitor, lambda: module.analyse.in_steps(corpus, model, **known))
 
     endpoint.__doc__ = _question(module)
     return endpoint
+
+
+def _recordings(name: str, path: str | None) -> Corpus:
+    return corpora.read_zip(path) if path else corpora.bundled(name)
+
+
+async def _answered(visitor: Visitor, ask: Callable[[], Work]) -> dict[str, Json]:
+    result = await visitor.answer(ask)
+    return {} if result is None else await MACHINE.drawings.looked_up(_answer, result)
 
 
 def _answer(result: Result) -> dict[str, Json]:

@@ -10,16 +10,15 @@ from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from methods.core.errors import UserError
-from methods.core.options import NAMES, described, is_number, short
+from methods.core.options import NAMES, described, is_number, own_options, short
 from methods.core.results import Json
+from page.space import allowed_model
 from page.tabs import TABS
-from page.top.clip_area import allowed_model
 
 MOST_SEEDS = 3  # random-weights twins that one call may ask for
 LONGEST_TEXT = 20_000  # characters: bracketed parses; everything else is shorter
 LONGEST_LIST = 64  # members: the layers of the largest model
 LARGEST = 1e12  # of any number: NaN and infinity are not below it
-GIVEN = {"transcript", "segments", "phones"}  # come with the clip
 JSON_NAMES = NAMES | {str: f"text of up to {LONGEST_TEXT:,} characters", type(None): "null"}
 OTHERWISE = (f"a list of up to {LONGEST_LIST}", "nothing that can be given here")
 MODEL_NAMES = {"other"}  # a second model; on the public Space from the menu, like the first
@@ -42,18 +41,12 @@ SHARED: dict[str, tuple[float, float]] = {
 def checked(module: ModuleType, options: Any) -> dict[str, Json]:
     """The options, if the technique's `analyse` takes them and they are of their kind and size."""
     technique = module.__name__.rsplit(".", 1)[-1]
-    taken = taken_by(module)
+    taken = own_options(module.analyse)
     options = _named(options, taken)
     for name, each in taken.items():
         if each.default is inspect.Parameter.empty and name not in options:
             raise UserError(f"The option “{name}” is missing, and {technique} needs it; give it as JSON.")
     return {name: _allowed(technique, name, taken[name].annotation, value) for name, value in options.items()}
-
-
-def taken_by(module: ModuleType) -> dict[str, inspect.Parameter]:
-    """The options of a technique's `analyse`, save for what comes with the clip."""
-    parameters = list(inspect.signature(module.analyse).parameters.items())[2:]
-    return {name: each for name, each in parameters if name not in GIVEN}
 
 
 def _named(options: Any, taken: dict[str, inspect.Parameter]) -> dict[str, Json]:

@@ -9,7 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import gradio as gr
 
-from page.export.api_options import LONGEST_LIST, MOST_SEEDS, limits_of, taken_by
+from methods.core.options import own_options
+from page.export.api_options import LONGEST_LIST, MOST_SEEDS, limits_of
 
 Schema = dict[str, object]  # of JSON
 PLAIN = {int: "integer", float: "number", bool: "boolean", str: "string", type(None): "null"}
@@ -39,7 +40,7 @@ def schema_of(module: ModuleType) -> Schema:
     """The options that a program may give to a technique, as a JSON schema."""
     technique = module.__name__.rsplit(".", 1)[-1]
     properties = {}
-    for name, option in taken_by(module).items():
+    for name, option in own_options(module.analyse).items():
         kind = _kind(option.annotation, module.analyse.sense.get(name))
         if kind is not None:
             properties[name] = kind | {"description": "; ".join(_about(technique, name, option))}

@@ -6,6 +6,8 @@ window.ism = {
   key: "", // changes when the clip, its segments or the model change
   shown: {}, // technique -> key of the result that it shows
   pressed: {}, // button -> when a script last pressed it, ms
+  unasked: {}, // button -> true while a script, not the visitor, has pressed it
+  asked: {}, // technique -> true where a link named it: that is a visitor's wish
   inGroup: {}, // group of tabs -> technique that is open in it
   built: {}, // technique -> true once its tab has been asked for
   views: {}, // technique -> its options as they were last on screen
@@ -44,12 +46,14 @@ window.ism = {
 
   number(technique, option, value) { return value ?? this.views[technique]?.[option] ?? value; },
 
-  group(name, first) { // a group of tabs was opened: its own tab's select does not fire
-    const technique = this.inGroup[name] || first;
+  group(name) { // a group of tabs was opened: its own tab's select does not fire; nothing is chosen in it at first
+    const technique = this.inGroup[name];
     return technique ? this.open(name, technique) : this.leave();
   },
 
-  leave() { // the start page: no technique in the address
+  leave() { // the start page, or the overview of a group: no technique in the address
+    if (!this.ready) return [];
+    this.makeWay("");
     this.shared.technique = ""; this.options = {};
     return this.write();
   },
@@ -57,14 +61,24 @@ window.ism = {
   open(group, technique) {
     if (!this.ready) return [];
     this.inGroup[group] = technique;
-    const before = this.shared.technique;
-    // One machine computes for everybody: a run that nobody looks at any more makes way.
-    if (before && before !== technique) document.getElementById("stop-" + before)?.click();
+    this.makeWay(technique);
     if (technique !== this.shared.technique) this.options = { ...this.views[technique] };
     this.shared.technique = technique;
     this.write();
     this.build(technique);
     return this.refresh();
+  },
+
+  makeWay(technique) { // one machine computes for everybody: a run that nobody looks at any more makes way
+    const before = this.shared.technique;
+    if (before && before !== technique) this.stop(before);
+  },
+
+  stop(technique) { // once: two cancels of one run get into each other's way
+    const id = "stop-" + technique, now = performance.now();
+    if (now - (this.pressed[id] ?? -Infinity) < 400) return;
+    this.pressed[id] = now;
+    document.getElementById(id)?.click();
   },
 
   build(technique) { // a tab's content is made by the server when it is first opened
@@ -75,22 +89,29 @@ window.ism = {
 
   refresh() { // run the technique on screen unless its result is of this very clip, model and cut
     const technique = this.shared.technique;
-    if (this.ready && technique && this.key && this.shown[technique] !== this.key) this.press("run-" + technique, 600); // a minute: a busy machine mounts slowly
+    if (!this.ready || !technique || !this.key || this.shown[technique] === this.key) return [];
+    this.press("run-" + technique, 600, !this.asked[technique]); // a minute: a busy machine mounts slowly
     return [];
+  },
+
+  wasUnasked(technique) { // whether a script has pressed Run; the next press may be the visitor's
+    const was = this.unasked["run-" + technique] === true;
+    this.unasked["run-" + technique] = false;
+    return was;
   },
 
   again(technique) { // a control that needs another run was changed: what runs now makes way
     const run = document.getElementById("run-" + technique);
-    if (run && run.disabled) document.getElementById("stop-" + technique)?.click();
+    if (run && run.disabled) this.stop(technique);
     this.press("run-" + technique, 600);
     return [];
   },
 
-  press(id, tries) { // tab bodies are mounted when first opened: wait for the button
+  press(id, tries, unasked = false) { // tab bodies are mounted when first opened: wait for the button
     const button = document.getElementById(id), now = performance.now();
     if (now - (this.pressed[id] ?? -Infinity) < 400) return; // a drop-down says "input" twice for one choice
-    if (button && !button.disabled) { this.pressed[id] = now; button.click(); }
-    else if (tries) setTimeout(() => this.press(id, tries - 1), 100);
+    if (button && !button.disabled) { this.pressed[id] = now; this.unasked[id] = unasked; button.click(); }
+    else if (tries) setTimeout(() => this.press(id, tries - 1, unasked), 100);
   },
 
   listened(key) { this.key = key || ""; return this.refresh(); },
@@ -103,7 +124,7 @@ window.ism = {
     this.options = options;
     this.base = base;
     this.ready = true;
-    if (shared.technique) this.build(shared.technique);
+    if (shared.technique) { this.asked[shared.technique] = true; this.build(shared.technique); }
     return [];
   },
 

@@ -1,12 +1,15 @@
 """The Python lines that make the numbers on the page again."""
 
 import inspect
+import json
 import re
+import shlex
 
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
-from methods.core.results import Provenance, Result
+from methods.core.options import own_options
+from methods.core.results import Json, Provenance, Result
 from page.examples import EXAMPLES, FOLDER
 from page.recipe import Values
 from page.session import Session
@@ -41,15 +44,17 @@ def snippet(result: Result, technique: str, session: Session, shown: Values) -> 
         return _over_corpus(result, technique, session, shown)
     file = _file(session, origin["clip_sha256"])
     drawing = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
+    arguments = ["clip", "model", *_arguments(technique, options)]
+    arguments += ["recording=recording"] if options.get("recording_name") else []
     return _script(
         technique,
-        f"""clip = load_clip({file})
+        f"""clip = load_clip({file}){_recording(options)}
 model = load_model({origin["model"]!r})
 {_segments(options)}
-result = {technique}.analyse({", ".join(["clip", "model", *_arguments(technique, options)])})
+result = {technique}.analyse({", ".join(arguments)})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
-""",
+{_command(result, technique)}""",
     )
 
 
@@ -60,6 +65,29 @@ def _script(technique: str, lines: str) -> str:
     lines = (bundled if f"{EXAMPLES_FOLDER} /" in lines else "") + lines
     needed = [line for line in IMPORTS if re.search(rf"\b{line.split()[-1]}\b", lines)]
     return "\n".join([first, *needed, "", lines])
+
+
+def _recording(options: Provenance) -> str:
+    """The line for a second recording, of equal length, where one was taken."""
+    name = options.get("recording_name")
+    if not name:
+        return ""
+    file = f"{EXAMPLES_FOLDER} / {EXAMPLES[name].file!r}" if name in EXAMPLES else "'THE_OTHER_RECORDING.wav'"
+    return f"\nrecording = load_clip({file})"
+
+
+def _command(result: Result, technique: str) -> str:
+    """How the same is asked of every recording of a folder, as a comment: a command for the terminal."""
+    taken, options = own_options(technique_module(technique).analyse), result.provenance["options"]
+    kept = {name: options[name] for name in taken if options.get(name) not in (None, "", [], ())}
+    written = [f"--option {shlex.quote(f'{name}={_spelled(value)}')}" for name, value in kept.items()]
+    model = f"--model {shlex.quote(result.provenance['model'])}"
+    line = " ".join((f"python -m methods run {technique}", model, "--corpus YOUR_FOLDER", *written))
+    return f"\n# The same for every recording of a folder, in a terminal:\n# {line}\n"
+
+
+def _spelled(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:

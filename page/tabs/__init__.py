@@ -11,6 +11,7 @@ from page.tabs import (
     acoustic_probing,
     asr_explanation,
     attribution,
+    causal_tracing,
     cca,
     cka,
     context_mixing,
@@ -19,6 +20,7 @@ from page.tabs import (
     cue_contribution,
     decoder_lens,
     discrete_units,
+    head_ablation,
     head_roles,
     live_probes,
     paralinguistics,
@@ -72,4 +74,6 @@ TABS: dict[str, Entry] = {
     "asr_explanation": Entry(asr_explanation.asr_explanation_tab, asr_explanation.LIMITS),
     "phone_focus": Entry(phone_focus.phone_focus_tab, phone_focus.LIMITS),
     "word_confidence": Entry(word_confidence.word_confidence_tab),
+    "causal_tracing": Entry(causal_tracing.causal_tracing_tab, causal_tracing.LIMITS),
+    "head_ablation": Entry(head_ablation.head_ablation_tab, head_ablation.LIMITS),
 }

@@ -1,24 +1,24 @@
 """Many sentences at once: cue contribution averaged over a set, or the number probe; bundled sets or a visitor's zip.
 
 Nothing of it stays on the server's disk but the zip itself, in Gradio's own upload cache: its sound is held in memory
-while it runs, and what was measured before a stop is kept for this visit, so that a second run goes on from there.
+while it runs, and what was measured before a stop is kept for a while, so that a second run goes on from there.
 """
 
+import contextlib
 import html
 import math
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from matplotlib.axes import Axes
 
-from methods.core import models
 from methods.core.errors import UserError
 from methods.core.figures import draw
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import Steps
+from methods.core.progress import Steps, Work
 from methods.cue_contribution import figure as cue_figure
 from methods.cue_contribution import number_probe, sentences
 from methods.cue_contribution import sentence_set as homophones
@@ -27,9 +27,11 @@ from methods.cue_contribution.number_probe import NumberProbe
 from methods.cue_contribution.sentence_set import PUBLISHED, SetResult
 from page.errors import toast
 from page.export.downloads import download
+from page.own_corpus import uploaded
 from page.recipe import Shell
-from page.run_events import BREATH, run_and_stop, watched
-from page.top.clip_area import allowed_model, bounded
+from page.run_events import result_of, run_and_stop
+from page.runs.machine import MACHINE, Held, Visitor
+from page.runs.question import named
 from page.widgets.pictures import inline_svg
 from page.widgets.told import Told
 
@@ -39,6 +41,7 @@ CHOICES = [*((f"{name}: {what}", name) for name, what in sentences.BUNDLED.items
 MEASURES = [("cue contribution, averaged", "shares"), ("number probe: is the target singular or plural?", "number")]
 SEEDS = [("one (quicker)", "1"), ("three", "3")]
 FILES = ("csv", "npz", "svg")
+BREATH = 0.8  # s between pictures: each costs the browser a tenth of a second, a phone more
 DRAWS = 5  # random stretches per sentence; a set has many sentences
 HOW = f"""A zip (20 MB, up to {MOST} examples, 15 minutes of sound in all, up to 30 s each) of recordings and an
 `index.csv` with the columns `file`, `transcript`, `cue`, `target`; if you have them also `second_target`, `language`,
@@ -64,8 +67,7 @@ class _Parts:
     file: gr.File
     told: gr.Markdown
     outputs: list[gr.HTML]
-    result: gr.State
-    journal: gr.State  # what was measured before, by sentence, words, weights and options
+    result: gr.State  # `Held`, or None
     run: gr.Button
     stop: gr.Button
     files: list[gr.Button]
@@ -95,52 +97,83 @@ def _laid_out() -> _Parts:
     gr.Markdown(READING, elem_classes="reading")
     with gr.Row(elem_classes="files"):
         files = [gr.Button(kind.upper(), size="sm", elem_id=f"{kind}-set", min_width=60) for kind in FILES]
-    kept = gr.State(None, time_to_live=3600), gr.State({}, time_to_live=3600)
-    return _Parts(measure, chosen, seeds, file, told, outputs, *kept, run, stop, files)
+    return _Parts(measure, chosen, seeds, file, told, outputs, gr.State(None, time_to_live=3600), run, stop, files)
 
 
 def _connect(parts: _Parts, shell: Shell) -> None:
-    shown = [parts.result, parts.journal, *parts.outputs, parts.told]
+    shown = [parts.result, *parts.outputs, parts.told]
     event = parts.run.click(
         toast(work),
-        [shell.model, parts.measure, parts.chosen, parts.seeds, parts.file, parts.journal],
+        [shell.model, parts.measure, parts.chosen, parts.seeds, parts.file],
         [*shown, parts.run, parts.stop],
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_id="runs",
+        concurrency_limit=None,
         show_progress_on=[parts.told],
         api_visibility="private",
     )
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     event.failure(lambda: run_and_stop(False), None, [parts.run, parts.stop], **quiet)
-    # The sentence at work is finished first. A click on “Run” would be lost until then, so “Run” stays out of reach
-    # until the run has really ended, which its failure says.
     parts.stop.click(lambda: gr.Button(visible=False), None, [parts.stop], cancels=[event], **quiet)
     parts.file.upload(lambda: OWN, None, [parts.chosen], **quiet)
     saved = gr.on([button.click for button in parts.files], toast(_save), [parts.result], [shell.saved], **quiet)
     saved.success(None, [shell.saved], None, js="(file) => window.ism.save(file)")
 
 
-def work(model_id: str, *asked: Any, progress: Any = gr.Progress()) -> Generator:
+async def work(model_id: str, request: gr.Request, *asked: Any, progress: Any = gr.Progress()) -> AsyncGenerator:
     """The run, with a picture of all that is done so far whenever a sentence is done."""
-    measure, chosen, seeds, path, journal = asked
-    model, said = models.load_model(allowed_model(model_id)), -math.inf
-    steps = set_steps(_examples(chosen, path), model, measure, chosen, int(seeds), journal)
-    for step, result in watched(bounded(steps)):
-        progress(step.done, desc=step.text)
-        if time.monotonic() - said < BREATH and step.done < 1:
-            continue
-        said = time.monotonic()
-        shown = (gr.skip(),) * 4 if result is None else drawn(result)
-        told = gr.skip() if result is None else status(result, step.done)
-        yield gr.skip() if result is None else result, journal, *shown, told, *run_and_stop(step.done < 1)
+    measure, chosen, seeds, path = asked
+    visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
+    nothing = (gr.skip(),) * 6
+    yield *nothing, *run_and_stop(True)
+    model = await visitor.model(model_id)
+    examples, source = await MACHINE.drawings.looked_up(_examples, chosen, path)
+    key, job = await visitor.asked(lambda: set_work(examples, source, model, measure, chosen, int(seeds)))
+    said = -math.inf
+    async with contextlib.aclosing(visitor.follows(key, job)) as run:
+        async for seen in run:
+            progress(seen.news.step.done, desc=seen.text)
+            if seen.new and (seen.news.ended or time.monotonic() - said > BREATH):
+                said = time.monotonic()
+                shown = await MACHINE.drawings.alone(_shown, seen.news.shown, seen.news.step.done)
+                yield Held(key), *shown, *run_and_stop(not seen.news.ended)
 
 
-def _examples(chosen: str, path: str | None) -> tuple[sentences.CueSentence, ...]:
+def _shown(result: SetResult | NumberProbe, done: float) -> tuple[str, ...]:
+    return *drawn(result), status(result, done)
+
+
+def set_work(
+    examples: tuple[sentences.CueSentence, ...], source: str, model: SpeechModel, measure: str, name: str, seeds: int
+) -> Work[SetResult | NumberProbe]:
+    """The work on these sentences, which goes on from what was measured of them before it was stopped."""
+    journal = MACHINE.store.find(journal_of(source, model)) or {}
+    steps = _noted(set_steps(examples, model, measure, name, seeds, journal), journal_of(source, model), journal)
+    asked = {"source": source, "model": model, "measure": measure, "name": name, "seeds": seeds}
+    return Work("sentence set", asked, steps)
+
+
+def journal_of(source: str, model: SpeechModel) -> Hashable:
+    """Where it is kept what was measured of these sentences with this model."""
+    return ("journal", source, named(model))
+
+
+def _noted(
+    steps: Steps[SetResult | NumberProbe], place: Hashable, journal: dict[str, Any]
+) -> Steps[SetResult | NumberProbe]:
+    """The same steps; what they measured is kept, however they end."""
+    try:
+        return (yield from steps)
+    finally:
+        MACHINE.store.put(place, journal)
+
+
+def _examples(chosen: str, path: str | None) -> tuple[tuple[sentences.CueSentence, ...], str]:
+    """The sentences, and what they are known by: two visitors may bring the same zip."""
     if chosen != OWN:
-        return sentences.bundled(chosen)
+        return sentences.bundled(chosen), chosen
     if path is None:
         raise UserError("There is no zip yet; upload one under “Your own zip”, or choose a bundled set.")
-    return sentences.read_zip(path, MOST)
+    return sentences.read_zip(path, MOST), uploaded(path).sha256
 
 
 def set_steps(
@@ -219,10 +252,14 @@ def status(result: SetResult | NumberProbe, done: float) -> str:
     return " · ".join(parts)
 
 
-def _save(pressed: gr.EventData, result: SetResult | NumberProbe | None) -> dict[str, str]:
+async def _save(pressed: gr.EventData, held: Held | None) -> dict[str, str]:
     kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
-    if result is None:
+    if held is None:
         raise UserError("There is nothing to download yet; press “Run the set” first.")
+    return await MACHINE.drawings.alone(_file, kind, result_of(held))
+
+
+def _file(kind: str, result: SetResult | NumberProbe) -> dict[str, str]:
     return download(kind, "cue_contribution_set", result, _figure(result) if kind == "svg" else None)
 
 

@@ -77,6 +77,7 @@ def _outputs() -> list[gr.components.Component]:
         curves = [gr.HTML(elem_id=f"{name}-head_roles") for name in ("score", "radius", "similarity")]
     gr.Markdown("#### How alike are the heads of the opened layer, pair by pair?")
     squares = gr.HTML(elem_id="squares-head_roles")
+    gr.Markdown("Looking is not using: [what the model loses without each head](?technique=head_ablation).")
     with gr.Accordion("Scores of every head", open=False):
         table = gr.Dataframe(elem_id="table-head_roles", interactive=False)
     return [grid, plot, *curves, squares, table]

@@ -14,10 +14,10 @@ from methods.core.lenses import ctc_words
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import TIME_LIMIT, Steps
 from methods.phoneme_saliency import PhonemeSaliency, figure
+from page import space
 from page.recipe import Recipe, Shell, Tab, Updates, Values
 from page.session import Session
 from page.technique_tab import technique_tab
-from page.top import clip_area
 from page.widgets import players, sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
@@ -112,7 +112,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         pooling=values["pooling"],
         instead=values["instead"],
         window=values["window"],
-        time_limit=min(clip_area.longest_run(), TIME_LIMIT),
+        time_limit=min(space.longest_run(), TIME_LIMIT),
         **_explained(session, model, values),
     )
 

@@ -11,10 +11,10 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import TIME_LIMIT, Steps
 from methods.spectrogram_occlusion import SpectrogramOcclusion, figure
 from methods.spectrogram_occlusion.masks import compactness
+from page import space
 from page.recipe import Recipe, Shell, Tab, Values
 from page.session import Session
 from page.technique_tab import technique_tab
-from page.top import clip_area
 from page.widgets import players as sound_players
 from page.widgets import sound_plot, tables
 from page.widgets.pictures import inline_svg
@@ -92,7 +92,7 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         transcript=session.text,
         masks=int(np.clip(values["masks"], FEWEST, MOST)),
         random_maps=int(np.clip(values["chance"], *CHANCE)),
-        time_limit=min(clip_area.longest_run(), TIME_LIMIT),
+        time_limit=min(space.longest_run(), TIME_LIMIT),
         neutral="padding" if values["neutral"] == "padding" else "mean",
         window="full" if values["window"] == "full" else "clip",
     )

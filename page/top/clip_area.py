@@ -1,8 +1,8 @@
 """The top of the page: choose a clip and a model, see and hear the clip, and mend what the model heard."""
 
-import math
-import os
-from collections.abc import Callable, Generator
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from methods.core import models
 from methods.core.audio.decoding import TooLongError
 from methods.core.errors import UserError
 from methods.core.models import menu
-from methods.core.progress import Steps, in_time
 from page import session as sessions
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
-from page.session import Session, present
+from page.runs.machine import Visitor
+from page.session import Listened, Session, present
+from page.space import on_space
 from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
@@ -29,7 +30,9 @@ from page.widgets.told import Told
 
 FIRST_MODEL = "openai/whisper-tiny.en"
 UNITS = ("words", "phones")
-LONGEST_RUN = 300  # s of one run on the public Space
+MOST_LISTENING = 5000  # visitors of whom it is known what they chose last
+_numbers = itertools.count()
+_listening: dict[str, int] = {}  # visitor -> which of all listenings is his newest
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -56,28 +59,6 @@ def model_choices() -> list[tuple[str, str]]:
         (card.label + ("" if models.available_offline(name) else " · needs a download"), name)
         for name, card in menu.MODELS.items()
     ]
-
-
-def on_space() -> bool:
-    """Whether this is the public Space, where visitors may load listed models only."""
-    return bool(os.environ.get("SPACE_ID"))
-
-
-def allowed_model(identifier: str) -> str:
-    """The model, if this page may load it for a visitor: on the public Space only what the menu lists."""
-    if on_space() and identifier not in menu.MODELS:
-        raise UserError(f"{identifier} is not on this page's list; run the app on your own machine to open any model.")
-    return identifier
-
-
-def bounded(steps: Steps) -> Steps:
-    """A run; on the public Space with an end, since others wait for it."""
-    return in_time(steps, longest_run())
-
-
-def longest_run() -> float:
-    """How long one run may take, in seconds: on the public Space others wait for it."""
-    return LONGEST_RUN if on_space() else math.inf
 
 
 def clip_area() -> ClipArea:
@@ -152,22 +133,22 @@ def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
 def listen_after(event: Any, area: ClipArea) -> None:
     """After a new clip, text or model: listen, then let the technique on screen run again."""
 
-    def hear(
-        session: Session | None,
-        model_id: str,
-        units: str,
-        request: gr.Request,
-        progress: Any = gr.Progress(track_tqdm=True),  # Gradio shows the hub's download in it
-    ) -> Generator:
-        on_screen = held(area.session, request.session_hash)
-        yield from while_newest(session, listen(session, model_id, units, area.plot), on_screen)
+    async def hear(
+        session: Session | None, model_id: str, units: str, request: gr.Request, progress: Any = gr.Progress()
+    ) -> AsyncGenerator[tuple, None]:
+        visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
+        on_screen = held(area.session, visitor)
+        newest = replace(visitor, gone=_overtaken(visitor, lambda: on_screen() is not session))
+        async with contextlib.aclosing(listen(session, model_id, units, area.plot, newest)) as shown:
+            async for each in shown:
+                yield each
 
     heard = event.success(
         toast(hear),
         [area.session, area.model, area.units],
         [area.session, area.plot, area.heard, area.said, area.key, *area.mend.filled],
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_id="runs",
+        concurrency_limit=None,
         trigger_mode="always_last",  # a clip that comes while the last one is listened to would never be heard
         show_progress_on=[area.heard],
         api_visibility="private",
@@ -175,48 +156,64 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard.success(None, [area.key], None, js="(key) => window.ism.listened(key)")
     heard.success(
         toast(how_sure), [area.session, area.model], [area.said],
-        concurrency_id="compute", concurrency_limit=1, **QUIET,
+        concurrency_id="runs", concurrency_limit=None, **QUIET,
     )  # fmt: skip
 
 
-def held(state: gr.State, visitor: str) -> Callable[[], Any]:
+def held(state: gr.State, visitor: Visitor) -> Callable[[], Any]:
     """A look at what a state holds for a visitor now; an event's own input tells what it held at its beginning."""
     page = LocalContext.blocks.get()
-    return lambda: page.state_holder[visitor][state._id]
+    return lambda: page.state_holder[visitor.name][state._id]
 
 
-def while_newest(session: Session | None, updates: Generator, on_screen: Callable[[], Any]) -> Generator:
-    """What listening to this clip gives, until another clip, text or TextGrid has come.
+def _overtaken(visitor: Visitor, replaced: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether the visitor has gone, or has chosen something else meanwhile: what was heard before is not shown.
 
-    That one is listened to next, and must not be overwritten by what was found out about the one before.
+    A clip that is `replaced` may not be listened to yet: the browser asks for that when this listening has ended.
     """
-    for update in updates:
-        if on_screen() is not session:
-            updates.close()
-            return
-        yield update
+    mine = _listening[visitor.name] = next(_numbers)
+    if len(_listening) > MOST_LISTENING:
+        _listening.pop(next(iter(_listening)))
+    return lambda: visitor.gone() or _listening.get(visitor.name, mine) != mine or replaced()
 
 
-def listen(session: Session | None, model_id: str, units: str, plot: SoundPlot) -> Generator:
-    """Show the sound at once, then what the model hears."""
+async def listen(
+    session: Session | None, model_id: str, units: str, plot: SoundPlot, visitor: Visitor
+) -> AsyncGenerator[tuple, None]:
+    """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
     rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield gr.skip(), clip_plot(session, plot), "*The model is listening …*", "", *rest
+    yield gr.skip(), await clip_plot(session, plot), "*The model is listening …*", "", *rest
     try:
-        session, answer = sessions.heard(session, models.load_model(allowed_model(model_id)))
+        listened = await _listened(session, model_id, visitor)
     except Exception as problem:
-        yield gr.skip(), gr.skip(), deaf(problem), "", *rest
+        if not visitor.gone():
+            yield gr.skip(), gr.skip(), deaf(problem), "", *rest
         raise
+    if listened is None:  # nobody waits for it any more
+        return
+    session, answer = listened.given_to(session), listened.heard
     spelled = session.text or (answer.text.text if answer.text else "")
     english = answer.text is None or answer.text.language in (None, "en")
     filled = mending.filling(session, spelled, english, units)
-    line = heard_line(session, answer, model_id)
-    yield session, clip_plot(session, plot), line, heard_html(answer), session.key(model_id, units), *filled
+    line, picture = heard_line(session, answer, model_id), await clip_plot(session, plot)
+    if visitor.gone():  # a newer clip must not be overwritten by what was found out about the one before
+        return
+    yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
 
 
-def how_sure(session: Session | None, model_id: str) -> Any:
+async def _listened(session: Session, model_id: str, visitor: Visitor) -> Listened | None:
+    model = await visitor.model(model_id)
+    listener = sessions.listener_for(session, model)
+    listener = None if listener is None else await visitor.model(listener)
+    return await visitor.answer(lambda: sessions.hearing(session, model, listener))
+
+
+async def how_sure(session: Session | None, model_id: str, request: gr.Request) -> Any:
     """The transcript again, its words shaded; it stays as it is where there is nothing to shade."""
-    shaded = sure_html(present(session), models.load_model(allowed_model(model_id)))
+    session, visitor = present(session), Visitor(str(request.session_hash))
+    model = await visitor.model(model_id)
+    shaded = await visitor.once("shading the words", sure_html, session, model)
     return gr.skip() if shaded is None else shaded
 
 
@@ -245,7 +242,11 @@ def same_clip(session: Session | None) -> Session:
     return session
 
 
-def align(session: Session | None, text: str, model_id: str, readings: str = "") -> Session:
+async def align(
+    session: Session | None, text: str, model_id: str, readings: str, request: gr.Request
+) -> Session | Any:
     """Words and phones of a transcript that the visitor typed, its numbers read as the visitor says."""
-    session, aloud = present(session), mending.read_aloud(readings, text)
-    return sessions.with_transcript(session, text, models.load_model(allowed_model(model_id)), aloud)
+    session, aloud, visitor = present(session), mending.read_aloud(readings, text), Visitor(str(request.session_hash))
+    model = await visitor.model(model_id)
+    aligned = await visitor.once("aligning", sessions.with_transcript, session, text, model, aloud)
+    return gr.skip() if aligned is None else aligned

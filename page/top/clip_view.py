@@ -4,6 +4,8 @@ from gradio import processing_utils
 
 from methods.core.audio import Clip, envelope, log_spectrogram, to_wav
 from methods.core.results import Json
+from page.runs.machine import MACHINE
+from page.runs.question import named
 from page.session import Session
 from page.widgets import sound_plot
 from page.widgets.sound_plot import SoundPlot
@@ -12,8 +14,23 @@ COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
 HIGHEST_HZ = 8000
 
 
-def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
-    """The value of the plot above the tabs."""
+async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
+    """The value of the plot above the tabs; drawn once for all who see the same, each with a sound of his own."""
+    clip, said = session.clip, summary(session)
+    seen = ("clip", clip.sha256, said, named(session.words), named(session.phones))
+    rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session))
+    audio = await MACHINE.drawings.looked_up(_sound, clip, plot)
+    return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256)
+
+
+def summary(session: Session) -> str:
+    """The clip in words, for screen readers."""
+    said = ", ".join(segment.label for segment in session.words or ())
+    return f"{session.clip.name}, {session.clip.seconds:.2f} s. Words: {said or 'not known yet'}."
+
+
+def drawn_rows(session: Session) -> list[sound_plot.Row]:
+    """Waveform, spectrogram, words and phones."""
     clip = session.clip
     low, high = envelope(clip, min(COLUMNS, len(clip.samples))).T
     spectrum = log_spectrogram(clip)
@@ -28,9 +45,7 @@ def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
         rows.append(sound_plot.segments_row(session.words, "words"))
     if session.phones:
         rows.append(sound_plot.segments_row(session.phones, "phones"))
-    said = ", ".join(segment.label for segment in session.words or ())
-    summary = f"{clip.name}, {clip.seconds:.2f} s. Words: {said or 'not known yet'}."
-    return sound_plot.plot_value(clip.seconds, rows, summary, audio=_sound(clip, plot), clip=clip.sha256)
+    return rows
 
 
 def _sound(clip: Clip, plot: SoundPlot) -> str:

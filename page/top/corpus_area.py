@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from methods.core import corpus as corpora
-from methods.core.corpus import Corpus, articulation
+from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
 from methods.core.errors import UserError
 from page.errors import toast
+from page.own_corpus import OwnCorpus, uploaded
 from page.session import Session
 from page.widgets.told import Told
 
@@ -51,21 +52,22 @@ def corpus_area() -> CorpusArea:
 def connect(area: CorpusArea) -> None:
     """Read the zip when it comes, forget the corpus when the file is taken away."""
 
-    def read(path: str | None) -> tuple[Corpus | Articulation | None, str]:
+    def read(path: str | None) -> tuple[OwnCorpus | None, str]:
         if path is None:
             return None, ""
-        moved = articulation.read_zip(path)
-        if moved is not None:
-            return moved, f"{summary(moved.corpus)} · movements: {', '.join(moved.channels)}"
-        corpus = corpora.read_zip(path)
-        return corpus, summary(corpus)
+        own = uploaded(path)
+        found = own.read()
+        if isinstance(found, Articulation):
+            return own, f"{summary(found.corpus)} · movements: {', '.join(found.channels)}"
+        return own, summary(found)
 
+    # Beside the turns: whoever brings recordings never waits for anybody's run.
     area.file.change(
         toast(read),
         [area.file],
         [area.corpus, area.told],
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_id="reading",
+        concurrency_limit=2,
         api_visibility="private",
     )
 
@@ -124,6 +126,6 @@ def own_articulation(session: Session) -> Articulation:
     return session.corpus
 
 
-def with_corpus(session: Session, corpus: Corpus | Articulation | None) -> Session:
+def with_corpus(session: Session, corpus: OwnCorpus | None) -> Session:
     """The session with the visitor's own corpus at hand."""
-    return replace(session, corpus=corpus)
+    return replace(session, corpus=None if corpus is None else corpus.read())

@@ -15,9 +15,9 @@ from methods.core import models
 from methods.core.audio import load_clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
-from methods.core.mixing import Passage, single_frames
+from methods.core.mixing import Passage, diagonality, single_frames
 from methods.core.models import encoder_states, frame_grid, load_model, transcribe
-from methods.head_roles import analysis, diagonality
+from methods.head_roles import analysis
 from methods.head_roles import figure as head_figure
 from page.export import downloads
 from page.tabs import head_roles as head_roles_tab

@@ -1,4 +1,4 @@
-"""The page in headless Chromium: a console error or a request to another host fails the test."""
+"""The page in a browser: every test that visits it fails on a console error or a request to another host."""
 
 import shutil
 import sys
@@ -19,7 +19,7 @@ def address():
     import app
 
     # Only here the random-weights controls are computed by the page's own run; there is no warm-up thread.
-    _, url, _ = app.demo.queue(default_concurrency_limit=4).launch(
+    _, url, _ = app.demo.queue(**app.QUEUE).launch(
         prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH
     )
     yield url.rstrip("/")

@@ -1,5 +1,6 @@
 """Which recordings the page works on, and what it says about a visitor's own."""
 
+import shutil
 from dataclasses import replace
 
 import gradio as gr
@@ -11,6 +12,8 @@ from methods.core import corpus as corpora
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.frames import Segment
+from page.runs.machine import MACHINE
+from page.runs.store import size_of
 from page.session import Session
 from page.top import corpus_area
 
@@ -31,7 +34,7 @@ def test_the_menu_offers_every_bundled_corpus_the_clip_and_ones_own():
 def test_each_value_means_its_corpus(session):
     assert corpus_area.chosen(session, "voices") is corpora.bundled("voices")
     toy = toy_corpus()
-    assert corpus_area.chosen(corpus_area.with_corpus(session, toy), "own") is toy
+    assert corpus_area.chosen(replace(session, corpus=toy), "own") is toy
     labelled = replace(
         session, words=(Segment("Hi", 0.1, 0.5),), phones=(Segment("HH", 0.1, 0.2), Segment("AY1", 0.2, 0.5))
     )
@@ -90,10 +93,25 @@ def read_by_the_page(path):
 
 def test_the_upload_is_read_and_forgotten_and_a_bad_one_is_a_toast(tmp_path):
     record(tmp_path / "own/one.wav", {"words": WORDS})
-    corpus, told = read_by_the_page(str(zipped(tmp_path / "own", tmp_path / "own.zip")))
-    assert (len(corpus.utterances), corpus.name) == (1, "own")
+    own, told = read_by_the_page(str(zipped(tmp_path / "own", tmp_path / "own.zip")))
+    assert (len(own.read().utterances), own.read().name) == (1, "own")
     assert told.startswith("**1 recording**")
     assert read_by_the_page(None) == (None, "")
     (tmp_path / "bad.zip").write_bytes(b"no zip")
     with pytest.raises(gr.Error, match="not a zip file"):
         read_by_the_page(str(tmp_path / "bad.zip"))
+
+
+def test_one_zip_is_held_once_made_again_after_it_had_to_make_room_and_a_session_holds_a_name(tmp_path, session):
+    record(tmp_path / "own/one.wav", {"words": WORDS})
+    zip_file = zipped(tmp_path / "own", tmp_path / "own.zip")
+    copy = shutil.copy(zip_file, tmp_path / "of another visitor.zip")
+    first, second = (read_by_the_page(str(path))[0] for path in (zip_file, copy))
+    assert first.read() is second.read() and size_of(first) < 2000
+    assert corpus_area.with_corpus(session, first).corpus is second.read()
+    MACHINE.store.drop(("corpus", first.sha256))
+    assert first.read().sha256 == second.read().sha256
+    MACHINE.store.drop(("corpus", first.sha256))
+    zip_file.unlink()
+    with pytest.raises(UserError, match="upload its zip again"):
+        first.read()

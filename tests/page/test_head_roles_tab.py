@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from methods import head_roles
+from methods.core.mixing import diagonality
 from methods.core.models import frame_grid, load_model
-from methods.head_roles import analysis, diagonality
+from methods.head_roles import analysis
 from page.tabs import head_roles as head_roles_tab
 
 

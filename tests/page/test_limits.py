@@ -10,8 +10,9 @@ from gradio_client.utils import json_schema_to_python_type
 
 from methods import TECHNIQUES
 from methods.core.errors import UserError
+from methods.core.options import GIVEN, own_options
 from page.export import api
-from page.export.api_options import GIVEN, checked, fits, limits_of, taken_by
+from page.export.api_options import checked, fits, limits_of
 from page.export.api_schema import Options, schema_of
 from page.session import from_example, with_times
 
@@ -117,7 +118,7 @@ def test_there_are_no_more_segments_than_frames():
 @pytest.mark.parametrize("technique", MODULES)
 def test_a_program_reads_each_option_by_name_kind_and_range(technique):
     listed = schema_of(MODULES[technique])["properties"]
-    for name, option in taken_by(MODULES[technique]).items():
+    for name, option in own_options(MODULES[technique].analyse).items():
         if name not in listed:
             assert "Clip" in str(option.annotation), f"{name} is left out, and a program could give it"
             continue

@@ -65,15 +65,15 @@ def test_another_tier_is_chosen_and_a_reading_is_shown(visit, tmp_path):
 def test_a_clip_chosen_while_another_is_listened_to_is_the_one_that_stays(visit, monkeypatch):
     """The older listening ends last, with what it found out: it must not bring its own clip back."""
     page = visit()
-    listen, begun, go_on = sessions.heard, threading.Event(), threading.Event()
+    hearing, begun, go_on = sessions._hearing, threading.Event(), threading.Event()
 
-    def slowly(session, model):
+    def slowly(session, *models):
         if session.example == "en_f_question":
             begun.set()
             go_on.wait(PATIENCE / 1000)
-        return listen(session, model)
+        return (yield from hearing(session, *models))
 
-    monkeypatch.setattr(sessions, "heard", slowly)
+    monkeypatch.setattr(sessions, "_hearing", slowly)
     _choose(page, "Which folder? (question)")
     assert begun.wait(PATIENCE / 1000)
     _choose(page, "Message saved (statement)")

@@ -1,7 +1,9 @@
 """What a visitor's own transcript, TextGrid or edited times do to the clip on screen."""
 
+import asyncio
 import wave
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -15,9 +17,12 @@ from methods.core.errors import UserError
 from methods.core.models import load_model, whisper
 from page import session as sessions
 from page.export import api
+from page.runs.machine import Visitor
 from page.top import clip_area, corrections
 from page.widgets.sound_plot import SoundPlot
 from tiny import tiny_whisper
+
+REQUEST = SimpleNamespace(session_hash="a visitor")  # what is read of Gradio's
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +74,17 @@ def looping(tmp_path_factory):
     return sessions.Session(clip_from_samples(sound, 16_000, "short"), None), load_model(str(folder))
 
 
-def listened(session, model_id):
+def listened(session, model_id, gone=lambda: False):
     with gr.Blocks():
         plot = SoundPlot()
     seen = []
-    try:
-        for update in clip_area.listen(session, model_id, "words", plot):
+
+    async def listen():
+        async for update in clip_area.listen(session, model_id, "words", plot, Visitor("a visitor", gone=gone)):
             seen.append(update)
+
+    try:
+        asyncio.run(listen())
     except Exception as problem:
         return seen, problem
     return seen, None
@@ -108,7 +117,7 @@ def test_nobody_is_said_to_listen_once_listening_has_failed(looping, monkeypatch
     def fail(*args):
         raise failure
 
-    monkeypatch.setattr(sessions, "heard", fail)
+    monkeypatch.setattr(sessions, "hearing", fail)
     seen, problem = listened(looping[0], looping[1].id)
     assert problem is failure
     assert "listening" in seen[0][2] and "listening" not in seen[-1][2] and said in seen[-1][2].replace("\\<", "<")
@@ -125,7 +134,7 @@ def test_a_program_gets_the_text_of_a_loop_with_what_is_wrong_with_it(looping, t
 
     monkeypatch.setattr(whisper, "greedy_ids", three_letters)
     clauses = "loop", "224", "frames", "alignment heads"
-    answer = api.words(str(path), model.id, "")
+    answer = asyncio.run(api.words(str(path), model.id, "", REQUEST))
     assert answer["text"] == " ".join("a" * 112)
     assert answer["complete"] is False and answer["words"] == []
     assert [word in note for word, note in zip(clauses, answer["notes"], strict=True)] == [True] * 4
@@ -178,9 +187,11 @@ def test_readings_are_shown_where_there_are_numbers_and_can_be_changed(weasels):
 def test_phones_follow_the_reading_that_the_visitor_gave():
     """The bundled “weasels” with one word written as a number and read as the word that is said."""
     clip = sessions.from_example("en_f_weasels")
-    plain = clip_area.align(clip, "Weasels have eaten our phone system", "openai/whisper-tiny.en")
+    plain = asyncio.run(
+        clip_area.align(clip, "Weasels have eaten our phone system", "openai/whisper-tiny.en", "", REQUEST)
+    )
     text = "Weasels have 8n our phone system"
-    read = clip_area.align(clip, text, "openai/whisper-tiny.en", "8n = eaten")
+    read = asyncio.run(clip_area.align(clip, text, "openai/whisper-tiny.en", "8n = eaten", REQUEST))
     assert read.phones == plain.phones and read.words[2].label == "8n"
     assert read.readings == (("8n", "eaten"),) and "“8n” was read as “eaten”" in read.timing
 
@@ -208,19 +219,9 @@ def test_the_scissors_event_opens_what_is_left_and_nothing_can_be_shared():
     assert config.keys() == plain.get_config().keys()
 
 
-def test_what_is_found_out_about_an_older_clip_does_not_overwrite_a_newer_one():
-    older, newer, heard = object(), object(), []
-    state = {"now": older}
-
-    def updates():
-        heard.append("first")
-        yield "plot"
-        heard.append("second")
-        yield "older session"
-        heard.append("never")
-
-    found = clip_area.while_newest(older, updates(), lambda: state["now"])
-    assert next(found) == "plot"
-    state["now"] = newer  # chosen while the model listened
-    assert list(found) == [] and heard == ["first", "second"]
-    assert list(clip_area.while_newest(newer, updates(), lambda: state["now"])) == ["plot", "older session"]
+def test_what_is_found_out_about_an_older_clip_does_not_overwrite_a_newer_one(looping):
+    """Another clip that comes just before the end: nothing but the plot was shown, and no session is written."""
+    session, model = looping
+    answers = iter([False, False, True])
+    seen, problem = listened(session, model.id, gone=lambda: next(answers, True))
+    assert problem is None and len(seen) == 1 and seen[0][0] == gr.skip()

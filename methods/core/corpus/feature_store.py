@@ -6,6 +6,7 @@ Only corpora that came with the app are kept; what a visitor brings never touche
 import contextlib
 import hashlib
 import importlib.metadata
+import logging
 import os
 import tempfile
 import time
@@ -20,6 +21,8 @@ import numpy as np
 from methods.core.corpus import CORPORA, Corpus, bundled
 from methods.core.models import fingerprint
 
+log = logging.getLogger("inside_speech_models")
+_said = False
 LIMIT = 2 * 2**30  # bytes on disk
 ABANDONED = 3600.0  # s; a half-written file this old belongs to a process that was killed
 LIBRARIES = ("torch", "transformers")  # another version may round differently
@@ -56,10 +59,21 @@ def load(key: Hashable) -> dict[str, np.ndarray] | None:
 def save(key: Hashable, layers: dict[str, np.ndarray]) -> None:
     """Keep these; the least recently used go when there are more than `LIMIT` bytes. A full disk keeps nothing."""
     place = folder()
-    with contextlib.suppress(OSError):
+    try:
         place.mkdir(parents=True, exist_ok=True)
         _write(place, _name(key), layers)
         _shrink(place)
+    except OSError as problem:
+        _say_once(problem)
+
+
+def _say_once(problem: OSError) -> None:
+    """The results are as good, only slower to come by; whoever runs the app may want to know."""
+    global _said  # noqa: PLW0603 (one disk, one note)
+    if _said:
+        return
+    _said = True
+    log.warning("Hidden states cannot be kept in %s (%s); they are computed anew each time.", folder(), problem)
 
 
 def _write(place: Path, name: str, layers: dict[str, np.ndarray]) -> None:

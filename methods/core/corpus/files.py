@@ -20,6 +20,7 @@ UNREAD = (
     *(".wma", ".amr", ".caf", ".w64", ".oga", ".aifc", ".au", ".ape", ".wv"),
 )
 GRID, TABLE, EMA = ".textgrid", ".csv", ".mat"
+LABELS = (".phn", ".wrd", ".phones", ".words")  # of TIMIT and Buckeye, see `published`
 MOST_FILES = 400  # recordings
 MOST_BYTES = 300 * 2**20  # unpacked: 15 minutes of 48 kHz stereo at 24 bits are 260 MB
 IN_UTF8 = 0x800  # flag of a zip's entry: its name is in UTF-8
@@ -132,8 +133,8 @@ def _is_hidden(name: str) -> bool:
 
 
 def matters(name: str) -> bool:
-    """Whether it is a sound, a TextGrid, a table or EMA, and not one of the hidden twins that Macs add."""
-    return not _is_hidden(name) and PurePosixPath(name).suffix.lower() in (*SOUNDS, GRID, TABLE, EMA)
+    """Whether it is a sound, a TextGrid, a table, labels or EMA, and not one of the hidden twins that Macs add."""
+    return not _is_hidden(name) and PurePosixPath(name).suffix.lower() in (*SOUNDS, GRID, TABLE, EMA, *LABELS)
 
 
 def is_sound(name: str) -> bool:

@@ -12,7 +12,7 @@ from methods.core.alignment.textgrid import Tiers, read_textgrid
 from methods.core.alignment.tiers import chosen
 from methods.core.audio import Clip, clean_name, load_clip
 from methods.core.corpus import files as corpus_files
-from methods.core.corpus import tables
+from methods.core.corpus import published, tables
 from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
 from methods.core.errors import UserError
@@ -25,6 +25,7 @@ CORPORA = {
     "prompts": "55 prompts of one woman, English, 158 s",
     "voices": "11 clips of three men, English, 39 s",
 }
+PATTERNS = [f"*{ending}" for ending in (*SOUNDS, ".TextGrid", TABLE)]  # of files that are fetched from the Hub
 MOST_SECONDS = 900.0  # of one's own corpus: 15 minutes keep two cores busy for a minute per layer
 MOST_LABELS = 100_000  # five times what 15 minutes of words, phones and stresses need
 LONGEST_LABEL = 100  # characters; every table of items is as wide as its longest label
@@ -150,41 +151,92 @@ def read_zip(path: str | Path, name: str = "own") -> Corpus:
 
 def from_hub(identifier: str) -> Corpus:
     """A data set on the Hugging Face Hub that is kept as sound files with labels. Needs a network the first time."""
-    patterns = [f"*{ending}" for ending in (*SOUNDS, ".TextGrid", TABLE)]
-    return read_folder(hub.data_set(identifier, patterns), identifier)
+    return read_folder(hub.data_set(identifier, PATTERNS), identifier)
 
 
 def _assembled(name: str, files: Files) -> Corpus:
-    sounds = sorted(filter(corpus_files.is_sound, files), key=corpus_files.reading_order)
-    corpus_files.check_count(len(sounds))
-    grids = _grids(files, sounds)
-    facts = tables.by_sound(files, tables.INDEX, sounds)
-    listed = tables.by_sound(files, tables.SEGMENTS, sounds)
+    found = references(files)
+    corpus_files.check_count(len(found))
     utterances, seconds, labels = [], 0.0, 0
     said: dict[str, list[str]] = defaultdict(list)  # what was changed in a TextGrid -> where
-    for sound, title in zip(sounds, _titles(sounds), strict=True):
-        clip = _clip(sound, files[sound], title)
-        tiers = _tiers(sound, clip, files.get(grids.get(sound, "")), listed.get(sound, []))
+    for reference in found:
+        clip, tiers = reference.labelled()
         for note in tiers.notes:
-            said[note].append(title)
+            said[note].append(reference.title)
         seconds, labels = seconds + clip.seconds, labels + sum(map(len, tiers.values()))
         if seconds > MOST_SECONDS:
             raise CorpusError(f"The recordings last more than {MOST_SECONDS / 60:.0f} minutes; give fewer of them.")
         if labels > MOST_LABELS:
             raise CorpusError(f"There are more than {MOST_LABELS} labels; leave out the tiers that nobody asks about.")
-        who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
-        who |= tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
-        utterances.append(_utterance(clip, tiers, who))
+        utterances.append(_utterance(clip, tiers, reference.who))
     if not any(map(_is_labelled, utterances)):
         raise CorpusError(
             "None of the recordings has a label; put a TextGrid of the same name beside each, with tiers named words "
             "and phones, or a table segments.csv."
         )
-    unused = [file for file in files if file.lower().endswith(GRID) and file not in grids.values()]
+    used = {reference.grid for reference in found}
+    unused = [file for file, path in files.items() if file.lower().endswith(GRID) and path not in used]
     if files.unread:
         said["left out, as only sound files are read (save the sound of films as WAV)"] = list(files.unread)
     plain, strays = _canonical(utterances)
     return Corpus(name, plain, notes=(*_notes(utterances, unused, said), *strays))
+
+
+def references(files: Files) -> tuple["Reference", ...]:
+    """Every recording of a folder with its labels, none of them read yet: a set may be larger than the memory."""
+    sounds = sorted(filter(corpus_files.is_sound, files), key=corpus_files.reading_order)
+    grids = _grids(files, sounds)
+    facts = tables.by_sound(files, tables.INDEX, sounds)
+    listed = tables.by_sound(files, tables.SEGMENTS, sounds)
+    labels = published.beside(files, sounds)
+    found = []
+    for sound, title in zip(sounds, _titles(sounds), strict=True):
+        who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
+        who |= tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
+        rows, own = tuple(listed.get(sound, [])), labels.get(sound, ())
+        found.append(Reference(sound, title, files[sound], files.get(grids.get(sound, "")), rows, own, who))
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A recording of a set and where its labels are; it is read when it is asked for, in whatever process."""
+
+    sound: str  # name within the set
+    title: str
+    path: Path
+    grid: Path | None  # TextGrid
+    rows: tuple[tables.Row, ...]  # its rows of the tables
+    labels: tuple[tuple[str, Path], ...]  # ending and file, as published corpora keep them
+    who: Mapping[str, str]  # what the tables say of its speaker
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The sound, then its labels."""
+        return (self.path, *([self.grid] if self.grid else []), *(path for _, path in self.labels))
+
+    def moved(self, folder: Path) -> "Reference":
+        """The same whose files lie in this folder, under their own names."""
+        grid, labels = self.grid and folder / self.grid.name, tuple((e, folder / p.name) for e, p in self.labels)
+        return replace(self, path=folder / self.path.name, grid=grid, labels=labels)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Which sound and labels are these? Of the files as they are, so that nothing has to be decoded to know."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        for path in self.files[1:]:
+            digest.update(path.read_bytes())
+        digest.update(repr((self.title, self.rows, sorted(self.who.items()))).encode())
+        return digest.hexdigest()
+
+    def labelled(self) -> tuple[Clip, Tiers]:
+        """The sound and all its labels, as they were given. Raises CorpusError that names the file."""
+        clip = _clip(self.sound, self.path, self.title)
+        return clip, _tiers(self, clip)
+
+    def utterance(self) -> Utterance:
+        """The recording as techniques read it, its phones spelt as those of a corpus are."""
+        return _canonical([_utterance(*self.labelled(), self.who)])[0][0]
 
 
 def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
@@ -218,11 +270,14 @@ def _clip(sound: str, path: Path, title: str) -> Clip:
     return replace(clip, name=title)
 
 
-def _tiers(sound: str, clip: Clip, grid: Path | None, rows: Sequence[tables.Row]) -> Tiers:
+def _tiers(one: Reference, clip: Clip) -> Tiers:
     """All labels of a recording, as they were given."""
+    sound = one.sound
     try:
-        drawn = read_textgrid(grid.read_bytes(), seconds=clip.seconds) if grid else Tiers()
-        listed = tables.tiers(rows, clip.seconds)
+        drawn = read_textgrid(one.grid.read_bytes(), seconds=clip.seconds) if one.grid else Tiers()
+        listed = tables.tiers(one.rows, clip.seconds)
+        for ending, path in one.labels:
+            listed |= published.read(path, ending, clip.seconds)
         chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
     except UserError as problem:
         raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem

@@ -85,7 +85,9 @@ class Panel:
         with self.model.lock:
             output = self._output(samples, "full")
             said = target_kinds.answer(self.model, output, self.transcript)
-            return read_only(self.read(self.model, output)) if self.window == "full" else self.scores(samples), said
+            if self.window == "full":
+                return read_only(self.read(self.model, output)), said
+        return self.scores(samples), said  # after the lock: see BoundedCache
 
     def _output(self, samples: np.ndarray, window: Window) -> Any:
         steps = models.stages_of(self.clip, self.model, window=window, renormalise=self.renormalise)

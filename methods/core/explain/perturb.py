@@ -93,14 +93,29 @@ def replaced(
     `before` and `after` (s) widen every segment, never beyond the clip. `fade` (s) is centred on each edge. If all is
     cut out, 0.1 s of silence is left, the least that a model can be given.
     """
-    gone = np.zeros(len(samples), bool)
+    gone = _gone(len(samples), segments, before, after)
+    if mode == "cut":
+        return _cut(samples, gone, fade)
+    return _blended(samples, filling(samples, mode, seed), gone, fade)
+
+
+def exchanged(
+    samples: np.ndarray, instead: np.ndarray, segments: Sequence[Segment], *, fade: float = FADE
+) -> np.ndarray:
+    """(n,) float32 samples, in these segments those of `instead` (n,), with a ramp of `fade` s at each edge."""
+    return _blended(samples, instead, _gone(len(samples), segments), fade)
+
+
+def _gone(count: int, segments: Sequence[Segment], before: float = 0.0, after: float = 0.0) -> np.ndarray:
+    gone = np.zeros(count, bool)
     for segment in segments:
         start, end = (round(time * SAMPLE_RATE) for time in (segment.start - before, segment.end + after))
         gone[max(start, 0) : max(end, 0)] = True
-    if mode == "cut":
-        return _cut(samples, gone, fade)
+    return gone
+
+
+def _blended(samples: np.ndarray, instead: np.ndarray, gone: np.ndarray, fade: float) -> np.ndarray:
     share = _faded(gone, round(fade * SAMPLE_RATE))
-    instead = filling(samples, mode, seed)
     return (samples + share * (instead - samples)).astype(np.float32)
 
 

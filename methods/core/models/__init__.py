@@ -23,6 +23,7 @@ from methods.core.models.passes import (
     frame_grid,
     layer_count,
     no_speech,
+    output_projections,
     stages_of,
     transcribe,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "layer_count",
     "load_model",
     "no_speech",
+    "output_projections",
     "random_twin",
     "stages_of",
     "transcribe",

@@ -39,6 +39,7 @@ class Family:
     head: (
         Callable[[SpeechModel], Callable[[torch.Tensor], torch.Tensor]] | None
     )  # the CTC head alone: states -> scores
+    attentions: Callable[[Any], list[Any]]  # network -> the encoder's attention modules, each with an `out_proj`
     window_s: float | None = None  # s that the model always reads, silence after a shorter clip; None: the clip alone
     silence: Callable[[torch.Tensor], float] | None = None  # log-mel of a clip -> what silence is in it; None: measure
     layered: Callable[[Any, torch.Tensor, int], list[torch.Tensor]] | None = None  # its phone head on every layer
@@ -67,6 +68,7 @@ _WAV2VEC2 = Family(
     first="projection + positions",
     stages=wav2vec2_stages.stages,
     head=lambda model: model.network.lm_head,
+    attentions=lambda network: [block.attention for block in network.base_model.encoder.layers],
 )
 FAMILIES: dict[str, Family] = {
     "whisper": Family(
@@ -80,6 +82,7 @@ FAMILIES: dict[str, Family] = {
         first="conv + positions",
         stages=whisper_stages.stages,
         head=None,
+        attentions=lambda network: [block.self_attn for block in network.model.encoder.layers],
         window_s=30.0,
         silence=padding_value,
     ),
@@ -95,6 +98,7 @@ FAMILIES: dict[str, Family] = {
         first="conv stem",
         stages=hama_stages.stages,
         head=lambda model: model.network.log_probabilities,
+        attentions=lambda network: [block.attention for block in network.blocks],
         layered=hama_stages.layered_scores,
     ),
 }

@@ -1,7 +1,11 @@
 """Hub snapshots and local folders: found, downloaded with a progress bar, hashed. Safetensors first, never code."""
 
+import contextlib
 import hashlib
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from huggingface_hub import errors
@@ -15,6 +19,8 @@ PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*
 # The client's own error comes from that of the HTTP library beneath it, which has changed with its versions; what that
 # library says of a missing network is no error of the client's.
 UNREACHED = (OSError, *errors.HfHubHTTPError.__bases__)
+Report = Callable[[int, int], None]  # bytes that are there, and bytes that there will be as far as is known
+_report: ContextVar[Report | None] = ContextVar("report", default=None)
 Stamp = tuple[tuple[str, int, int, int], ...]  # of each file of a model: path, bytes, and two times in ns
 
 
@@ -59,7 +65,8 @@ def _download(identifier: str) -> Path:
     try:
         names = [file.rfilename for file in huggingface_hub.model_info(identifier, timeout=10).siblings or ()]
         wanted = HUB_FILES if any(name.endswith(".safetensors") for name in names) else (*HUB_FILES, *PICKLED)
-        return Path(huggingface_hub.snapshot_download(identifier, allow_patterns=list(wanted)))
+        bar = {} if _report.get() is None else {"tqdm_class": _bar(_report.get())}
+        return Path(huggingface_hub.snapshot_download(identifier, allow_patterns=list(wanted), **bar))
     except errors.HFValidationError as problem:
         raise ModelError(f"{identifier!r} is neither a folder here nor a model id such as owner/name.") from problem
     except errors.GatedRepoError as problem:
@@ -75,6 +82,29 @@ def _download(identifier: str) -> Path:
             f"{identifier} is no folder here and needs a download, and the hub cannot be reached; check the name and "
             "go online once, or choose a model that is not marked “needs a download”."
         ) from problem
+
+
+@contextlib.contextmanager
+def reported(report: Report) -> Generator[None, None, None]:
+    """Downloads that are begun inside tell how far they are; what `report` raises ends them."""
+    token = _report.set(report)
+    try:
+        yield
+    finally:
+        _report.reset(token)
+
+
+def _bar(report: Report) -> type[huggingface_hub.utils.tqdm]:
+    class Bar(huggingface_hub.utils.tqdm):
+        """The hub client's bar of bytes, which also tells us."""
+
+        def update(self, n: float | None = 1) -> Any:
+            drawn = super().update(n)
+            if self.unit == "B":
+                report(int(self.n), int(self.total or 0))
+            return drawn
+
+    return Bar
 
 
 def data_set(identifier: str, patterns: list[str]) -> Path:

@@ -24,6 +24,11 @@ def layer_count(model: SpeechModel) -> int:
     return family_of(model).layers(model)
 
 
+def output_projections(model: SpeechModel) -> list[torch.nn.Linear]:
+    """Output projections of the encoder's attention, layer by layer; heads stand side by side in their inputs."""
+    return [attention.out_proj for attention in family_of(model).attentions(model.network)]
+
+
 def frame_grid(clip: Clip, model: SpeechModel) -> FrameGrid:
     """Where this model's frames sit in this clip."""
     return family_of(model).grid(len(clip.samples))
@@ -106,8 +111,8 @@ def transcribe(clip: Clip, model: SpeechModel, *, text: str | None = None, langu
 
 
 def _transcript(clip: Clip, model: SpeechModel, text: str | None, language: str | None) -> Transcript:
+    output = encoder_states(clip, model).output  # before the lock: see BoundedCache
     with model.lock:
-        output = encoder_states(clip, model).output
         start = whisper.opening(model, output)
         language = whisper.chosen_language(model, start, language)
         if text is not None:

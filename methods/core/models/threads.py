@@ -17,18 +17,23 @@ ROWS = 500  # of the product that is timed, with Whisper tiny's feed-forward: 7 
 
 _lock = threading.Lock()
 _measured_at = -float("inf")
+_chosen = 1
 
 
 def choose_threads() -> int:
-    """The number of threads that is quickest on this machine now, set for torch; SPEECH_THREADS overrides it."""
-    global _measured_at  # noqa: PLW0603 (one machine, one answer)
+    """The number of threads that is quickest on this machine now, set for torch; SPEECH_THREADS overrides it.
+
+    Set for the calling thread, even where another one has measured: OpenMP keeps the number for each.
+    """
+    global _measured_at, _chosen  # noqa: PLW0603 (one machine, one answer)
     wanted = os.environ.get("SPEECH_THREADS")
     with _lock:
         if wanted:
-            torch.set_num_threads(int(wanted))
+            _chosen = int(wanted)
         elif time.monotonic() - _measured_at > STALE_SECONDS:
-            torch.set_num_threads(_quickest(os.cpu_count() or 1))
+            _chosen = _quickest(os.cpu_count() or 1)
             _measured_at = time.monotonic()
+        torch.set_num_threads(_chosen)
         return torch.get_num_threads()
 
 

@@ -118,10 +118,11 @@ def test_the_store_is_bounded_and_the_least_recently_used_go(monkeypatch):
     assert sum(path.stat().st_size for path in kept()) <= 10_000
 
 
-def test_a_full_or_locked_disk_keeps_nothing_and_leaves_nothing(monkeypatch):
+def test_a_full_or_locked_disk_keeps_nothing_leaves_nothing_and_is_said_once(monkeypatch, caplog):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(feature_store, "_said", False)
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", full)
         feature_store.save("x", {"0": np.zeros(3, np.float32)})
@@ -131,6 +132,7 @@ def test_a_full_or_locked_disk_keeps_nothing_and_leaves_nothing(monkeypatch):
     feature_store.folder().write_text("a file where the folder should be", encoding="utf-8")
     feature_store.save("x", {"0": np.zeros(3, np.float32)})
     assert feature_store.load("x") is None
+    assert [record.message[:32] for record in caplog.records] == ["Hidden states cannot be kept in "]
 
 
 def test_what_a_killed_process_left_is_swept(monkeypatch):

@@ -9,7 +9,6 @@ from snapshot import save_whisper
 
 from methods import value_zeroing
 from methods.core.audio import clip_from_samples, load_clip
-from methods.core.cache import BoundedCache
 from methods.core.errors import UserError
 from methods.core.models import ModelError, encode, hub, load_model, loading, passes, random_twin, transcribe, weights
 from page import session as sessions
@@ -114,14 +113,6 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass(clip, tiny_model):
     expected = [scores[i, t].item() for i, t in enumerate([*given.tokens, tiny_model.decoding.end])]
     np.testing.assert_allclose(given.logprobs, expected, rtol=1e-5, atol=1e-5)
     assert given.text == "abba cab" and given.given
-
-
-def test_cache_forgets_the_oldest_beyond_its_limit():
-    cache, made = BoundedCache(10), []
-    for name in ("a", "b", "a", "c", "b"):
-        cache.fetch(name, lambda name=name: made.append(name) or name, lambda _: 4)
-    assert made == ["a", "b", "c", "b"]  # c (third, 12 bytes in all) pushed b out, which had been used before a
-    assert len(cache) == 2
 
 
 @pytest.mark.weights

@@ -66,6 +66,12 @@ def cumulative_diagonality(profile: np.ndarray) -> np.ndarray:
     return 1 - mean_distance(profile) / max(profile.shape[-1] - 1, 1)
 
 
+def diagonality_of(site: Site) -> np.ndarray:
+    """(heads,) CAD of one layer's heads among the clip's own frames, a chunk of rows at a time."""
+    parts = [distance_mass(own_weights(site, rows), rows.start) for rows in row_chunks(site.own_keys)]
+    return cumulative_diagonality((sum(parts) / site.own_keys).numpy())
+
+
 def within_radius(profile: np.ndarray) -> np.ndarray:
     """(…, frames) D(r) at r = 0, 1/(T - 1), …, 1: the mean mass of a row within that relative radius."""
     return profile.cumsum(-1)

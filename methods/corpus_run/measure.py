@@ -1,0 +1,129 @@
+"""One recording, measured: what a worker does, in this process, in another, or on another machine."""
+
+import inspect
+import io
+import json
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from methods import technique
+from methods.core import arrays, models
+from methods.core.corpus.recordings import Reference, Utterance
+from methods.core.errors import UserError
+from methods.core.results import Json, Result
+from methods.corpus_run.plan import Ask
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A recording that one thing is asked of; `files` carry its bytes where the worker cannot read its folder."""
+
+    ask: Ask
+    source: Reference
+    key: str
+    corpus: str  # its set's name
+    code: str
+    keep_arrays: bool = False
+    files: Mapping[str, bytes] | None = None
+
+    def carried(self) -> "Task":
+        """The same with the sound and the labels in it."""
+        return replace(self, files={path.name: path.read_bytes() for path in self.source.files})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task: a Parquet file, and perhaps an NPZ. `bug` holds a traceback that is no user's fault."""
+
+    technique: str
+    key: str
+    parquet: bytes
+    npz: bytes | None = None
+    refused: str = ""
+    bug: str = ""
+
+
+def measure(task: Task) -> Outcome:
+    """Run the task. Whatever goes wrong becomes a row with a sentence."""
+    try:
+        result, utterance = _result(task)
+        table = result.table()
+    except UserError as problem:
+        return failed(task, str(problem))
+    except Exception as problem:  # one clip must not stop ten thousand; the command says so and ends with code 3
+        sentence = f"Our mistake: {type(problem).__name__}: {problem}"
+        return replace(failed(task, sentence), bug=traceback.format_exc())
+    facts = _facts(task) | {
+        "speaker": utterance.speaker,
+        "clip_sha256": utterance.clip.sha256,
+        "seconds": utterance.clip.seconds,
+        "weights_sha256": result.provenance["weights_sha256"],
+        "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
+    }
+    kept = arrays.npz(result) if task.keep_arrays else None
+    return Outcome(task.ask.technique, task.key, parquet(table.assign(**facts, error="")), kept)
+
+
+def failed(task: Task, sentence: str) -> Outcome:
+    """A row that says why there are no numbers."""
+    row = pd.DataFrame([_facts(task) | {"error": sentence}])
+    return Outcome(task.ask.technique, task.key, parquet(row), refused=sentence)
+
+
+def _facts(task: Task) -> dict[str, Json]:
+    """What every row says of where it comes from."""
+    return {
+        "technique": task.ask.technique,
+        "model": task.ask.model,
+        "corpus": task.corpus,
+        "clip": task.source.title,
+        "speaker": task.source.who.get("speaker", ""),
+        "options": task.ask.named,
+        "code": task.code[:12],
+        "key": task.key,
+    }
+
+
+def _result(task: Task) -> tuple[Result, Utterance]:
+    with tempfile.TemporaryDirectory() as folder:
+        utterance = _here(task, Path(folder)).utterance()
+    module = technique(task.ask.technique)
+    given = given_by(utterance, task.ask, inspect.signature(module.analyse).parameters)
+    return module.analyse(utterance.clip, models.load_model(task.ask.model), **given, **task.ask.options), utterance
+
+
+def _here(task: Task, folder: Path) -> Reference:
+    """The recording as files of this machine."""
+    if task.files is None:
+        return task.source
+    for name, content in task.files.items():
+        (folder / name).write_bytes(content)
+    return task.source.moved(folder)
+
+
+def given_by(utterance: Utterance, ask: Ask, taken: Mapping[str, inspect.Parameter]) -> dict[str, object]:
+    """The options of `analyse` that the labels of a recording give."""
+    said = " ".join(word.label for word in utterance.words)
+    cut = {"words": utterance.words, "phones": utterance.phones, "own": None}[ask.units]
+    if ask.units != "own" and "segments" in taken and not cut:
+        raise UserError(
+            f"“{utterance.clip.name}” has no {ask.units} in its labels; give them, or ask for --units own, the words "
+            "of the model's own transcript."
+        )
+    found = {"segments": cut or None, "phones": utterance.phones}
+    found |= {"transcript": said or None} if ask.forced else {}
+    return {name: value for name, value in found.items() if name in taken and value is not None}
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """A table as a Parquet file; what is the same in every row costs next to nothing."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,111 @@
+"""Means, intervals and differences against closed forms, SciPy and numbers from a textbook."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from methods.core.errors import UserError
+from methods.corpus_run import summary
+
+
+def table(models=("m1", "m2"), clips=6, layers=2, seed=0):
+    rng = np.random.default_rng(seed)
+    lines = [
+        {"model": model, "clip": f"c{clip}", "speaker": f"s{clip % 3}", "key": f"{model}{clip}", "options": "{}",
+         "code": "x", "error": "", "layer": layer, "score": rng.normal() + 0.1 * layer, "word": str(row)}
+        for model in models for clip in range(clips) for layer in range(1, layers + 1) for row in range(1 + clip)
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def test_a_long_recording_counts_once():
+    rows = table()
+    found = summary.means(rows, "score", ["model", "layer"])
+    wanted = rows.groupby(["model", "layer", "clip"]).score.mean().groupby(["model", "layer"]).agg(["mean", "median"])
+    np.testing.assert_allclose(found[["mean", "median"]], wanted, rtol=1e-12)
+    assert list(found.clips) == [6] * 4 and ((found.low < found["mean"]) & (found["mean"] < found.high)).all()
+
+
+def test_the_interval_is_that_of_scipy():
+    """With one number per recording the jackknife of a mean is Student's interval."""
+    rows = table(models=("m",), clips=40, layers=1)
+    found = summary.means(rows, "score", ["model"]).iloc[0]
+    values = rows.groupby("clip").score.mean().to_numpy()
+    wanted = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+    np.testing.assert_allclose([found.low, found.high], wanted, rtol=1e-9)
+
+
+def test_paired_differences_by_every_flip_of_signs():
+    rows = table()
+    found = summary.differences(rows, "score", ["layer"], "model")
+    for line in found.itertuples():
+        mine = rows[rows.layer == line.layer].pivot_table(values="score", index="clip", columns="model")
+        apart = (mine.m1 - mine.m2).to_numpy()
+        flips = [abs(np.mean(apart * signs)) for signs in itertools.product((1, -1), repeat=len(apart))]
+        assert line.difference == pytest.approx(apart.mean(), rel=1e-12)
+        assert line.p == pytest.approx(np.mean(np.array(flips) >= abs(apart.mean()) * (1 - 1e-9)), abs=1e-12)
+
+
+def test_holm_against_the_worked_example():
+    """Four tests of .01, .04, .03, .005: .03, .06, .06, .02."""
+    np.testing.assert_allclose(summary.holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+
+
+def test_what_is_not_alike_is_not_pooled():
+    rows = table()
+    with pytest.raises(UserError, match="differ in their model"):
+        summary.means(rows, "score", ["layer"])
+    rows.loc[0, "options"] = '{"gain": 2}'
+    with pytest.raises(UserError, match="differ in their options"):
+        summary.means(rows, "score", ["model"])
+    assert len(summary.means(rows, "score", ["model", "options"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "by", "sentence"),
+    [("nothing", ["model"], "no column “nothing”"), ("word", ["model"], "holds no numbers"), ("score", ["x"], "“x”")],
+)
+def test_columns_that_are_not_there(value, by, sentence):
+    with pytest.raises(UserError, match=sentence):
+        summary.means(table(), value, by)
+
+
+def test_nothing_to_compare():
+    with pytest.raises(UserError, match="Nothing can be compared"):
+        summary.differences(table(models=("m",)), "score", ["layer"], "model")
+
+
+def test_four_recordings_have_no_interval():
+    found = summary.means(table(clips=4), "score", ["model"])
+    assert found[["low", "high"]].isna().all(axis=None)
+
+
+def test_conditions_and_refused_rows(tmp_path):
+    rows = table()
+    rows.loc[0, "error"] = "refused"
+    rows.to_parquet(tmp_path / "loudness.parquet")
+    assert len(summary.read(tmp_path)) == len(rows) - 1
+    assert set(summary.read(tmp_path, where=["layer=2"]).layer) == {2}
+    for asked, sentence in (
+        ({"where": ["layer"]}, "no condition"),
+        ({"where": ["layer=9"]}, "No row is left"),
+        ({"technique": "other"}, "holds nothing of “other”"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            summary.read(tmp_path, **asked)
+    rows.to_parquet(tmp_path / "second.parquet")
+    with pytest.raises(UserError, match="holds several techniques"):
+        summary.read(tmp_path)
+    with pytest.raises(UserError, match="holds no table"):
+        summary.read(tmp_path / "nowhere")
+
+
+def test_the_figure_has_a_curve_with_a_band_for_each_model():
+    found = summary.means(table(), "score", ["model", "layer"])
+    ax = summary.figure(found, "score", ["model", "layer"]).axes[0]
+    assert len(ax.lines) == len(ax.collections) == 2
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), found[found.model == "m1"]["mean"])
+    assert len(summary.figure(summary.means(table(), "score", ["model"]), "score", ["model"]).axes) == 1
