@@ -73,7 +73,7 @@ def one_pair(first: np.ndarray, second: np.ndarray) -> float:
     return slow_dtw(np.arccos(np.clip(first @ second.T, -1, 1)) / np.pi)
 
 
-def question(rng: np.random.Generator, count: int) -> triples.Task:
+def question(rng: np.random.Generator, count: int) -> triples.TripleTask:
     label = np.array([f"c{number % CATEGORIES}" for number in range(count)])
     rng.shuffle(label)
     items = Items(np.arange(count), np.zeros(count), np.ones(count), label, {"phone": label})

@@ -17,6 +17,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "projection": ("Representation understanding", "Projection"),
     "probing": ("Representation understanding", "Probing"),
     "acoustic_probing": ("Representation understanding", "Acoustics and articulation"),
+    "encoding_probe": ("Representation understanding", "Encoding probe"),
     "live_probes": ("Representation understanding", "Live probes"),
     "rsa": ("Representation understanding", "RSA"),
     "cka": ("Representation understanding", "CKA"),
@@ -43,6 +44,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "word_confidence": ("Interventions", "Word confidence"),
     "causal_tracing": ("Interventions", "Causal tracing"),
     "head_ablation": ("Interventions", "Heads switched off"),
+    "erasure": ("Interventions", "Erase and look"),
 }
 
 

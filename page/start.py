@@ -33,7 +33,8 @@ LESSONS = (
         "Heads that follow the speech",
         "?technique=attention&clip=en_f_weasels&stack=cross&layer=4&head=2",
         "This cross-attention head of Whisper tiny.en is on OpenAI's published list of alignment heads: tokens walk "
-        "through the clip from left to right. Word times come from such heads. Try head 6, which is not on the list.",
+        "through the clip from left to right. Such heads can tell when a word is said. Try head 6, which is not "
+        "on the list.",
     ),
     (
         "One sound, two spellings",
@@ -47,6 +48,14 @@ LESSONS = (
         "A linear probe tells 34 phones with .71 accuracy from Whisper tiny.en's layer 0 and .83 from layer 3; MFCC "
         "give .46, and random weights get worse with depth. On other speakers the lowest layers fail (.18) and the "
         "upper ones do not (.74): what is learnt is not only one woman's voice.",
+    ),
+    (
+        "From the sound to the phone, to what stands beside it",
+        "?technique=encoding_probe&block=neighbours",
+        "The sound alone explains .26 of the variance of Whisper tiny.en's layer 0 that nothing else can, and .03 of "
+        "layer 4. What only the phone explains is most at layer 2 (.07); what only its neighbours explain comes later "
+        "(.05 at layers 3 and 4), and the word last (.03 at layer 4). With random weights neither phone, neighbours "
+        "nor word explain anything that the sound does not.",
     ),
     (
         "A recogniser forgets the voice",
@@ -100,6 +109,14 @@ LESSONS = (
         "Most of the 72 heads of Whisper tiny.en cost the transcript less than a nat. Without head 1 of "
         "self-attention in the decoder's first layer it loses 31, and the model writes “We we we we we our "
         "our”. With random weights no head costs a nat.",
+    ),
+    (
+        "Phones are used in the middle; at the end the loss is no news",
+        "?technique=erasure&clip=en_f_weasels",
+        "Erase phones from layer 2 of Whisper tiny.en: a probe that told .69 of the frames is at .07, the commonest "
+        "phone, and the transcript loses 46 nats, where labels of other recordings cost 8 at most and random "
+        "directions 2. Erased from layer 4, which the decoder reads, phones cost 8, and labels of other recordings up "
+        "to 12. On recordings that nothing was fitted on a probe still tells .36.",
     ),
 )
 

@@ -20,6 +20,8 @@ from page.tabs import (
     cue_contribution,
     decoder_lens,
     discrete_units,
+    encoding_probe,
+    erasure,
     head_ablation,
     head_roles,
     live_probes,
@@ -50,6 +52,7 @@ TABS: dict[str, Entry] = {
     "projection": Entry(projection.projection_tab, projection.LIMITS),
     "probing": Entry(probing.probing_tab),
     "acoustic_probing": Entry(acoustic_probing.acoustic_probing_tab),
+    "encoding_probe": Entry(encoding_probe.encoding_probe_tab),
     "live_probes": Entry(live_probes.live_probes_tab),
     "rsa": Entry(rsa.rsa_tab, rsa.LIMITS),
     "cka": Entry(cka.cka_tab, cka.LIMITS),
@@ -76,4 +79,5 @@ TABS: dict[str, Entry] = {
     "word_confidence": Entry(word_confidence.word_confidence_tab),
     "causal_tracing": Entry(causal_tracing.causal_tracing_tab, causal_tracing.LIMITS),
     "head_ablation": Entry(head_ablation.head_ablation_tab, head_ablation.LIMITS),
+    "erasure": Entry(erasure.erasure_tab),
 }

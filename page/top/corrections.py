@@ -12,7 +12,8 @@ from page import session as sessions
 from page.session import Session, present
 
 ALIGNING = """**Align** makes the decoder read your text and finds its words and phones by forced alignment (English,
-about ±20 ms); in other languages word times come from the model's cross-attention (about ±0.1 s)."""
+about ±20 ms); in other languages word times come from the model's cross-attention (of twelve French
+word starts, Whisper base has half within 35 ms, 11 within 0.1 s)."""
 FILLED = 5  # components that listening fills in
 NO_TIER = {"words": "none: the model's own words", "phones": "none"}
 

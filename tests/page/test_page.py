@@ -134,7 +134,7 @@ def test_own_recording_by_upload(visit, tmp_path):
     page.get_by_text("Or use your own").click()
     page.locator("#own input[type=file]").set_input_files(own)
     expect(page.locator("#heard")).to_contain_text("young man", timeout=PATIENCE)
-    expect(page.locator("#heard")).to_contain_text("±0.1 s")
+    expect(page.locator("#heard")).to_contain_text("94% within 0.1 s")
     expect(page.locator("#plot-value_zeroing .sp-gutter").get_by_text("young").first).to_be_visible(timeout=PATIENCE)
     assert "clip=" not in page.url  # a visitor's recording is never part of a link
     page.locator("#link-value_zeroing").click()

@@ -38,7 +38,7 @@ def corpus():
 def test_a_neighbourhood_that_was_cut_down(options, said):
     taken = inspect.signature(projection.analyse).parameters.values()
     defaults = {option.name: option.default for option in taken if option.default is not option.empty}
-    found = points.notes(SimpleNamespace(items=range(40)), points.Asked(**defaults | options))
+    found = points.notes(SimpleNamespace(items=range(40)), points.PointsAsked(**defaults | options))
     assert found == ((said,) if said else ())
 
 

@@ -96,12 +96,11 @@ def test_a_loop_is_shown_as_text_and_called_a_loop(looping, monkeypatch):
     real = models.transcribe(session.clip, model)
     loop = replace(real, text="oh oh", tokens=(3, 4) * 112, token_texts=(" oh",) * 224, complete=False)
     monkeypatch.setattr(models, "transcribe", lambda *args, **kwargs: loop)
-    monkeypatch.setattr(models, "decoder_states", lambda *args: None)
 
     def untimed(*args):
         raise AlignmentError("more words than frames")
 
-    monkeypatch.setattr(alignment, "words_of_pass", untimed)
+    monkeypatch.setattr(alignment, "words_in_states", untimed)
     seen, problem = listened(session, model.id)
     line = seen[-1][2]
     assert problem is None

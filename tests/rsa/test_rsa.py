@@ -187,12 +187,12 @@ def test_pressed_cell_gives_both_sounds(corpus, result):
     assert html.count("<audio") == 2 and f"<b>{result.label[items[5]]}</b>" in html
     assert rsa_tab.pair(result, corpus, items, 2, 2).count("<audio") == 1
     assert "<audio" not in rsa_tab.pair(result, corpus, items, 2, 500)
-    session = Session(corpus.utterances[0].clip, "", corpus=corpus)
+    session, own = Session(corpus.utterances[0].clip, "", corpus=corpus), SimpleNamespace(read=lambda: corpus)
     event = SimpleNamespace(_data={"row": 1, "column": 0})
-    assert rsa_tab.hear(result, session, corpus, "own", 0, event).count("<audio") == 2
+    assert rsa_tab.hear(result, session, own, "own", 0, event).count("<audio") == 2
     with pytest.raises(UserError, match="shows other recordings"):
-        rsa_tab.hear(result, session, toy_corpus(), "own", 0, event)
-    assert "<audio" not in rsa_tab.hear(None, session, corpus, "own", 0, event)
+        rsa_tab.hear(result, session, SimpleNamespace(read=toy_corpus), "own", 0, event)
+    assert "<audio" not in rsa_tab.hear(None, session, own, "own", 0, event)
 
 
 def test_too_little_is_refused(tiny_model, corpus):

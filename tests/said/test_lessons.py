@@ -9,7 +9,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from methods import acoustic_probing, attention, cka, probing, value_zeroing, word_confidence, word_evidence
+from methods import (
+    acoustic_probing,
+    attention,
+    cka,
+    encoding_probe,
+    erasure,
+    probing,
+    value_zeroing,
+    word_confidence,
+    word_evidence,
+)
 from methods.core import corpus as corpora
 from methods.core.explain import answers, perturb
 from methods.core.explain.faithfulness import RANDOM_ORDERS
@@ -102,6 +112,22 @@ def phones_take_shape() -> Said:
     ]
 
 
+def from_sound_to_neighbours() -> Said:
+    both = corpora.bundled("prompts").joined(corpora.bundled("voices"))
+    result = encoding_probe.analyse(both, load_model(TINY), random_seeds=(0,))
+    unique = dict(zip(result.blocks, result.unique.T, strict=True))
+    random = dict(zip(result.blocks, result.controls.random_unique[0].T, strict=True))
+    assert unique["phone"].argmax() == 2 and unique["word"].argmax() == 4
+    assert max(random[block].max() for block in ("phone", "neighbours", "word")) < 0.005
+    return [
+        ("The sound alone explains .26", unique["acoustics"][0]),
+        ("nothing else can, and .03", unique["acoustics"][4]),
+        ("most at layer 2 (.07", unique["phone"][2]),
+        ("comes later (.05", unique["neighbours"][3:]),
+        ("the word last (.03", unique["word"][4]),
+    ]
+
+
 def a_recogniser_forgets() -> Said:
     result = acoustic_probing.analyse(corpora.bundled("prompts"), load_model(HAMA), target="f0")
     return [
@@ -181,6 +207,22 @@ def a_model_writes_where_nobody_speaks() -> Said:
     ]
 
 
+def phones_are_used() -> Said:
+    scene, corpus = from_example("en_f_weasels"), corpora.bundled("prompts")
+    result = erasure.analyse(corpus, load_model(TINY), clip=scene.clip, layers=(2, 4), random_seeds=())
+    shuffled, random = result.controls.shuffled.max(0), result.controls.random.max(0)
+    return [
+        ("told .69", result.before[0]),
+        ("is at .07", result.after[0]),
+        ("loses 46", result.loss[0]),
+        ("recordings cost 8", shuffled[0]),
+        ("random directions 2", random[0]),
+        ("phones cost 8", result.loss[1]),
+        ("up to 12", shuffled[1]),
+        ("still tells .36", result.left[0]),
+    ]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -188,10 +230,12 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "Heads that follow the speech": heads_on_the_list,
     "One sound, two spellings": the_cue_is_read_in_the_middle,
     "Phones take shape in the middle of the encoder": phones_take_shape,
+    "From the sound to the phone, to what stands beside it": from_sound_to_neighbours,
     "A recogniser forgets the voice": a_recogniser_forgets,
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
     "A model that writes where nobody speaks": a_model_writes_where_nobody_speaks,
+    "Phones are used in the middle; at the end the loss is no news": phones_are_used,
 }
 
 

@@ -99,7 +99,7 @@ def test_words_without_a_place_count_as_errors_all_the_same(clip, tiny_model, mo
     def too_many(*_):
         raise AlignmentError("more words than frames")
 
-    monkeypatch.setattr(alignment, "words_of_pass", too_many)
+    monkeypatch.setattr(alignment, "words_in_states", too_many)
     lost = two_lenses.analyse(clip, model, **options)
     np.testing.assert_array_equal(lost.word_errors, placed.word_errors)
     np.testing.assert_array_equal(lost.unplaced, np.bincount(placed.layer, minlength=len(placed.layers)))

@@ -1,7 +1,9 @@
 """Word confidence of CTC models: path sums against every path written out, and the network against transformers'."""
 
+import asyncio
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,7 +193,11 @@ def test_hama_listens():
 
 @pytest.mark.weights
 def test_the_endpoint_tells_all_of_it(clip):
-    answer = json.loads(json.dumps(api.words(WEASELS, "hama-ctc", ""), allow_nan=False))
+    answer = json.loads(
+        json.dumps(
+            asyncio.run(api.words(WEASELS, "hama-ctc", "", SimpleNamespace(session_hash="a program"))), allow_nan=False
+        )
+    )
     result = word_confidence.analyse(load_clip(WEASELS), load_model("hama-ctc"), random_seeds=())
     assert answer["text"] == result.text and answer["logprobs"] == result.logprobs.tolist()
     assert answer["words"] == [[word.label, word.start, word.end] for word in result.words]

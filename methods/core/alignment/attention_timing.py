@@ -1,51 +1,64 @@
-"""When is each token said? From where a decoder looks, in any language, to about 100 ms. Arrays in, seconds out."""
+"""When is each character said? From where the sharpest heads of a decoder look, in any language. Arrays in, times out.
+
+Yeh, Meng & Tang 2025 (arXiv 2509.09987): the decoder reads the text letter by letter, and the heads that tell the
+letters apart best in this very clip are its clock; no head is listed beforehand and nothing is trained. `characters`
+brings the text and the decoder, and knows how far off the times are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from methods.core.frames import FRAMES_PER_SECOND, SAME_TIME, AlignmentError, Segment
-from methods.core.speech.words import UNSPACED, bare_word
 
-MEDIAN_WIDTH = 7  # frames, as in OpenAI's recipe
+HEADS = 5  # kept; the paper has best results with few, and ten are worse here too
 
 
-def token_boundaries(attention: np.ndarray, *, rows: slice = slice(None)) -> np.ndarray:
-    """When is each token said, judging by where the decoder looks? (tokens + 1,) s: each start, then the clip's end.
+def row_starts(layers: Iterable[np.ndarray], *, heads: int = HEADS) -> np.ndarray:
+    """At which frame does each row begin to be said? (rows,) int, never falling, the first 0.
 
-    `attention` (heads, tokens, frames): weights of the aligned heads over the clip's own frames, 20 ms each; row i is
-    the pass that predicts token i. OpenAI's recipe (whisper/timing.py): rows that sum to 1 over these frames, z-scores
-    over tokens, median over 7 frames, mean over heads, then the cheapest monotone path (`dtw_path`). `rows` picks the
-    tokens to be timed; the others, of the prompt, take part in the z-scores only. Time the end-of-text token too: its
-    start is the end of the last word.
+    `layers` hold scores before the softmax, (heads, rows, frames) each, over the clip's own frames of 20 ms; row i is
+    the pass that predicts character i. The evidence of the chosen heads, every frame scaled to length 1 over the rows,
+    is averaged, and the cheapest monotone path (`dtw_path`) taken.
     """
-    weights = np.asarray(attention, dtype=np.float64)
-    if weights.ndim != 3 or 0 in weights.shape or not np.isfinite(weights).all() or weights.min() < 0:
-        raise ValueError(f"attention must be finite weights (heads, tokens, frames), 0 or more; got {weights.shape}")
-    mass = weights.sum(axis=-1, keepdims=True)
-    if not mass.all():
-        raise ValueError("a token attends to none of the clip's frames: cut the frames after the softmax, not before")
-    weights = weights / mass
-    spread = weights.std(axis=1, keepdims=True)
-    scores = (weights - weights.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    evidence = median_filter(scores, MEDIAN_WIDTH).mean(axis=0)[rows]
-    tokens, frames = dtw_path(-evidence)
-    starts = frames[np.flatnonzero(np.diff(tokens, prepend=-1))]
-    return np.append(starts, weights.shape[-1]) / FRAMES_PER_SECOND
+    maps = sharpest_heads(layers, heads).astype(float)
+    evidence = (maps / np.linalg.norm(maps, axis=1, keepdims=True)).mean(0)
+    rows, frames = dtw_path(-evidence)
+    return frames[np.flatnonzero(np.diff(rows, prepend=-1))]
 
 
-def median_filter(values: np.ndarray, width: int) -> np.ndarray:
-    """Running median of odd `width` along the last axis; edges are mirrored. Too short an axis comes back as it is."""
-    reach = width // 2
-    if values.shape[-1] <= reach:
+def sharpest_heads(layers: Iterable[np.ndarray], count: int = HEADS) -> np.ndarray:
+    """(count or all there are, rows, frames) attention of the heads that tell rows and frames apart best, best first.
+
+    Scores are smoothed by a running median over three frames and soft-maxed over the frames; a head is as sharp as the
+    Euclidean norms of its rows and of its columns add up to. One layer is held at a time.
+    """
+    best: list[tuple[float, np.ndarray]] = []
+    for scores in layers:
+        _check(scores)
+        attention = median_of_three(scores)
+        attention = np.exp(attention - attention.max(-1, keepdims=True))
+        attention /= attention.sum(-1, keepdims=True)
+        sharpness = np.linalg.norm(attention, axis=1).sum(-1) + np.linalg.norm(attention, axis=2).sum(-1)
+        best = sorted([*best, *zip(sharpness, attention, strict=True)], key=lambda pair: -pair[0])[:count]
+    return np.stack([attention for _, attention in best])
+
+
+def _check(scores: np.ndarray) -> None:
+    if scores.ndim != 3 or 0 in scores.shape or not np.isfinite(scores).all():
+        raise ValueError(f"scores must be finite numbers (heads, rows, frames), got {scores.shape}")
+
+
+def median_of_three(values: np.ndarray) -> np.ndarray:
+    """Running median of three along the last axis; edges are mirrored. Too short an axis comes back as it is."""
+    if values.shape[-1] < 2:
         return values
-    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(reach, reach)], mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=-1)
-    return np.partition(windows, reach, axis=-1)[
-        ..., reach
-    ]  # the middle of an odd number; six times faster than median
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(1, 1)], mode="reflect")
+    before, here, after = padded[..., :-2], padded[..., 1:-1], padded[..., 2:]
+    # Ten times faster than sorting windows.
+    return np.maximum(np.minimum(before, here), np.minimum(np.maximum(before, here), after))
 
 
 def dtw_path(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,54 +94,22 @@ def _trace_back(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def group_words(
-    token_texts: Sequence[str], boundaries: Sequence[float], language: str = "en", *, seconds: float | None = None
-) -> tuple[Segment, ...]:
-    """Which words do these tokens spell, and when? Monotone, inside the clip, each at least one frame (20 ms) long.
+def apart(labels: Sequence[str], starts: Sequence[int], ends: Sequence[int], seconds: float) -> tuple[Segment, ...]:
+    """Words in a clip of `seconds`, from frames: at least one each, none shared, none outside.
 
-    `boundaries` (tokens + 1,) s, from `token_boundaries`; `seconds` is the clip's length (default: the last boundary).
-    A token that begins with a space begins a word; in languages written without spaces every token is a word. A token
-    that ends inside a character has the text "" and the one that completes it carries the character. Punctuation
-    belongs to the word before it but not to the label, and the time of closing punctuation, mostly a pause, is no
-    word's. Raises AlignmentError if the clip has fewer frames than words.
+    A word ends where the next one begins at the latest. What does not fit is pushed later, and earlier at the clip's
+    end. Raises AlignmentError if the clip has fewer frames than words.
     """
-    if len(boundaries) != len(token_texts) + 1:
-        raise ValueError(f"{len(token_texts)} tokens have {len(token_texts) + 1} boundaries, not {len(boundaries)}")
-    groups: list[list[tuple[str, int, int]]] = []
-    for part in _whole_characters(token_texts):
-        opens = bool(bare_word(part[0])) if language in UNSPACED else part[0].startswith(" ")
-        if opens or not groups:
-            groups.append([])
-        groups[-1].append(part)
-    labels = [bare_word("".join(text for text, _, _ in group)) for group in groups]
-    spoken = [
-        (label, [p for p in group if bare_word(p[0])] or group) for label, group in zip(labels, groups, strict=True)
-    ]
-    timed = [(label, boundaries[parts[0][1]], boundaries[parts[-1][2]]) for label, parts in spoken if label]
-    return _apart(timed, boundaries[-1] if seconds is None else seconds)
-
-
-def _whole_characters(token_texts: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Text, first token and the token after the last, where tokens that end inside a character are joined."""
-    first = 0
-    for i, text in enumerate(token_texts):
-        if text or i == len(token_texts) - 1:
-            yield text, first, i + 1
-            first = i + 1
-
-
-def _apart(timed: Sequence[tuple[str, float, float]], seconds: float) -> tuple[Segment, ...]:
-    """Whole frames, at least one each, none shared: words are pushed later, and those at the clip's end earlier."""
     last = int(seconds * FRAMES_PER_SECOND + SAME_TIME)
-    if len(timed) > last:
+    if len(labels) > last:
         raise AlignmentError(
-            f"There are {len(timed)} words but only {last} frames of 20 ms to hold them, so the transcript does not "
+            f"There are {len(labels)} words but only {last} frames of 20 ms to hold them, so the transcript does not "
             "belong to this clip: please correct it."
         )
     frames, free = [], 0
-    for label, start, end in timed:
-        first = max(round(start * FRAMES_PER_SECOND), free)
-        free = max(round(end * FRAMES_PER_SECOND), first + 1)
+    for label, start, end, following in zip(labels, starts, ends, [*starts[1:], last], strict=True):
+        first = max(start, free)
+        free = max(min(end, following), first + 1)
         frames.append((label, first, free))
     segments = []
     for label, first, after in reversed(frames):

@@ -7,7 +7,8 @@
 Whisper and hama have a log-mel level. The wav2vec 2.0 family goes from samples straight to the convolutions' output.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -38,3 +39,13 @@ def onward(steps: Stages, level: Level, entering: torch.Tensor) -> Any:
 def filled_up(samples: torch.Tensor, least: int) -> torch.Tensor:
     """(1, ≥ least) the samples, with silence after them where they are fewer."""
     return F.pad(samples, (0, max(0, least - samples.shape[-1])))
+
+
+@contextmanager
+def replaced(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """While it lasts, the module answers what `forward` makes of its input. The caller holds the model's lock."""
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward

@@ -1,28 +1,25 @@
-"""Timing by cross-attention, against SciPy, brute-force search and attention whose answer is known."""
+"""The clock of the sharpest heads, against SciPy, brute-force search and attention whose answer is known."""
 
 import itertools
-import time
 
 import numpy as np
 import pytest
 import scipy.ndimage
+import scipy.special
 
-from methods.core.alignment.attention_timing import dtw_path, group_words, median_filter, token_boundaries
+from methods.core.alignment.attention_timing import apart, dtw_path, median_of_three, row_starts, sharpest_heads
 from methods.core.frames import AlignmentError
 
 
-@pytest.mark.parametrize("shape", [(5,), (4, 9), (2, 3, 50)])
-@pytest.mark.parametrize("width", [3, 7])
-def test_median_filter_is_scipys(shape, width):
+@pytest.mark.parametrize("shape", [(5,), (2,), (4, 9), (2, 3, 50)])
+def test_median_of_three_is_scipys(shape):
     values = np.random.default_rng(4).standard_normal(shape)
-    size = (1,) * (len(shape) - 1) + (width,)
-    np.testing.assert_array_equal(
-        median_filter(values, width), scipy.ndimage.median_filter(values, size, mode="mirror")
-    )
+    size = (1,) * (len(shape) - 1) + (3,)
+    np.testing.assert_array_equal(median_of_three(values), scipy.ndimage.median_filter(values, size, mode="mirror"))
 
 
-def test_median_filter_leaves_an_axis_that_is_too_short():
-    np.testing.assert_array_equal(median_filter(np.array([3.0, 1.0, 2.0]), 7), [3.0, 1.0, 2.0])
+def test_a_single_frame_is_its_own_median():
+    np.testing.assert_array_equal(median_of_three(np.array([[3.0], [1.0]])), [[3.0], [1.0]])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -63,114 +60,100 @@ def _all_paths(rows: int, columns: int, at: tuple[int, int] = (0, 0)):
             yield from ([at, *rest] for rest in _all_paths(rows, columns, (i, j)))
 
 
-def test_dtw_is_fast():
-    cost = np.random.default_rng(5).standard_normal((60, 1500))
-    fastest = min(_seconds(dtw_path, cost) for _ in range(3))
-    assert fastest < 0.2  # s; about 0.03 on a quiet machine
+def sharp_heads_slowly(scores: np.ndarray, count: int) -> np.ndarray:
+    """Number by number: SciPy's median and softmax, then the norms of every row and every column."""
+    maps = [
+        scipy.special.softmax(scipy.ndimage.median_filter(head, (1, 3), mode="mirror"), axis=-1) for head in scores
+    ]
+    sharp = [
+        sum(sum(x**2 for x in row) ** 0.5 for row in head) + sum(sum(x**2 for x in column) ** 0.5 for column in head.T)
+        for head in maps
+    ]
+    order = sorted(range(len(maps)), key=lambda number: sharp[number], reverse=True)
+    return np.stack([maps[number] for number in order[:count]])
 
 
-def _seconds(function, *arguments) -> float:
-    begin = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - begin
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sharpest_heads_of_all_layers_are_found_layer_by_layer(seed):
+    scores = np.random.default_rng(seed).standard_normal((3, 4, 6, 9)) * np.arange(1, 5)[:, None, None]
+    expected = sharp_heads_slowly(scores.reshape(12, 6, 9), 5)
+    np.testing.assert_allclose(sharpest_heads(scores, 5), expected, rtol=1e-12)  # sums of 15 norms of order 1
+    assert len(sharpest_heads(scores[:1], 5)) == 4  # all there are
 
 
-def _looking(edges: list[int], frames: int, heads: int = 4, blur: float = 0.01) -> np.ndarray:
-    """Attention of a decoder whose token i looks evenly at frames edges[i] to edges[i + 1], and a little elsewhere."""
-    attention = np.full((heads, len(edges) - 1, frames), blur)
-    for i, (a, b) in enumerate(itertools.pairwise(edges)):
-        attention[:, i, a:b] += 1
-    return attention * np.random.default_rng(6).uniform(0.9, 1.1, attention.shape)
+@pytest.mark.parametrize("seed", range(5))
+def test_starts_are_those_of_the_best_of_all_paths(seed):
+    """Every monotone path is tried. The evidence of random heads is never equal on two of them."""
+    scores = np.random.default_rng(seed).standard_normal((1, 7, 4, 6)) * 2
+    maps = sharp_heads_slowly(scores[0], 5)
+    evidence = np.zeros((4, 6))
+    for head in maps:
+        for frame in range(6):
+            evidence[:, frame] += head[:, frame] / sum(x**2 for x in head[:, frame]) ** 0.5 / 5
+    best = max(_all_paths(4, 6), key=lambda path: sum(evidence[cell] for cell in path))
+    assert row_starts(scores).tolist() == [min(frame for row, frame in best if row == i) for i in range(4)]
 
 
-def test_boundaries_are_where_the_decoder_moves_on():
+def looking(edges: list[int], heads: int = 5) -> np.ndarray:
+    """(heads, rows, frames) scores of heads whose row i looks evenly at frames edges[i] to edges[i + 1]."""
+    scores = np.zeros((heads, len(edges) - 1, edges[-1]))
+    for row, (a, b) in enumerate(itertools.pairwise(edges)):
+        scores[:, row, a:b] = 5
+    return scores + np.random.default_rng(6).uniform(-0.1, 0.1, scores.shape)
+
+
+def test_rows_begin_where_the_decoder_moves_on_and_blunt_heads_have_no_say():
     edges = [0, 12, 40, 55, 90, 120]
-    boundaries = token_boundaries(_looking(edges, 120))
-    np.testing.assert_allclose(boundaries, np.array(edges) / 50, rtol=0, atol=1e-12)
+    blunt = np.zeros((20, 5, 120))  # an even look at everything
+    starts = row_starts([blunt, looking(edges), blunt])
+    np.testing.assert_array_equal(starts, row_starts([looking(edges)]))
+    # A corner of the path takes in a cell on one side of the edge or the other, whichever has more evidence.
+    assert abs(starts - edges[:-1]).max() <= 1
 
 
-def test_boundaries_ignore_a_scale_for_each_row_and_shifts_of_single_frames():
-    attention = _looking([0, 20, 50, 80], 80)
-    scaled = attention * np.array([1.0, 0.1, 0.01])[:, None]
-    np.testing.assert_array_equal(token_boundaries(attention), token_boundaries(scaled))
-    spiked = attention.copy()
-    spiked[:, 0, 65:67] = 5  # two frames: the median over seven does not see them
-    np.testing.assert_allclose(token_boundaries(spiked), token_boundaries(attention), rtol=0, atol=0.021)
+def test_starts_ignore_a_shift_of_each_row_the_order_of_heads_and_a_single_odd_frame():
+    scores = looking([0, 20, 50, 80])
+    shift = np.array([100.0, -3.0, 0.5])[:, None]
+    spiked = scores.copy()
+    spiked[:, 0, 65] = 50  # the median over three does not see it
+    starts = row_starts([scores]).tolist()
+    for changed in (scores + shift, scores[::-1], spiked):
+        assert row_starts([changed]).tolist() == starts
 
 
-def test_rows_pick_the_tokens_after_standardising_over_all():
-    edges = [0, 20, 50, 80, 100]
-    attention = _looking(edges, 100)
-    prompt = np.full((4, 3, 100), 0.01)
-    prompt[:, :, 0] = 1.0
-    boundaries = token_boundaries(np.concatenate([prompt, attention], axis=1), rows=slice(3, None))
-    assert boundaries.shape == (5,)
-    np.testing.assert_allclose(boundaries, np.array(edges) / 50, rtol=0, atol=1e-12)
+@pytest.mark.parametrize(("rows", "frames"), [(1, 1), (1, 50), (9, 5), (40, 3)])
+def test_starts_never_fall_and_stay_in_the_clip_even_with_too_few_frames(rows, frames):
+    starts = row_starts([np.random.default_rng(7).standard_normal((6, rows, frames))])
+    assert starts.shape == (rows,) and starts[0] == 0 and starts[-1] < frames
+    assert (np.diff(starts) >= 0).all()
 
 
-@pytest.mark.parametrize(("tokens", "frames"), [(1, 1), (1, 50), (9, 5), (40, 3)])
-def test_boundaries_stay_in_the_clip_even_with_too_few_frames(tokens, frames):
-    attention = np.random.default_rng(7).random((3, tokens, frames))
-    boundaries = token_boundaries(attention)
-    assert boundaries.shape == (tokens + 1,)
-    assert boundaries[0] == 0
-    assert boundaries[-1] == frames / 50
-    assert (np.diff(boundaries) >= 0).all()
+@pytest.mark.parametrize("broken", [np.ones((3, 4)), np.full((1, 2, 3), np.nan), np.ones((0, 2, 3))])
+def test_broken_scores_are_a_bug(broken):
+    with pytest.raises(ValueError, match="scores must be finite"):
+        row_starts([broken])
 
 
-@pytest.mark.parametrize(
-    "broken", [np.ones((3, 4)), -np.ones((1, 2, 3)), np.full((1, 2, 3), np.nan), np.ones((0, 2, 3))]
-)
-def test_broken_attention_is_a_bug(broken):
-    with pytest.raises(ValueError, match="attention must be finite weights"):
-        token_boundaries(broken)
-    with pytest.raises(ValueError, match="attends to none"):
-        token_boundaries(np.zeros((1, 2, 3)))
-
-
-def test_tokens_make_words_and_punctuation_is_a_pause():
-    texts = [" We", "ase", "ls", ",", " “", "have", "”", " ill", "-", "dis", "posed", " phones", "."]
-    boundaries = np.arange(14) * 0.1
-    words = group_words(texts, boundaries)
-    assert [w.label for w in words] == ["Weasels", "have", "ill-disposed", "phones"]
-    expected = [
-        (0, 0.3),
-        (0.5, 0.6),
-        (0.7, 1.1),
-        (1.1, 1.2),
-    ]  # the comma, the quotes and the full stop are no word's time
-    np.testing.assert_allclose([(w.start, w.end) for w in words], expected, rtol=0, atol=1e-12)
-
-
-def test_numbers_symbols_and_apostrophes_stay_in_their_word():
-    texts = [" It", "'s", " $", "3", ".", "50", ",", " press", " #", " ..."]
-    assert [w.label for w in group_words(texts, np.arange(11) * 0.1)] == ["It's", "$3.50", "press", "#"]
-
-
-def test_languages_without_spaces_give_one_word_a_token():
-    words = group_words(["今", "日", "は", "、", "", "晴", "れ"], np.arange(8) * 0.1, "ja")
-    assert [w.label for w in words] == ["今", "日", "は", "晴", "れ"]
-    assert [(w.start, w.end) for w in words][3] == (0.4, 0.6)  # a character in two tokens begins with the first
-    assert [w.label for w in group_words(["今", "日"], [0, 0.1, 0.2], "fr")] == ["今日"]
-
-
-def test_words_are_at_least_a_frame_and_inside_the_clip():
+def test_words_are_at_least_a_frame_none_shares_one_and_all_are_inside_the_clip():
     random = np.random.default_rng(8)
     for _ in range(300):
-        tokens, frames = int(random.integers(1, 30)), int(random.integers(30, 200))
-        boundaries = np.sort(random.integers(0, frames + 1, tokens + 1)) / 50
-        words = group_words([f" w{i}" for i in range(tokens)], boundaries, seconds=frames / 50)
-        assert len(words) == tokens
+        count, frames = int(random.integers(1, 30)), int(random.integers(30, 200))
+        starts = np.sort(random.integers(0, frames, count))
+        ends = np.minimum(starts + random.integers(0, 9, count), frames)
+        words = apart([f"w{i}" for i in range(count)], starts.tolist(), ends.tolist(), frames / 50)
+        assert len(words) == count
         assert all(w.end - w.start >= 0.02 - 1e-12 for w in words)
         assert all(a.end <= b.start for a, b in itertools.pairwise(words))
         assert words[-1].end <= frames / 50
-        apart = np.diff(boundaries) >= 0.02
-        if apart.all():
-            np.testing.assert_allclose([w.start for w in words], boundaries[:-1], rtol=0, atol=1e-12)
+        if (np.diff(starts) > 0).all():
+            np.testing.assert_allclose([w.start for w in words], starts / 50, rtol=0, atol=1e-12)
+
+
+def test_a_word_ends_before_the_next_begins_and_keeps_its_pause():
+    words = apart(["a", "b", "c"], [5, 10, 30], [12, 20, 40], 0.8)
+    assert [(w.start, w.end) for w in words] == [(0.1, 0.2), (0.2, 0.4), (0.6, 0.8)]
 
 
 def test_more_words_than_frames_are_refused():
     with pytest.raises(AlignmentError, match="3 words but only 2 frames"):
-        group_words([" a", " b", " c"], [0, 0, 0, 0.04])
-    with pytest.raises(ValueError, match="3 tokens have 4 boundaries, not 3"):
-        group_words([" a", " b", " c"], [0, 0.1, 0.2])
+        apart(["a", "b", "c"], [0, 0, 0], [0, 0, 1], 0.04)

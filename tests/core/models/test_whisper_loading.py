@@ -82,13 +82,13 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(folder, spoil, sentence):
         ("first", "cannot be read"),
     ],
 )
-def test_without_heads_of_its_own_the_upper_half_times_words_and_says_so(folder, clip, heads, note):
+def test_without_heads_of_its_own_none_is_listed_and_word_times_are_the_same(folder, clip, heads, note):
     with_heads(folder, heads)
     model = load_model(str(folder))
     assert model.decoding.alignment_heads == ()
-    assert note in model.notes[0] and "upper half" in model.notes[0]
+    assert note in model.notes[0] and "none of its heads is marked" in model.notes[0]
     words = alignment.words(clip, model)
-    with_heads(folder, [[1, 0], [1, 1]])  # the upper of two layers, both of its heads
+    with_heads(folder, [[1, 0], [1, 1]])  # words choose their own heads
     named = load_model(str(folder))
     assert named.notes == () and named.decoding.alignment_heads == ((1, 0), (1, 1))
     assert alignment.words(clip, named) == words
@@ -98,7 +98,7 @@ def test_the_page_says_where_such_times_come_from(folder, clip, monkeypatch):
     model = load_model(str(folder))
     monkeypatch.setattr(alignment, "words", lambda *args: (Segment("a", 0.0, 0.5),))
     session, _ = sessions.heard(sessions.Session(clip, None), model)
-    assert session.timing.startswith(sessions.BY_ATTENTION) and "upper half" in session.timing
+    assert session.timing.startswith(sessions.BY_ATTENTION) and "not measured" in session.timing
 
 
 def test_tokens_beyond_the_outputs_cannot_be_chosen_and_need_no_suppression(folder, clip):

@@ -1,10 +1,10 @@
-"""What is said of a text that may not be what is heard."""
+"""Which words a text has, and what is said of one that may not be what is heard."""
 
 import numpy as np
 import pytest
 
 from methods.core.models.speech_model import Transcript
-from methods.core.speech.words import cautions
+from methods.core.speech.words import cautions, text_words
 
 
 def text(tokens, complete=True, given=False):
@@ -34,3 +34,31 @@ def test_loops_and_cut_texts_are_called_so(made, said):
 
 def test_the_share_that_repeats_is_said():
     assert "(98% of" in cautions(text([1, 2] * 50))[0]
+
+
+def spelt(pieces, language="en"):
+    tokens = tuple(range(len(pieces)))
+    return Transcript(
+        "", (1, 2), tokens, tuple(pieces), ("", ""), np.zeros(len(pieces) + 1), language, 0.0, False, True
+    )
+
+
+@pytest.mark.parametrize(
+    ("pieces", "language", "labels"),
+    [
+        (
+            [" We", "ase", "ls", ",", " “", "have", "”", " ill", "-", "dis", "posed", " phones", "."],
+            "en",
+            ["Weasels", "have", "ill-disposed", "phones"],
+        ),
+        (
+            [" It", "'s", " $", "3", ".", "50", ",", " press", " #", " ..."],
+            "en",
+            ["It's", "$3.50", "press", "#"],
+        ),
+        (["今", "日", "は", "、", "", "晴", "れ"], "ja", ["今", "日", "は", "晴", "れ"]),
+        (["今", "日"], "fr", ["今日"]),
+    ],
+)
+def test_tokens_make_words_and_punctuation_is_none(pieces, language, labels):
+    assert [word.label for word in text_words(spelt(pieces, language))] == labels

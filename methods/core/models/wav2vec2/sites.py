@@ -94,9 +94,15 @@ def _pre_norm(base: Any) -> bool:
     return bool(getattr(base.config, "do_stable_layer_norm", False))  # data2vec-audio has no such choice
 
 
+def final_norm(network: Any) -> torch.nn.LayerNorm | None:
+    """What follows the last block of a pre-norm encoder."""
+    base = network.base_model
+    return base.encoder.layer_norm if _pre_norm(base) else None
+
+
 def _site(base: Any, layer: int, *, seen: dict, read: torch.Tensor, residual: torch.Tensor) -> Site:
     blocks = base.encoder.layers
-    final = base.encoder.layer_norm if _pre_norm(base) else None
+    final = final_norm(base)
     return Site(
         stack="encoder",
         layer=layer,

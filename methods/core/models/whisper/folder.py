@@ -20,7 +20,7 @@ from methods.core.models.whisper import decoding, frozen
 PROMPT = ("<|startoftranscript|>", "<|endoftext|>", "<|notimestamps|>")
 TOKENIZERS = ("tokenizer.json", "vocab.json")
 SOUND = (SAMPLE_RATE, 400, 160, 30)  # Hz, samples of a mel frame, samples from one to the next, s of the window
-UPPER_HALF = "its word times come from all heads of the upper half of its decoder, less sharp than chosen ones"
+UNLISTED = "none of its heads is marked as listed"
 
 Heads = tuple[tuple[int, int], ...]  # (layer, head)
 
@@ -130,21 +130,21 @@ def _known(tokens: list[int] | None, config: WhisperConfig) -> tuple[int, ...]:
 
 
 def _alignment_heads(listed: Any, config: WhisperConfig) -> tuple[Heads, tuple[str, ...]]:
-    """The heads that time words, and a note where there are none, or none of this decoder.
+    """The heads published as following the speech, and a note where there are none, or none of this decoder.
 
     A shortened decoder often keeps the list of the model that it was made from. Its layers are others, so that even
     those of the list's heads that exist are not the ones that were meant.
     """
     if not listed:
-        return (), (f"no alignment heads are published for it: {UPPER_HALF}",)
+        return (), (f"no alignment heads are published for it: {UNLISTED}",)
     size = config.decoder_layers, config.decoder_attention_heads
     try:
         heads = tuple((int(layer), int(head)) for layer, head in listed)
     except (TypeError, ValueError):
-        return (), (f"its list of alignment heads cannot be read: {UPPER_HALF}",)
+        return (), (f"its list of alignment heads cannot be read: {UNLISTED}",)
     beyond = [(layer, head) for layer, head in heads if not (0 <= layer < size[0] and 0 <= head < size[1])]
     if beyond:
         first = f"layer {beyond[0][0] + 1}, head {beyond[0][1] + 1}"
         why = f"its list of alignment heads is of another decoder ({first} of {size[0]} layers with {size[1]} heads)"
-        return (), (f"{why}: {UPPER_HALF}",)
+        return (), (f"{why}: {UNLISTED}",)
     return heads, ()

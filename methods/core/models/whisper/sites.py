@@ -93,6 +93,28 @@ def decoder_pass(network: Any, encoder_output: torch.Tensor, ids: tuple[int, ...
     return DecoderPass(selves, cross, hidden, network.proj_out(output[0]))
 
 
+@torch.inference_mode()
+def cross_reading(
+    network: Any, encoder_output: torch.Tensor, ids: tuple[int, ...]
+) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    """Queries (heads, tokens, head_dim), scaled, and keys (heads, positions, head_dim) of each cross-attention.
+
+    As `decoder_pass` has them, without what only techniques need: no logits, which would take half of the time.
+    """
+    decoder = network.model.decoder
+    attentions = [block.encoder_attn for block in decoder.layers]
+    wanted = {name: module for name, module in _projections({"cross": attentions}).items() if name[-1] in "qk"}
+    with captured(wanted) as seen:
+        decoder(torch.tensor([ids]), encoder_hidden_states=encoder_output, use_cache=False)
+    return tuple(
+        (
+            by_head(seen[f"cross{layer}.q"] * attention.scaling, attention.num_heads),
+            by_head(seen[f"cross{layer}.k"], attention.num_heads),
+        )
+        for layer, attention in enumerate(attentions)
+    )
+
+
 def _cross_site(decoder: Any, layer: int, seen: dict, stream: torch.Tensor, own: int) -> Site:
     block = decoder.layers[layer]
     last = layer == len(decoder.layers) - 1
