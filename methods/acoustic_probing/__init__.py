@@ -11,9 +11,9 @@ intervals: probes are trained and tested anew without each tenth of the recordin
 Acoustic targets are usually plainest in low layers and fade towards the output, which no longer needs them.
 
 *What it cannot show.* The bundled movements are synthetic: VocalTractLab's model vocal tract speaking random
-syllables, not people. They show the method and its controls. For people, bring EMA files of your own; a probe trained
-on the synthetic set does not carry over to them (r of .2 to .4). F0, formants and intensity are Praat's estimates;
-a frame without a voice has no F0, and digital silence no intensity.
+syllables, not people. They show the method and its controls. For people, bring EMA files of your own; what a probe
+learnt from the synthetic set is no measure of theirs. F0, formants and intensity are Praat's estimates; a frame
+without a voice has no F0, and digital silence no intensity.
 
 *Source.* Cho, Wu, Mohamed & Anumanchipalli, ICASSP 2023 (arXiv 2210.11723) for articulation; Birkholz 2013
 (doi 10.1371/journal.pone.0060603) for VocalTractLab; Boersma & Weenink, Praat.

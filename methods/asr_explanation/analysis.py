@@ -10,7 +10,7 @@ from methods.asr_explanation.result import CAUSAL, ENERGY, LIME, PRUNED, SFL, As
 from methods.asr_explanation.sufficient_frames import Formula
 from methods.asr_explanation.transcriber import Transcriber
 from methods.core.audio import Clip
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.explain import perturb
 from methods.core.explain.faithfulness import ranking
 from methods.core.frames import Segment
@@ -65,7 +65,7 @@ def analyse(
     yield Step(0.0, f"{model.id} listens to the clip")
     frames = perturb.windows(clip.seconds, min(frame, clip.seconds))
     if len(frames) < 4:
-        raise UserError(f"This clip has {len(frames)} frame(s) of {frame:g} s; choose narrower ones.")
+        raise UserError(f"This clip has {counted(len(frames), 'frame')} of {frame:g} s; choose narrower ones.")
     yield from _listening(listener)
     ears = _Ears(listener, frames, listener.passing_mark(threshold))
     result = yield from _mutated(ears, asked)

@@ -16,7 +16,7 @@ from methods.attribution.target_places import marked, named
 from methods.core import mixing
 from methods.core.alignment import words as timed_words
 from methods.core.audio import Clip
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.explain import attribution_map, faithfulness, perturb, removal
 from methods.core.explain.attribution_map import Evidence, MapRecipe, loudest, random_like, strongest
 from methods.core.explain.faithfulness import Verdict
@@ -79,8 +79,9 @@ def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Explain
     spoken = sum(piece.label != PAUSE for piece in cut)
     if asked.method == "LIME" and spoken < 2:
         raise UserError(
-            f"LIME compares pieces with each other and this clip has {spoken} word(s); "
-            "cut it into windows of 70 ms, or choose a longer clip."
+            "LIME compares pieces with each other and this clip has "
+            f"{counted(spoken, asked.pieces.removesuffix('s'))}; cut it into windows of 70 ms, or choose a longer "
+            "clip."
         )
     modes = (asked.replacement, JUDGE[asked.replacement], *asked.modes)
     games = {mode: Game(goal, goal.clip.samples, cut, mode, seed=asked.seed) for mode in modes}

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.causal_tracing.result import CausalTracing
+from methods.core.errors import counted
 from methods.core.figures import draw, signed
 
 
@@ -23,7 +24,7 @@ def plot(result: CausalTracing, *, layer: int | None = None) -> Figure:
     shown = np.full_like(result.recovered, np.nan) if random is None else random.mean(0)
     signed.signed_map(axes[0, 1], shown, names, result.places, limit)
     count = 0 if random is None else len(random)
-    axes[0, 1].set_title(f"random weights, mean of {count} seed(s), same scale", fontsize=9)
+    axes[0, 1].set_title(f"random weights, mean of {counted(count, 'seed')}, same scale", fontsize=9)
     figure.colorbar(mesh, ax=axes[0].tolist(), label="share of the gap", shrink=0.8)
     layer_curves(axes[1, 0], result)
     place_bars(axes[1, 1], result, result.layers[result.best()[0]] if layer is None else layer)

@@ -7,7 +7,8 @@ of the smaller space it accounts for; SVCCA first drops the 1 % of least varianc
 
 *How to read it.* Fitted and scored on the same items, CCA is near 1 for noise unless items outnumber dimensions many
 times: the dotted line (in sample) and the same for shuffled pairs show how much of it is an illusion. The full line is
-scored on recordings that were not fitted, with a ridge chosen on others, three times; on shuffled pairs it is about 0.
+scored on recordings that were not fitted, with a ridge chosen on others, three times; on shuffled pairs it is about 0
+here (each recording with another one, in order, since frames of one recording are alike whatever is compared).
 Random weights say what the architecture keeps of the sound by itself; acoustic features are a level of their own,
 drawn where they have no fewer dimensions than what is looked for (with fewer the score would flatter them).
 

@@ -20,6 +20,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
+from methods.core.statistics import matching
 
 # view -> (unit of its items, target, or None for layer 0)
 VIEWS = {
@@ -104,7 +105,7 @@ class _View:
     name: str
     items: Chosen
     part: np.ndarray  # (n,) which part each item is dealt to
-    shift: int  # items by which shuffled pairs are moved
+    apart: tuple[np.ndarray, np.ndarray]  # items of either side, each with one of another recording
     target: np.ndarray | None  # None: layer 0 of the states themselves
     first: int  # where layer 0 is among the states
     asked: _Options
@@ -114,6 +115,16 @@ class _View:
 
     def sides(self, layers: Sequence[np.ndarray], layer: int) -> tuple[np.ndarray, np.ndarray]:
         return layers[layer], layers[self.first] if self.target is None else self.target
+
+    def unrelated(self, x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[float, float]:
+        """The score of pairs from different recordings, and that in sample; NaN where too few items are left."""
+        mine, other = self.apart
+        x, y, part, measure = x[mine], y[other], self.part[mine], self.asked.measure
+        inside = canonical.in_sample(x, y, measure) if len(x) > x.shape[1] + y.shape[1] else np.nan
+        if self.asked.scoring == "in-sample":
+            return inside, inside
+        enough = len(x) >= FEWEST / 2 and len(np.unique(part)) >= canonical.TRIALS
+        return (canonical.held_out(x, y, part, measure, [ridge]).score if enough else np.nan), inside
 
     def scored(self, x: np.ndarray, y: np.ndarray, ridges: Sequence[float] = canonical.RIDGES) -> HeldOut:
         if self.asked.scoring == "held-out":
@@ -193,8 +204,8 @@ def _view(
             f"{len(items)} {unit} of {p} and {q} dimensions, and scoring in sample needs more than {p + q} (better "
             f"{20 * (p + q)}): score held out, or give more recordings."
         )
-    shift = int(np.random.default_rng(asked.seed).integers(len(items) // 4, 3 * len(items) // 4))
-    return _View(name, items, canonical.parts(items.groups, asked.seed), shift, target, states.layer_0, asked)
+    part, apart = canonical.parts(items.groups, asked.seed), matching.apart(items.groups)
+    return _View(name, items, part, apart, target, states.layer_0, asked)
 
 
 def _compared(work: _Work) -> Steps[Cca]:
@@ -226,17 +237,17 @@ def _so_far(work: _Work, rows: list[dict[str, np.ndarray]]) -> Cca:
 
 
 def _of_layer(view: _View, x: np.ndarray, y: np.ndarray, longest: int) -> dict[str, np.ndarray | float]:
-    moved, measure = np.roll(y, view.shift, axis=0), view.asked.measure
-    found = view.scored(x, y)
+    found, measure = view.scored(x, y), view.asked.measure
     ridge = float(np.median(found.ridges))
+    shuffled, inside = view.unrelated(x, y, ridge)
     plain = len(x) > x.shape[1] + y.shape[1]
     return {
         "score": found.score,
         "trials": _padded(found.trials, canonical.TRIALS),
         "ridge": ridge,
-        "shuffled": view.scored(x, moved, [ridge]).score,
+        "shuffled": shuffled,
         "in_sample": canonical.in_sample(x, y, measure) if plain else np.nan,
-        "shuffled_in_sample": canonical.in_sample(x, moved, measure) if plain else np.nan,
+        "shuffled_in_sample": inside,
         "spectrum": _padded(found.spectrum, longest),
         "fitted": _padded(found.fitted, longest),
     }

@@ -35,7 +35,7 @@ class Cca(Result):
     trials: np.ndarray  # (views, layers, trials) the same, each trial
     ridge: np.ndarray  # (views, layers) median of those chosen, in mean variances; 0 in sample
     in_sample: np.ndarray  # (views, layers) without a ridge, on the items it was fitted on; NaN where n <= p + q
-    shuffled: np.ndarray  # (views, layers) like `score`, pairs shifted against each other
+    shuffled: np.ndarray  # (views, layers) like `score`, each recording paired with another; NaN: too little left
     shuffled_in_sample: np.ndarray  # (views, layers)
     spectrum: np.ndarray  # (views, layers, correlations) on test recordings, NaN beyond the last
     fitted: np.ndarray  # (views, layers, correlations) the same on the recordings that were fitted

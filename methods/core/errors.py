@@ -1,6 +1,11 @@
 """What a user is told in a sentence: errors that can be mended, and a run that was cut off."""
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: “no words”, “1 word”, “3 words”; for nouns whose plural ends in s."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
 class UserError(ValueError):
     """Something the user can put right. Its message says what was found, why, and what to do.
 

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.core.mixing import STACK_TITLES
 from methods.core.models.sites import Stack
@@ -95,7 +96,7 @@ def probe_curve(ax: Axes, probe: NumberProbe, ink: str = draw.INK) -> None:
     for values in probe.random:
         ax.plot(layers, 100 * values, color=draw.RANDOM, lw=0.8, alpha=0.5)
     if len(probe.random):
-        name = f"random weights, {len(probe.random)} seed(s)"
+        name = f"random weights, {counted(len(probe.random), 'seed')}"
         ax.plot(layers, 100 * probe.random.mean(0), color=draw.RANDOM, ls="--", label=name)
     ax.plot(layers, 100 * probe.accuracy, color=draw.TRAINED, marker="o", ms=3, label="trained")
     ax.fill_between(layers, *(100 * probe.interval).T, color=draw.TRAINED, alpha=0.15, lw=0)

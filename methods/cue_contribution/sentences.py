@@ -134,7 +134,7 @@ def _read(
     rows = tables.read(files[places[0]].read_bytes(), places[0], ())
     missing = [name for name in NEEDED if rows and name not in rows[0]]
     if missing or not rows:
-        raise UserError(f"{INDEX} lists no example or lacks the column(s) {', '.join(missing) or 'of a first row'}.")
+        raise UserError(f"{INDEX} lists no example or lacks what it needs ({', '.join(missing) or 'a first row'}).")
     number = sum(1 + bool(row.get("second_target")) for row in rows)
     if most is not None and number > most:
         raise UserError(f"{INDEX} makes {number} examples and the limit is {most}; take some lines out.")

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw, signed
 from methods.core.models.sites import Stack
 from methods.head_ablation.result import TITLES, HeadAblation
@@ -43,7 +44,7 @@ def _map(ax: Axes, result: HeadAblation, stack: Stack, limit: float, random: boo
     if random:
         twins = None if result.controls is None else result.controls.twins
         shown = np.full_like(shown, np.nan) if twins is None else twins[stack].mean(0)
-        name = f"random weights, {0 if twins is None else len(twins[stack])} seed(s)"
+        name = f"random weights, {counted(0 if twins is None else len(twins[stack]), 'seed')}"
     layers, heads = (_numbers(size) for size in shown.shape)
     mesh = signed.signed_map(ax, shown, layers, heads, limit, cells=shown.size <= 64)
     ax.set_title(name, fontsize=9)

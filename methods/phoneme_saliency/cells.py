@@ -10,7 +10,7 @@ import numpy as np
 from methods.core import frames as perturb
 from methods.core.alignment.tiers import is_silence
 from methods.core.audio import Clip
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.explain import gradients
 from methods.core.explain.attribution_map import GRADIENT_COST
 from methods.core.explain.targets import Target
@@ -64,8 +64,8 @@ def phones_of(clip: Clip, segments: Sequence[Segment]) -> tuple[Segment, ...]:
     phones = [phone for phone in phones if phone.start < clip.seconds]
     if len(phones) < 2:
         raise UserError(
-            f"This clip has {len(phones)} phone(s) with times and ranking needs at least two; give its English "
-            "transcript and press “Align”, or upload a TextGrid with a tier of phones."
+            f"This clip has {counted(len(phones), 'phone')} with times and ranking needs at least two; give its "
+            "English transcript and press “Align”, or upload a TextGrid with a tier of phones."
         )
     return tuple(phones)
 

@@ -14,13 +14,14 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.options import FOR_95, analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, read_only
+from methods.core.statistics import matching
+from methods.rsa import chance, similarity
 from methods.rsa import items as rsa_items
-from methods.rsa import similarity
 from methods.rsa.items import CONFOUNDS, ItemsAsked
 from methods.rsa.result import KINDS, Rsa, RsaControls
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
-BAND = (2.5, 97.5)  # per cent of the shuffles
+AT_ONCE = 4  # parts of the shuffles of residuals, each a step
 SENSE = {
     "unit": tuple(rsa_items.UNITS),
     "references": tuple(rsa_items.REFERENCES),
@@ -193,9 +194,9 @@ def _compared(work: _Work, states: Features, columns: Features) -> Rsa:
 
 def _with_controls(result: Rsa, work: _Work, states: Features) -> Steps[Rsa]:
     """Shuffles and acoustic features, states as they are, and random weights, one after the other."""
-    yield Step(0.45, "shuffling the items", result)
-    chance = yield from within(_chance(work, states), 0.45, 0.55)
-    controls = RsaControls(**chance, baselines=tuple(BASELINES.values()), baseline=_baselines(work))
+    yield Step(0.45, "shuffling the recordings", result)
+    null = yield from within(_chance(work, states), 0.45, 0.55)
+    controls = RsaControls(**null, baselines=tuple(BASELINES.values()), baseline=_baselines(work))
     yield Step(0.55, "states as they are", replace(result, controls=controls))
     if work.asked.subtract_silence:
         options = replace(work.asked, subtract_silence=False)
@@ -214,30 +215,37 @@ def _with_controls(result: Rsa, work: _Work, states: Features) -> Steps[Rsa]:
 
 
 def _chance(work: _Work, states: Features) -> Steps[dict[str, np.ndarray]]:
-    """What shuffled items give."""
+    """What shuffled recordings give."""
     rows, found = work.pairs(work.layers(states)), {}
+    orders = matching.orders(work.items.items.utterance, work.asked.shuffles, work.asked.seed)
     for place, kind in enumerate(KINDS):
         bands, shares = [], []
         for number, name in enumerate(work.wanted):
-            yield Step((place + number / len(work.wanted)) / len(KINDS), "shuffling the items")
-            actual, null = _null(work, states, rows, name, kind)
-            bands.append(np.percentile(null, BAND, axis=0).T)
-            shares.append(np.where(np.isnan(actual), np.nan, similarity.p_values(actual, null)))
+            begin, end = ((place + (number + part) / len(work.wanted)) / len(KINDS) for part in (0, 1))
+            actual, null = yield from within(_null(work, states, rows, (name, kind), orders), begin, end)
+            bands.append(chance.band(null))
+            shares.append(np.where(np.isnan(actual), np.nan, chance.p_values(actual, null)))
         found |= {f"{kind}_null": read_only(bands), f"{kind}_p": read_only(shares)}
     return found
 
 
-def _null(work: _Work, states: Features, rows: np.ndarray, name: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """(layers,) correlations with a reference, and (shuffles, layers) those with its items shuffled."""
-    count, seed = work.asked.shuffles, work.asked.seed
+def _null(
+    work: _Work, states: Features, rows: np.ndarray, asked: tuple[str, str], orders: np.ndarray
+) -> Steps[tuple[np.ndarray, np.ndarray]]:
+    """(layers,) correlations with a reference, and (shuffles, layers) those with its recordings shuffled."""
+    name, kind = asked
+    yield Step(0.0, "shuffling the recordings")
     if kind != "residual":
         mine, known = work.sides(rows, name, kind)
-        return similarity.correlations(mine, known), similarity.shuffled(mine, known, count, seed)
+        return similarity.correlations(mine, known), chance.shuffled(mine, known, orders)
     sides = work.residuals(states, name)
     if sides is None:
-        return np.full(len(rows), np.nan), np.full((count, len(rows)), np.nan)
-    actual = similarity.correlations(sides[0], similarity.pairs(sides[1], work.asked.method))
-    return actual, similarity.shuffled_residuals(*sides, count, seed, work.asked.method)
+        return np.full(len(rows), np.nan), np.full((len(orders), len(rows)), np.nan)
+    actual, null = similarity.correlations(sides[0], similarity.pairs(sides[1], work.asked.method)), []
+    for number, some in enumerate(np.array_split(orders, AT_ONCE)):
+        yield Step(number / AT_ONCE, "shuffling the recordings")
+        null.append(chance.shuffled_residuals(*sides, some, work.asked.method))
+    return actual, np.concatenate(null)
 
 
 def _baselines(work: _Work) -> np.ndarray:

@@ -14,7 +14,7 @@ MOST_NAMED = 60  # items whose names fit beside a matrix
 
 
 def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str = draw.INK) -> None:
-    """One reference over the layers: the band of shuffled items, random weights, acoustic features, raw states."""
+    """One reference over the layers: the band of shuffles, random weights, acoustic features, raw states."""
     places, row = np.arange(len(result.layers)), list(KINDS).index(kind)
     if result.controls is not None:
         _draw_band(ax, getattr(result.controls, f"{kind}_null")[number])
@@ -27,7 +27,7 @@ def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str
 def _draw_band(ax: Axes, band: np.ndarray) -> None:
     if np.isfinite(band).any():
         places = np.arange(len(band))
-        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95 % of shuffled items")
+        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95 % of shuffled recordings")
 
 
 def _draw_controls(ax: Axes, controls: RsaControls, row: int, number: int) -> None:

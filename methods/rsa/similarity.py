@@ -4,8 +4,7 @@
     t = strings([("k", "ae", "t"), …])       # (n, n) 1 - edit distance / longer length
     correlations(pairs(s)[None], pairs(t))   # over all pairs i < j
 
-Pairs that share an item are no independent witnesses, so chance is what remains when the *items* of one side are
-shuffled, rows and columns together (Mantel 1967).
+Chance is for `rsa.chance`.
 """
 
 from collections.abc import Hashable, Sequence
@@ -19,7 +18,6 @@ from methods.core.errors import UserError
 from methods.core.statistics import distances
 
 METHODS = {"pearson": "Pearson's r", "spearman": "Spearman's rho"}
-BATCH = 2_000_000  # pairs of shuffled items at a time: 16 MB
 
 
 # Similarities
@@ -100,10 +98,10 @@ def pairs(matrix: np.ndarray, method: str = "pearson") -> np.ndarray:
 
 def correlations(rows: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """(rows,) Pearson's r of each row with the reference; NaN where one side does not vary."""
-    return _unit(rows) @ _unit(reference[None])[0]
+    return unit(rows) @ unit(reference[None])[0]
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: np.ndarray) -> np.ndarray:
     """Rows of mean 0 and length 1; those that do not vary are NaN."""
     centred = rows - rows.mean(1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
@@ -142,48 +140,6 @@ def left(matrix: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """
     rows = matrix - basis @ (basis.T @ matrix)
     return rows - (rows @ basis) @ basis.T
-
-
-def shuffled_residuals(
-    rows: np.ndarray, residual: np.ndarray, basis: np.ndarray, count: int, seed: int = 0, method: str = "pearson"
-) -> np.ndarray:
-    """(count, rows) correlations when the items of a residual are shuffled and what is known is taken out again.
-
-    Freedman & Lane 1983: residuals of both sides lie in the same n - rank dimensions, and must do so in the null.
-    """
-    rng, unit = np.random.default_rng(seed), _unit(rows)
-    found = np.empty((count, len(rows)))
-    for number in range(count):
-        order = rng.permutation(len(residual))
-        moved = pairs(left(residual[np.ix_(order, order)], basis), method)
-        found[number] = unit @ _unit(moved[None])[0]
-    return found
-
-
-def shuffled(rows: np.ndarray, reference: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """(count, rows) correlations when the items of the reference are shuffled, rows and columns together.
-
-    `reference` is the vector of pairs (of ranks, or of what confounds left): shuffling items moves its entries about.
-    """
-    matrix, n = squareform(reference, checks=False), _items(len(reference))
-    upper, rng = np.triu_indices(n, 1), np.random.default_rng(seed)
-    unit, found = _unit(rows), []
-    norm = np.linalg.norm(reference - reference.mean())
-    batch = max(1, BATCH // len(reference))
-    for begin in range(0, count, batch):
-        orders = rng.permuted(np.tile(np.arange(n), (min(batch, count - begin), 1)), axis=1)
-        moved = matrix[orders[:, upper[0]], orders[:, upper[1]]]
-        found.append(moved @ unit.T / norm)  # the rows are centred, so the reference's mean drops out
-    return np.concatenate(found)
-
-
-def _items(count: int) -> int:
-    return round((1 + np.sqrt(1 + 8 * count)) / 2)
-
-
-def p_values(found: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """(rows,) share of shuffles, the actual order among them, that correlate at least as highly."""
-    return (1 + (null >= found[None] - 1e-12).sum(0)) / (1 + len(null))
 
 
 def display_order(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -10,6 +10,7 @@ from methods import causal_tracing
 from methods.causal_tracing import CausalTracing
 from methods.causal_tracing.figure import limit_of, verb
 from methods.core import models
+from methods.core.errors import counted
 from methods.core.explain import perturb
 from methods.core.figures import signed
 from methods.core.interventions import wanted
@@ -245,7 +246,7 @@ def maps(result: CausalTracing, summary: str) -> Values:
     rows = [_row(result, result.recovered, names, title=title, **common)] if np.isfinite(result.patched).any() else []
     random = None if result.controls is None else result.controls.random
     if random is not None:
-        title = f"Control: random weights, mean of {len(random)} seed(s), in the trained network's nats"
+        title = f"Control: random weights, mean of {counted(len(random), 'seed')}, in the trained network's nats"
         rows.append(_row(result, random.mean(0), names, title=title, **common))
     origin = result.provenance
     return sound_plot.plot_value(origin["seconds"], rows, summary, clip=origin["clip_sha256"])
@@ -275,7 +276,7 @@ def said(result: CausalTracing) -> str:
         f"{result.recovered[row, place]:.2f}",
         told,
     ]
-    what = "what is now written" if result.side == "encoder" else "likeliest token(s) at the word's place"
+    what = "what is now written" if result.side == "encoder" else "likeliest tokens at the word's place"
     caption = f"One place exchanged: {verb(result)} of {result.label}"
     return "".join(heard) + tables.table(["exchanged", "share", what], [line], caption)
 
@@ -315,7 +316,7 @@ def status_line(result: CausalTracing, _values: Values) -> str:
         parts.append(f"with random weights the same change costs {gaps} nats")
     if controls is not None and controls.noise_gaps is not None:
         lost = int((controls.noise_gaps < causal_tracing.LEAST_GAP).sum())
-        parts += [f"{lost} other noise(s) cost too little to be traced"] if lost else []
+        parts += [f"{counted(lost, 'other noise')} cost too little to be traced"] if lost else []
     if options["window"] == "clip":
         parts.append("clip-only window: a quick preview of another input than Whisper was trained on")
     if options["transcript_given"]:

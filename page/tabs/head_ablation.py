@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from methods import head_ablation
 from methods.core import models
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.head_ablation import TITLES, HeadAblation
@@ -220,7 +221,7 @@ def _random(result: HeadAblation) -> Values:
     if twins is None:
         return _grids(result, shown, 1.0, "random weights", "The control with random weights is not there yet.")
     shown = {stack: values.mean(0) for stack, values in twins.items()}
-    title = f"control, random weights, mean of {len(next(iter(twins.values())))} seed(s), same colours"
+    title = f"control, random weights, mean of {counted(len(next(iter(twins.values()))), 'seed')}, same colours"
     largest = max(float(np.abs(values).max()) for values in shown.values())
     return _grids(
         result, shown, _limit(_shown(result, WHOLE)), title, f"With random weights at most {largest:.2f} nats."

@@ -256,7 +256,7 @@ def status_line(result: Rsa, values: Values) -> str:
     score, sure = getattr(result, kind)[number, layer], ""
     said = "not defined, too few items for what is taken out" if np.isnan(score) else f"{score:.2f}"
     if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
-        sure = f", p = {p:.3f} by shuffling items"
+        sure = f", p = {p:.3f} by shuffling recordings"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",

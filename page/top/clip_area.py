@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from methods.core import models
 from methods.core.audio.decoding import TooLongError
@@ -136,7 +137,8 @@ def listen_after(event: Any, area: ClipArea) -> None:
         session: Session | None, model_id: str, units: str, request: gr.Request, progress: Any = gr.Progress()
     ) -> AsyncGenerator[tuple, None]:
         visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
-        newest = replace(visitor, gone=_overtaken(visitor))
+        on_screen = held(area.session, visitor)
+        newest = replace(visitor, gone=_overtaken(visitor, lambda: on_screen() is not session))
         async with contextlib.aclosing(listen(session, model_id, units, area.plot, newest)) as shown:
             async for each in shown:
                 yield each
@@ -158,12 +160,21 @@ def listen_after(event: Any, area: ClipArea) -> None:
     )  # fmt: skip
 
 
-def _overtaken(visitor: Visitor) -> Callable[[], bool]:
-    """Whether the visitor has gone, or has chosen something else meanwhile: what was heard before is not shown."""
+def held(state: gr.State, visitor: Visitor) -> Callable[[], Any]:
+    """A look at what a state holds for a visitor now; an event's own input tells what it held at its beginning."""
+    page = LocalContext.blocks.get()
+    return lambda: page.state_holder[visitor.name][state._id]
+
+
+def _overtaken(visitor: Visitor, replaced: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether the visitor has gone, or has chosen something else meanwhile: what was heard before is not shown.
+
+    A clip that is `replaced` may not be listened to yet: the browser asks for that when this listening has ended.
+    """
     mine = _listening[visitor.name] = next(_numbers)
     if len(_listening) > MOST_LISTENING:
         _listening.pop(next(iter(_listening)))
-    return lambda: visitor.gone() or _listening.get(visitor.name, mine) != mine
+    return lambda: visitor.gone() or _listening.get(visitor.name, mine) != mine or replaced()
 
 
 async def listen(
@@ -172,11 +183,12 @@ async def listen(
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
     rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield session, await clip_plot(session, plot), "*The model is listening …*", "", *rest
+    yield gr.skip(), await clip_plot(session, plot), "*The model is listening …*", "", *rest
     try:
         listened = await _listened(session, model_id, visitor)
     except Exception as problem:
-        yield session, gr.skip(), deaf(problem), "", *rest
+        if not visitor.gone():
+            yield gr.skip(), gr.skip(), deaf(problem), "", *rest
         raise
     if listened is None:  # nobody waits for it any more
         return
@@ -185,6 +197,8 @@ async def listen(
     english = answer.text is None or answer.text.language in (None, "en")
     filled = mending.filling(session, spelled, english, units)
     line, picture = heard_line(session, answer, model_id), await clip_plot(session, plot)
+    if visitor.gone():  # a newer clip must not be overwritten by what was found out about the one before
+        return
     yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
 
 

@@ -247,7 +247,7 @@ def test_what_cannot_be_done_is_one_sentence(tiny_model, clip, segments):
     options = {"segments": segments, "transcript": "ab cd abc", "language": "en", "window": "clip", "checks": False}
     with pytest.raises(UserError, match="“zebra”, the target, is not among the words"):
         attribution.analyse(clip, tiny_model, wanted="zebra", **options)
-    with pytest.raises(UserError, match="LIME compares pieces with each other and this clip has 1 word"):
+    with pytest.raises(UserError, match="LIME compares pieces with each other and this clip has 1 word;"):
         attribution.analyse(clip, tiny_model, method="LIME", **{**options, "segments": segments[:1]})
     with pytest.raises(UserError, match="is silent, so there is nothing"):
         attribution.analyse(Clip(np.zeros(20_800), "silence"), tiny_model, **options)

@@ -58,6 +58,16 @@ def test_scores_are_those_of_the_phones_own_vectors(corpus, tiny_model, result):
     assert result.ridge[2, 0] > 0
 
 
+def test_shuffled_pairs_are_of_different_recordings(corpus, tiny_model, result):
+    """Recordings of six phones each: the next one's stand in for them, the first one's for the last's."""
+    items = phone_items(corpus)
+    one_hot = (items.label[:, None] == np.unique(items.label)[None]).astype(float)
+    part, pooled = canonical.parts(items.utterance), features.pooled(finish(of_model(corpus, tiny_model)), items)
+    for layer, vectors in enumerate(pooled):
+        found = canonical.held_out(vectors, np.roll(one_hot, -6, axis=0), part, ridges=[result.ridge[1, layer]])
+        assert result.shuffled[1, layer] == pytest.approx(found.score, abs=1e-9)
+
+
 def test_layer_0_is_what_the_first_block_reads_and_not_the_bare_cnn(corpus, tmp_path):
     tiny_network(tiny_config("wav2vec2"), seed=3).save_pretrained(tmp_path)
     found = cca.analyse(corpus, models.load_model(str(tmp_path)), views=("intra",), random_seeds=())

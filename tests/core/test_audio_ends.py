@@ -2,6 +2,7 @@
 
 import struct
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -141,3 +142,17 @@ def test_a_corpus_names_the_recordings_that_were_cut(tmp_path):
     notes = read_folder(tmp_path).notes
     expected = "one (cut short or damaged: the file states 1.00 s and 0.75 s of them could be read)"
     assert f"not read in full: {expected}" in notes
+
+
+def test_pieces_of_an_mp3_that_a_cut_left_without_their_data_are_named(tmp_path):
+    """Frames are copied from the middle of a file: the first ones reach back for bytes that stayed behind."""
+    whole = written(tmp_path, "a.mp3")
+    with av.open(whole) as container:
+        frames = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    assert load_clip(whole).lost == ()
+    starts = [number for number, frame in enumerate(frames) if 5 < number < 30 and (frame[4] << 1 | frame[5] >> 7) > 0]
+    cut = tmp_path / "cut.mp3"
+    cut.write_bytes(b"".join(frames[starts[0] :]))
+    found = load_clip(cut)
+    assert len(found.lost) == 1 and "a cut left out what came before" in found.lost[0]
+    assert np.abs(found.samples[:200]).max() == 0  # what FFmpeg plays instead

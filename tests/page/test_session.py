@@ -22,7 +22,7 @@ from page.top import clip_area, corrections
 from page.widgets.sound_plot import SoundPlot
 from tiny import tiny_whisper
 
-REQUEST = SimpleNamespace(session_hash="a program")
+REQUEST = SimpleNamespace(session_hash="a visitor")  # what is read of Gradio's
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +74,17 @@ def looping(tmp_path_factory):
     return sessions.Session(clip_from_samples(sound, 16_000, "short"), None), load_model(str(folder))
 
 
-def listened(session, model_id):
+def listened(session, model_id, gone=lambda: False):
     with gr.Blocks():
         plot = SoundPlot()
     seen = []
 
-    async def watched():
-        async for update in clip_area.listen(session, model_id, "words", plot, Visitor("a visitor")):
+    async def listen():
+        async for update in clip_area.listen(session, model_id, "words", plot, Visitor("a visitor", gone=gone)):
             seen.append(update)
 
     try:
-        asyncio.run(watched())
+        asyncio.run(listen())
     except Exception as problem:
         return seen, problem
     return seen, None
@@ -186,10 +186,11 @@ def test_readings_are_shown_where_there_are_numbers_and_can_be_changed(weasels):
 def test_phones_follow_the_reading_that_the_visitor_gave():
     """The bundled “weasels” with one word written as a number and read as the word that is said."""
     clip = sessions.from_example("en_f_weasels")
-    said, model = "Weasels have eaten our phone system", "openai/whisper-tiny.en"
-    plain = asyncio.run(clip_area.align(clip, said, model, "", REQUEST))
+    plain = asyncio.run(
+        clip_area.align(clip, "Weasels have eaten our phone system", "openai/whisper-tiny.en", "", REQUEST)
+    )
     text = "Weasels have 8n our phone system"
-    read = asyncio.run(clip_area.align(clip, text, model, "8n = eaten", REQUEST))
+    read = asyncio.run(clip_area.align(clip, text, "openai/whisper-tiny.en", "8n = eaten", REQUEST))
     assert read.phones == plain.phones and read.words[2].label == "8n"
     assert read.readings == (("8n", "eaten"),) and "“8n” was read as “eaten”" in read.timing
 
@@ -215,3 +216,11 @@ def test_the_scissors_event_opens_what_is_left_and_nothing_can_be_shared():
     assert config["name"] == "recorder" and config["buttons"] == ["download"] and area.own.get_block_name() == "audio"
     plain = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your recording", elem_id="own")
     assert config.keys() == plain.get_config().keys()
+
+
+def test_what_is_found_out_about_an_older_clip_does_not_overwrite_a_newer_one(looping):
+    """Another clip that comes just before the end: nothing but the plot was shown, and no session is written."""
+    session, model = looping
+    answers = iter([False, False, True])
+    seen, problem = listened(session, model.id, gone=lambda: next(answers, True))
+    assert problem is None and len(seen) == 1 and seen[0][0] == gr.skip()

@@ -241,7 +241,7 @@ def test_sounds_are_the_explanation_and_the_rest(tiny, clip):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"segments": (Segment("a", 0.1, 0.2),)}, "1 phone(s) with times and ranking needs at least two"),
+        ({"segments": (Segment("a", 0.1, 0.2),)}, "1 phone with times and ranking needs at least two"),
         ({"instead": "music"}, "There is no “music” for “instead”; choose one of silence, mean"),
         ({"method": "magic"}, "There is no “magic” for “method”"),
         ({"pooling": "median"}, "There is no “median” for “pooling”"),

@@ -10,9 +10,13 @@ from bundled import ROWS, read_tiers
 from safetensors import safe_open
 
 from methods import discrete_units, technique
+from methods.attribution import own_heads
+from methods.attribution.seed_agreement import WINDOW
 from methods.core import corpus as corpora
 from methods.core.audio import load_clip
+from methods.core.corpus import features
 from methods.core.models import MODELS, load_model
+from methods.core.progress import finish
 
 ROOT = Path(__file__).parents[2]
 PROBES = ROOT / "methods/live_probes/probes"
@@ -93,11 +97,12 @@ def test_the_corpora_are_as_long_as_is_said(bundled):
 
 
 def test_the_example_clips_are_as_many_and_as_silent_as_is_said():
-    words = "Fourteen short recordings, 16 kHz mono 16-bit WAV, 1.5 MB in all: English and French, three speakers"
+    words = "Sixteen short recordings, 16 kHz mono 16-bit WAV, 1.7 MB in all: English and French, three speakers"
     assert words in text_of(EXAMPLES / "README.md")
     files = [EXAMPLES / row["file"] for row in ROWS]
-    assert len(files) == 14 and len({row["speaker"] for row in ROWS}) == 3
-    assert sum(file.stat().st_size for file in files) / 1e6 == pytest.approx(1.5, abs=0.05)
+    speakers = {row["speaker"] for row in ROWS} - {"nobody"}
+    assert len(files) == 16 and len(speakers) == 3 and sum(row["speaker"] == "nobody" for row in ROWS) == 2
+    assert sum(file.stat().st_size for file in files) / 1e6 == pytest.approx(1.7, abs=0.05)
     quiet = EXAMPLES / "cc-by-sa-3.0/en_f_silence_heavy.wav"
     spoken = sum(end - start for start, end, label in read_tiers(quiet.with_suffix(".TextGrid"))["words"] if label)
     assert "Only a quarter of this clip is speech" in next(row["why"] for row in ROWS if "silence" in row["file"])
@@ -134,3 +139,15 @@ def test_the_scores_of_noise_in_cka_are_as_high_as_is_said():
 def test_chance_of_units_is_topped_as_often_as_is_said():
     caption = " ".join(discrete_units.__doc__.split())
     assert "the mean of 20" in caption and "once in 21 times" in caption  # 1 in (20 + 1) exchangeable draws
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_the_heads_that_explain_themselves_are_as_good_as_is_said(bundled):
+    said = " ".join(technique("attribution").__doc__.split())
+    percent = re.search(r"with Whisper tiny.en all are right on some (\d+) % of the phones in the other half", said)
+    model, clip = load_model("openai/whisper-tiny.en"), load_clip(EXAMPLES / "cc-by-sa-3.0/en_f_weasels.wav")
+    items, vowels = own_heads.vowels_and_consonants(bundled["prompts"], clip)
+    states = finish(features.of_model(bundled["prompts"], model, window=WINDOW, subtract_silence=False))
+    heads = own_heads.train(features.pooled(states, items)[-1], vowels, items.utterance, 5)
+    np.testing.assert_allclose(heads.accuracy, int(percent[1]) / 100, atol=0.01)

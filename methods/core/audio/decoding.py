@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 
 from methods.core.audio.movie_boxes import claims_too_many
+from methods.core.audio.mp3_reservoir import Reservoir
 from methods.core.audio.sound_ends import missing
 from methods.core.errors import UserError
 
@@ -120,7 +121,7 @@ def _read_with_pyav(file: BinaryIO, name: str) -> Decoded:
             check_header(name, stream.rate, stream.channels)
             declared = _declared_seconds(container, stream)
             check_duration(name, declared)
-            samples, rate, bad = _decoded(container, stream, name)
+            samples, rate, bad, unfed = _decoded(container, stream, name)
             stated = declared if stream.duration is not None or len(container.streams) == 1 else None
     except av.FFmpegError as error:
         raise unreadable from error
@@ -128,6 +129,9 @@ def _read_with_pyav(file: BinaryIO, name: str) -> Decoded:
         raise unreadable
     seconds = len(samples) / rate
     lost = (f"{bad} damaged piece{'s' * (bad > 1)} could not be decoded and had to be left out",) if bad else ()
+    if unfed:
+        pieces = "one piece of the MP3 is" if unfed == 1 else f"{unfed} pieces of the MP3 are"
+        lost += (f"{pieces} silent, since a cut left out what came before and belongs to it",)
     return Decoded(samples, rate, name, (*lost, *missing(file, seconds, rate, stated)))
 
 
@@ -143,11 +147,17 @@ def _declared_seconds(container: av.container.InputContainer, stream: av.AudioSt
 
 def _decoded(
     container: av.container.InputContainer, stream: av.AudioStream, name: str
-) -> tuple[np.ndarray, float, int]:
-    """(n, channels) float32, its rate, and how many packets could not be decoded; never much more than 31 s."""
+) -> tuple[np.ndarray, float, int, int]:
+    """(n, channels) float32, its rate, how many packets could not be decoded, and how many lacked data before them.
+
+    Never much more than 31 s.
+    """
     to_float = av.AudioResampler(format="fltp")
-    chunks, length, rate, bad = [], 0, stream.rate, 0
+    chunks, length, rate, bad, before = [], 0, stream.rate, 0, Reservoir()
+    layered = stream.codec_context.name.startswith("mp3")
     for number, packet in enumerate(container.demux(stream)):  # pictures are skipped
+        if layered:
+            before.take(bytes(packet))
         try:
             frames = packet.decode()
         except av.InvalidDataError:
@@ -164,7 +174,7 @@ def _decoded(
         if length > _most_frames(rate):
             check_duration(name, length / rate, or_more=True)
     samples = np.concatenate(chunks, axis=1).T if chunks else np.zeros((0, 1), np.float32)
-    return samples, rate, bad
+    return samples, rate, bad, before.unfed
 
 
 def _most_frames(rate: float) -> int:

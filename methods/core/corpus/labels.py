@@ -7,7 +7,7 @@ import numpy as np
 
 from methods.core.corpus import Corpus
 from methods.core.corpus.items import Items, phone_items, phone_reading, tier_items, word_items
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.speech import phonology
 from methods.core.statistics import splits
 
@@ -71,7 +71,7 @@ def task(corpus: Corpus, target: str, *, classes: tuple[str, ...] | None = None)
     if len(classes) < 2 or not kept.any():
         rare = f" ({_some(dropped)} too rare)" if dropped else ""
         raise UserError(
-            f"“{corpus.name}” has {len(classes)} kind(s) of “{target}” with at least {FEWEST_ITEMS} items in "
+            f"“{corpus.name}” has {counted(len(classes), 'kind')} of “{target}” with at least {FEWEST_ITEMS} items in "
             f"{FEWEST_UTTERANCES} recordings{rare} and a probe needs two; choose another target or a larger corpus."
         )
     question = TARGETS.get(target, f"which label of the tier “{target.removeprefix(TIER)}”")

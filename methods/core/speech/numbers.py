@@ -47,7 +47,7 @@ def _money(found: re.Match[str]) -> str:
     if size:
         return f"{_decimal(number)} {MAGNITUDES[size.lower()]} {unit}"
     whole, _, rest = number.partition(".")
-    if rest and len(rest) != 2:
+    if rest and (len(rest) != 2 or coin not in CENTS):
         return f"{_decimal(number)} {unit}"
     cents = f"{_cardinal(rest)} {CENTS[coin][int(rest) > 1]}" if int(rest or 0) else ""
     if cents and not whole.strip("0"):

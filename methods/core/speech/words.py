@@ -85,7 +85,7 @@ def _listed(labels: Sequence[str]) -> str:
     return ", ".join(labels[:40]) + (" …" if len(labels) > 40 else "")
 
 
-CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds"}
+CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds", "₹": "rupees", "¥": "yen", "￥": "yen"}
 SYMBOLS = CURRENCIES | {
     "#": "pound",
     "*": "star",

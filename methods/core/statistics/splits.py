@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.statistics.linear_probe import FOLDS
 
 
@@ -32,8 +32,8 @@ def group_folds(groups: np.ndarray, folds: int = FOLDS, seed: int = 0) -> np.nda
     names, members = np.unique(groups, return_inverse=True)
     if len(names) < 3:
         raise UserError(
-            f"The recordings give {len(names)} group(s) to split by and at least 3 are needed (to train, to choose "
-            "the penalty, to test); choose a larger corpus, or split by recording if you split by speaker."
+            f"The recordings give {counted(len(names), 'group')} to split by and at least 3 are needed (to train, to "
+            "choose the penalty, to test); choose a larger corpus, or split by recording if you split by speaker."
         )
     folds = min(folds, len(names))
     sizes = np.bincount(members).astype(float)

@@ -98,6 +98,7 @@ def test_numbers_to_9999_are_said_in_dictionary_words():
         ("$5 hundred thousand.", ["five", "hundred", "thousand dollars"]),
         ("$3.2 billion dollars", ["three point two", "billion", "dollars"]),
         ("$ 5 now", ["five dollars", "now"]),
+        ("¥500 ₹1 ₹2.50", ["five hundred yen", "one rupee", "two point five zero rupees"]),
     ],
 )
 def test_the_currency_is_said_where_people_say_it(written, said):

@@ -1,0 +1,73 @@
+"""Chance over recordings: whose items stand in for whose, so that nothing is left but being in recordings.
+
+    orders(groups, 1000)       # (draws, n) which item takes each one's place, for a band or a rank p
+    mine, other = apart(groups)     # one deal in which no recording meets itself, with hardly an item left over
+
+Items of one recording are alike (a voice, a room, a rate of speech, neighbours in time) on both sides of a comparison,
+whatever these have to do with each other. Chance by items moved one by one, or along across recordings, lacks that and
+is exceeded far too often; so recordings move as wholes, their items in order (Winkler et al. 2015,
+doi:10.1016/j.neuroimage.2015.05.092, on exchangeability blocks).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+MATCHABLE = 5  # recordings that change places with each other: 120 orders
+
+
+def orders(groups: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """(count, n) int, the item that stands in for each; -1 where the recording in its place is too short.
+
+    `groups` (n,) tells which recording an item is of. Recordings change places with those that have about as many
+    items, at least 5 together; where there are fewer than 5 in all, the items of each are moved along by a random
+    number of places besides (the end followed by the beginning), which takes recordings as stationary. Where each item
+    is a recording of its own these are permutations.
+    """
+    items, rng = _items(groups), np.random.default_rng(seed)
+    sizes = np.array([len(own) for own in items])
+    table = np.stack([np.pad(own, (0, sizes.max() - len(own)), constant_values=-1) for own in items])
+    found = np.full((count, len(groups)), -1)
+    for stratum in _strata(sizes):
+        partners = rng.permuted(np.tile(stratum, (count, 1)), axis=1)
+        for column, own in enumerate(stratum):
+            partner, place = partners[:, column, None], np.arange(sizes[own])[None]
+            moved = place
+            if len(items) < MATCHABLE:
+                moved = (place + rng.integers(sizes[partner])) % sizes[partner]
+            there = place < sizes[partner]
+            found[:, items[own]] = np.where(there, table[partner, np.where(there, moved, 0)], -1)
+    return found
+
+
+def apart(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(m,), (m,) items of the one side and of the other: each recording with the next longer one, the longest with the
+    shortest, the longer of two cut.
+
+    So all but as many items take part as the longest recording has more than the shortest. A single recording is moved
+    along by half its length.
+    """
+    items = sorted(_items(groups), key=len)
+    if len(items) == 1:
+        return items[0], np.roll(items[0], len(items[0]) // 2)
+    pairs = zip(items, [*items[1:], items[0]], strict=True)
+    mine, other = zip(*((a[: len(b)], b[: len(a)]) for a, b in pairs), strict=True)
+    return np.concatenate(mine), np.concatenate(other)
+
+
+def _items(groups: np.ndarray) -> list[np.ndarray]:
+    """The items of every recording, in their order."""
+    names, members = np.unique(groups, return_inverse=True)
+    return [np.flatnonzero(members == number) for number in range(len(names))]
+
+
+def _strata(sizes: np.ndarray) -> Sequence[np.ndarray]:
+    """Recordings by their number of items, the same numbers together, at least MATCHABLE in each lot."""
+    found: list[list[int]] = [[]]
+    for size in np.unique(sizes):
+        if len(found[-1]) >= MATCHABLE:
+            found.append([])
+        found[-1].extend(np.flatnonzero(sizes == size).tolist())
+    if len(found) > 1 and len(found[-1]) < MATCHABLE:
+        found[-2].extend(found.pop())
+    return [np.array(lot) for lot in found]

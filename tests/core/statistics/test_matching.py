@@ -1,0 +1,44 @@
+"""Whose items stand in for whose: recordings stay together, in order, and nobody takes part twice."""
+
+import numpy as np
+import pytest
+
+from methods.core.statistics import matching
+
+GROUPS = np.repeat([3, 1, 8, 2, 9, 4, 7], [4, 2, 5, 4, 2, 5, 3])
+
+
+@pytest.mark.parametrize("groups", [GROUPS, np.repeat([0, 1, 2], [3, 5, 4]), np.zeros(6, int)])
+def test_recordings_move_as_wholes(groups):
+    for order in matching.orders(groups, 50, 1):
+        kept = order[order >= 0]
+        assert len(set(kept)) == len(kept)
+        for group in np.unique(groups):
+            own = order[groups == group]
+            there = own[own >= 0]
+            assert len(there) and len(set(groups[there])) == 1
+            length = (groups == groups[there[0]]).sum()
+            assert len(there) == min(len(own), length)
+            steps = np.diff(there) % length  # one after the other; around the end where there are few recordings
+            assert (steps == 1 % length).all() and (len(np.unique(groups)) < 5 or (np.diff(there) == 1).all())
+
+
+def test_recordings_meet_those_of_about_their_length_and_hardly_an_item_is_lost():
+    sizes = np.random.default_rng(0).poisson(3, 60) + 1
+    orders = matching.orders(np.repeat(np.arange(60), sizes), 100, 0)
+    assert (orders >= 0).mean() > 0.9
+    assert len({tuple(order) for order in orders}) == 100
+
+
+def test_items_that_are_recordings_are_plain_permutations():
+    orders = matching.orders(np.arange(9), 20, 4)
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(9), (20, 1)))
+
+
+def test_apart_gives_each_recording_another_and_drops_the_difference_of_lengths():
+    mine, other = matching.apart(GROUPS)
+    assert (GROUPS[mine] != GROUPS[other]).all()
+    assert len(mine) == len(other) == len(set(mine)) == len(set(other)) == len(GROUPS) - (5 - 2)
+    mine, other = matching.apart(np.zeros(7, int))
+    np.testing.assert_array_equal(other, np.roll(np.arange(7), 3))
+    np.testing.assert_array_equal(mine, np.arange(7))

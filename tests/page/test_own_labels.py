@@ -1,0 +1,88 @@
+"""A visitor's own sound, tiers and readings in a browser: what was done to them is what is heard and shown."""
+
+import re
+import threading
+import wave
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from methods.core.alignment import Segment, write_textgrid
+from page import session as sessions
+from page.examples import EXAMPLES
+
+pytestmark = pytest.mark.browser
+
+WEASELS = Path(__file__).parents[2] / "examples_audio/cc-by-sa-3.0/en_f_weasels.wav"
+PATIENCE = 60_000  # ms; a loaded machine may take that long, an idle one takes a second
+
+
+def test_what_the_scissors_leave_of_a_long_recording_is_heard(visit, tmp_path):
+    """34 s are too long; Gradio's own trimming, from a quarter of the sound to less than all of it, makes it fit."""
+    path = tmp_path / "long.wav"
+    with wave.open(str(WEASELS)) as file:
+        rate, frames = file.getframerate(), file.readframes(file.getnframes())
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((frames * 20)[: 34 * rate * 2])
+    page = visit()
+    page.get_by_role("button", name="Or use your own").click()
+    page.locator("#own input[type=file]").set_input_files(path)
+    page.get_by_text("The scissors under the player cut it here").wait_for(timeout=PATIENCE)
+    page.locator("#own").get_by_label("Trim audio to selection").click()
+    page.locator("#own").get_by_role("button", name="Trim").last.click()
+    expect(page.locator("#why")).to_contain_text("Your own recording", timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text("phone system. ", timeout=PATIENCE)
+    seconds = float(re.search(r"/ ([\d.]+) s", page.locator("#clip-plot").inner_text())[1])
+    assert 5 < seconds < 30
+
+
+def test_another_tier_is_chosen_and_a_reading_is_shown(visit, tmp_path):
+    tiers = {"comment": (Segment("noisy", 0.0, 2.0),), "words": (Segment("weasels", 0.1, 0.9),)}
+    path = tmp_path / "own.TextGrid"
+    path.write_text(write_textgrid(tiers, 2.95), encoding="utf-8")
+    page = visit()
+    page.get_by_role("button", name="Correct the transcript").click()
+    expect(page.locator("#word-tier")).to_be_hidden()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#textgrid").click()
+    chooser.value.set_files(path)
+    expect(page.locator("#heard")).to_contain_text("words from its tier “words”", timeout=PATIENCE)
+    page.locator("#word-tier input").click()
+    page.get_by_role("option", name="comment").click()
+    expect(page.locator("#heard")).to_contain_text("words from its tier “comment”", timeout=PATIENCE)
+    expect(page.locator("#clip-plot .sp-word").first).to_contain_text("noisy", timeout=PATIENCE)
+    page.locator("#text textarea").fill("Weasels have 8 our phone system")
+    page.locator("#align").click()
+    expect(page.locator("#readings textarea")).to_have_value("8 = eight", timeout=PATIENCE)
+    page.locator("#readings textarea").fill("8 = eaten")
+    page.locator("#align").click()
+    expect(page.locator("#heard")).to_contain_text("“8” was read as “eaten”", timeout=PATIENCE)
+    expect(page.locator("#word-tier")).to_be_hidden()
+
+
+def test_a_clip_chosen_while_another_is_listened_to_is_the_one_that_stays(visit, monkeypatch):
+    """The older listening ends last, with what it found out: it must not bring its own clip back."""
+    page = visit()
+    hearing, begun, go_on = sessions._hearing, threading.Event(), threading.Event()
+
+    def slowly(session, *models):
+        if session.example == "en_f_question":
+            begun.set()
+            go_on.wait(PATIENCE / 1000)
+        return (yield from hearing(session, *models))
+
+    monkeypatch.setattr(sessions, "_hearing", slowly)
+    _choose(page, "Which folder? (question)")
+    assert begun.wait(PATIENCE / 1000)
+    _choose(page, "Message saved (statement)")
+    expect(page.locator("#why")).to_contain_text(EXAMPLES["en_f_statement"].why[:20], timeout=PATIENCE)
+    go_on.set()
+    expect(page.locator("#heard")).to_contain_text("Your message has been saved", timeout=PATIENCE)
+    expect(page.locator("#clip-plot .sp-word", has_text="saved")).to_be_visible(timeout=PATIENCE)
+
+
+def _choose(page, title):
+    page.locator("#example input").click()
+    page.get_by_role("option", name=title).click()
