@@ -1,5 +1,6 @@
-"""Inside Speech Models: the page. `python app.py` starts it."""
+"""Inside Speech Models: the page. `python app.py` starts it; `--device cuda` or `mps` lets a GPU compute."""
 
+import argparse
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
@@ -9,7 +10,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 import gradio as gr
 
-from page import shell, upkeep
+from methods.core import models
+from methods.core.errors import UserError
+from page import shell, upkeep, zero_gpu
+
+__all__ = ["demo", "zero_gpu"]  # zero_gpu: a ZeroGPU Space looks for its marker when the page is launched
 
 demo = shell.build()
 
@@ -28,6 +33,18 @@ LAUNCH = {
 }
 QUEUE = {"default_concurrency_limit": 4, "max_size": 2000}  # a class that clicks all at once is nobody to refuse
 
+
+def choose_device() -> None:
+    """What `--device` asks for, checked before the page opens, so that nobody finds out from a failed run."""
+    parser = argparse.ArgumentParser(description="Inside Speech Models: the page, on http://127.0.0.1:7860.")
+    parser.add_argument("--device", help="where models run: cpu, cuda, cuda:1, mps; default: SPEECH_DEVICE, else cpu")
+    try:
+        models.use_device(parser.parse_args().device)
+    except UserError as problem:
+        parser.error(str(problem))
+
+
 if __name__ == "__main__":
+    choose_device()
     shell.warm_up()
     upkeep.serve(demo, QUEUE, LAUNCH)

@@ -1,10 +1,11 @@
-"""How long do causal tracing and head ablation take until the first row, the whole map, and all controls are there?
+"""How long do the interventions take until the first row, the whole map, and all controls are there?
 
     python benchmarks/interventions.py --models openai/whisper-tiny.en
 
 Targets, on two idle cores, whisper-tiny.en, a clip of 3 s with six words: causal tracing of all layers in the exact
 window shows its first row after 3 s, its map after 15 s and all controls after 60 s; 72 heads switched off after 20 s
-and all controls after 60 s; no step longer than about a second. `process` is processor time of all threads, which a
+and all controls after 60 s; erasure of phones, the states of the corpus being cached, after 5 s and 30 s; no step
+longer than about a second. `process` is processor time of all threads, which a
 busy machine hardly changes: with two threads the wall clock of an idle machine shows a good half of it.
 
 Compared with a hook on the plain network, which runs all layers and the decoder's keys and values anew each time.
@@ -24,14 +25,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 
-from methods import causal_tracing, head_ablation
+from methods import causal_tracing, erasure, head_ablation
+from methods.core import corpus as corpora
 from methods.core import models
 from methods.core.alignment import read_textgrid
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples, load_clip
+from methods.core.corpus import features
 from methods.core.frames import Segment
 from methods.core.models import load_model, whisper
 from methods.core.models.speech_model import SpeechModel
-from methods.core.progress import Steps
+from methods.core.progress import Steps, finish
 from methods.core.results import Result
 
 EXAMPLE = ROOT / "examples_audio" / "cc-by-sa-3.0" / "en_f_weasels.wav"
@@ -57,6 +60,10 @@ def report(model: SpeechModel, clip: Clip, words: tuple[Segment, ...]) -> None:
     print(f"{'':16}{'first row':>16}{'whole map':>16}{'all controls':>16}{'longest step':>16}   (wall / process, s)")
     timed("causal tracing", causal_tracing.analyse.in_steps(clip, model, segments=words), lambda r: r.patched)
     timed("head ablation", head_ablation.analyse.in_steps(clip, model), all_losses)
+    corpus = corpora.bundled("prompts")
+    for each in (model, models.random_twin(model, 0)):
+        finish(features.of_model(corpus, each, window="full", subtract_silence=False))
+    timed("erasure", erasure.analyse.in_steps(corpus, model, clip=clip), lambda r: r.loss)
     print(f"one run by a hook, every layer and the whole decoder: {hooked(model, clip):.2f} s process")
 
 

@@ -17,6 +17,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "projection": ("Representation understanding", "Projection"),
     "probing": ("Representation understanding", "Probing"),
     "acoustic_probing": ("Representation understanding", "Acoustics and articulation"),
+    "encoding_probe": ("Representation understanding", "Encoding probe"),
     "live_probes": ("Representation understanding", "Live probes"),
     "rsa": ("Representation understanding", "RSA"),
     "cka": ("Representation understanding", "CKA"),
@@ -27,6 +28,8 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "decoder_lens": ("Representation understanding", "DecoderLens"),
     "two_lenses": ("Representation understanding", "Both lenses"),
     "continuum": ("Representation understanding", "Continuum"),
+    "phone_check": ("Representation understanding", "Phone check"),
+    "phone_arithmetic": ("Representation understanding", "Phone arithmetic"),
     "attention": ("Feature importance", "Attention"),
     "attention_norm": ("Feature importance", "Attention norm"),
     "value_zeroing": ("Feature importance", "Value zeroing"),
@@ -43,6 +46,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "word_confidence": ("Interventions", "Word confidence"),
     "causal_tracing": ("Interventions", "Causal tracing"),
     "head_ablation": ("Interventions", "Heads switched off"),
+    "erasure": ("Interventions", "Erase and look"),
 }
 
 

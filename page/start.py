@@ -50,6 +50,14 @@ LESSONS = (
         "upper ones do not (.74): what is learnt is not only one woman's voice.",
     ),
     (
+        "From the sound to the phone, to what stands beside it",
+        "?technique=encoding_probe&block=neighbours",
+        "The sound alone explains .26 of the variance of Whisper tiny.en's layer 0 that nothing else can, and .03 of "
+        "layer 4. What only the phone explains is most at layer 2 (.07); what only its neighbours explain comes later "
+        "(.05 at layers 3 and 4), and the word last (.03 at layer 4). With random weights neither phone, neighbours "
+        "nor word explain anything that the sound does not.",
+    ),
+    (
         "A recogniser forgets the voice",
         "?technique=acoustic_probing&target=f0&model=hama-ctc",
         "F0 can be read off the first blocks of hama-ctc with r = .96; its last block, which only has to name phones, "
@@ -70,6 +78,22 @@ LESSONS = (
         "random weights nothing changes. Then listen: without “weasels” the model writes “Have eaten our phone "
         "system.” But the order of importance is hardly more than length: taking away the longest words first does "
         "nearly as well (comprehensiveness 51 against 53 nats; random orders 42).",
+    ),
+    (
+        "A t that is no t",
+        "?technique=phone_check&clip=en_f_weasels",
+        "The dictionary has a T in “eaten”. Whisper tiny.en's last layer hears rather a D: the string with it fits "
+        "5.9 nats better, and all of 35 native T's fit better than this one. Listen to it: Americans seldom say [t] "
+        "there. Of the 24 phones, 22 beat every rival; with random weights at most 1 does. Now type “Measles have "
+        "eaten our phone system” into the transcript and press Align: the M is doubted, and W named, by 33 nats.",
+    ),
+    (
+        "A sum of phones, and what it proves",
+        "?technique=phone_arithmetic&layer=1",
+        "Is [d] − [t] + [p] = [b]? Of the sums of consonants, .69 come out in Whisper tiny.en's layer 1, where "
+        "guessing gets .08. That is learnt only in part: MFCC give .52, random weights .53, and [p] alone, with "
+        "nothing added, .38. And offsets are consistent (.93), but no more so than with random weights (.92) or in "
+        "MFCC (.94).",
     ),
     (
         "A model that writes where nobody speaks",
@@ -101,6 +125,14 @@ LESSONS = (
         "Most of the 72 heads of Whisper tiny.en cost the transcript less than a nat. Without head 1 of "
         "self-attention in the decoder's first layer it loses 31, and the model writes “We we we we we our "
         "our”. With random weights no head costs a nat.",
+    ),
+    (
+        "Phones are used in the middle; at the end the loss is no news",
+        "?technique=erasure&clip=en_f_weasels",
+        "Erase phones from layer 2 of Whisper tiny.en: a probe that told .69 of the frames is at .07, the commonest "
+        "phone, and the transcript loses 46 nats, where labels of other recordings cost 8 at most and random "
+        "directions 2. Erased from layer 4, which the decoder reads, phones cost 8, and labels of other recordings up "
+        "to 12. On recordings that nothing was fitted on a probe still tells .36.",
     ),
 )
 

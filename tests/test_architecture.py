@@ -21,6 +21,7 @@ PAGE = ("app.py", "page/*.py")
 # library -> its homes in the product; an empty tuple: nowhere
 HOMES: dict[str, tuple[str, ...]] = {
     "gradio": PAGE,
+    "spaces": ("page/zero_gpu.py",),  # installed on a ZeroGPU Space only
     "transformers": MODEL_HOMES,
     "tokenizers": MODEL_HOMES,
     "safetensors": MODEL_HOMES,

@@ -21,9 +21,9 @@ from methods.core.options import EVERYWHERE, check_options, described, fits, is_
 from page.export.api_options import limits_of
 
 NAMES = (
-    "projection", "probing", "acoustic_probing", "live_probes", "rsa", "cka", "cca", "abx", "discrete_units",
-    "ctc_lens", "decoder_lens", "two_lenses", "continuum", "word_evidence", "paralinguistics",
-    "spectrogram_occlusion", "asr_explanation", "phone_focus",
+    "projection", "probing", "acoustic_probing", "encoding_probe", "live_probes", "rsa", "cka", "cca", "abx",
+    "discrete_units", "ctc_lens", "decoder_lens", "two_lenses", "continuum", "word_evidence", "paralinguistics",
+    "spectrogram_occlusion", "asr_explanation", "phone_focus", "phone_check", "phone_arithmetic",
 )  # fmt: skip
 MODULES = {name: importlib.import_module(f"methods.{name}") for name in NAMES}
 OPTIONS = [

@@ -135,7 +135,7 @@ class Transcriber:
     def _symbols(self, sound: np.ndarray) -> tuple[str, ...]:
         vocabulary, steps = models.ctc_vocabulary(self.model), models.stages_of(self.clip, self.model)
         with self.model.lock:
-            scores = stages.onward(steps, "waveform", torch.tensor(sound, dtype=torch.float32)[None])
+            scores = stages.onward(steps, "waveform", stages.batch(self.model.network, sound))
         labels = [label for label, _ in runs(scores.argmax(-1).tolist(), vocabulary.blank)]
         if self.unit == "words":
             return tuple(vocabulary.spell(labels).split())

@@ -101,9 +101,9 @@ class Pooled:
     @torch.inference_mode()
     def score(self, samples: np.ndarray) -> np.ndarray:
         """(dim,) for these samples."""
-        sound = torch.tensor(np.ascontiguousarray(samples, dtype=np.float32))[None]
+        sound = stages.batch(self.model.network, samples)
         with self.model.lock:
-            return mean_state(stages.onward(self.steps, "waveform", sound), len(samples)).double().numpy()
+            return mean_state(stages.onward(self.steps, "waveform", sound), len(samples)).cpu().double().numpy()
 
 
 def mean_state(states: torch.Tensor, samples: int) -> torch.Tensor:
@@ -211,7 +211,7 @@ def head_target(pooled: Pooled, weights: np.ndarray, offset: float) -> Target:
     row, length = torch.tensor(weights, dtype=torch.float32), len(pooled.clip.samples)
 
     def readout(_model: SpeechModel, states: torch.Tensor) -> torch.Tensor:
-        return mean_state(states, length) @ row + offset
+        return mean_state(states, length) @ row.to(states.device) + offset
 
     return Target("class", own_heads.QUESTION, "nats", pooled.clip, pooled.model, readout, window=WINDOW)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import SpeechModel
 
 
@@ -12,7 +13,7 @@ class SpellingScorer:
     """A decoder before one sound. What its cross-attention reads is projected once, and that is most of a pass."""
 
     def __init__(self, model: SpeechModel, output: torch.Tensor) -> None:
-        self.model, self.output, self.heard = model, output, None
+        self.model, self.output, self.heard = model, beside(model.network, output), None
 
     @torch.inference_mode()
     def logprobs(self, before: Sequence[int], spelling: Sequence[int]) -> np.ndarray:
@@ -20,7 +21,7 @@ class SpellingScorer:
         with self.model.lock:
             logits = self._logits((*before, *spelling))
         rows = logits[len(before) - 1 : -1].log_softmax(-1)
-        return rows.gather(1, torch.tensor(spelling)[:, None])[:, 0].double().numpy()
+        return rows.cpu().gather(1, torch.tensor(spelling)[:, None])[:, 0].double().numpy()
 
     def spelled(self, before: Sequence[int], spelling: Sequence[int]) -> tuple[float, float]:
         """Natural log-probability of a whole spelling, and the mean probability of its tokens."""
@@ -32,6 +33,6 @@ class SpellingScorer:
         # The library's cache of both attentions, the text's part empty again.
         past = known and type(known)(type(known.self_attention_cache)(), known.cross_attention_cache)
         asked = {"encoder_hidden_states": self.output, "past_key_values": past, "use_cache": True}
-        read = network.model.decoder(input_ids=torch.tensor([ids]), **asked)
+        read = network.model.decoder(input_ids=beside(network, torch.tensor([ids])), **asked)
         self.heard = read.past_key_values
         return network.proj_out(read.last_hidden_state)[0]

@@ -64,8 +64,9 @@ def rewritten(changes: Sequence[Change]) -> Iterator[None]:
     kept = [(linear, linear.weight, linear.bias) for linear, _, _ in changes]
     try:
         for linear, heads, instead in changes:
-            parts, chosen = linear.weight.detach().unflatten(1, (len(instead), -1)), list(heads)
-            bias = linear.bias.detach() + torch.einsum("oht,ht->o", parts[:, chosen], instead[chosen])
+            parts, chosen = linear.weight.detach().unflatten(1, (len(instead), -1)), torch.tensor(heads)
+            written = torch.einsum("oht,ht->o", parts[:, chosen], instead[chosen].to(parts.device))
+            bias = linear.bias.detach() + written
             weight = parts.clone()
             weight[:, chosen] = 0.0
             linear.weight = torch.nn.Parameter(weight.flatten(1), requires_grad=False)

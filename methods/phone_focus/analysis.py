@@ -13,7 +13,7 @@ from methods.core.corpus.items import Items, phone_items, phone_reading
 from methods.core.errors import UserError
 from methods.core.frames import FrameGrid, Segment
 from methods.core.models.speech_model import SpeechModel
-from methods.core.models.stages import at
+from methods.core.models.stages import at, batch
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps
 from methods.core.results import Provenance, corpus_provenance, read_only
@@ -166,7 +166,7 @@ def _of_one(
     spans = grid.spans(items.segments)
     around = [_neighbours(utterance.phones, segment, grid) for segment in items.segments]
     with model.lock, torch.enable_grad():
-        samples = torch.tensor(np.array(clip.samples))[None]
+        samples = batch(model.network, clip.samples)
         entering = at(steps, "log-mel", samples).detach().requires_grad_()
         shares, distances = [], []
         for scores in readout.layers(model.network, entering, own.frames):

@@ -15,6 +15,7 @@ import torch
 from methods.core import models
 from methods.core.errors import UserError
 from methods.core.lenses import ctc_heads
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.whisper import short_window
 from methods.core.speech.phone_alphabets import IPA
@@ -59,7 +60,7 @@ def _whisper(heads: ctc_heads.CtcHeads) -> PhoneReadout:
 
     def layers(network: Any, mel: torch.Tensor, own: int) -> list[torch.Tensor]:
         states = short_window.states(network, mel, own)[0]
-        read = zip(states, weights, biases, strict=True)
+        read = zip(states, beside(network, weights), beside(network, biases), strict=True)
         return [(state @ weight.T + bias).log_softmax(-1) for state, weight, bias in read]
 
     names = ("0 (conv + positions)", *(str(i) for i in range(1, len(weights) - 1)), f"{len(weights) - 1} (final norm)")
@@ -78,7 +79,7 @@ def gradient_shares(
     for span, column in zip(frames, columns, strict=True):
         score = scores[span.start : span.stop, column].mean()
         (gradient,) = torch.autograd.grad(score, entering, retain_graph=True)
-        size = gradient[0].double().norm(dim=0).numpy()
+        size = gradient[0].cpu().double().norm(dim=0).numpy()
         found.append(size / size.sum() if size.sum() > 0 else np.full(len(size), np.nan))
     return np.array(found).reshape(len(found), entering.shape[-1])
 

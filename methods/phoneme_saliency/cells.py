@@ -75,7 +75,7 @@ def scene(target: Target, phones: Sequence[Segment], instead: str) -> Scene:
     if instead not in ("silence", "mean"):
         raise UserError(f"There is no {instead!r} to put in a cell's place; choose silence or mean.")
     level: Level = "log-mel" if "log-mel" in target.levels else "embedding"
-    arrays = [x[0].numpy() for x in (target.entering(level), gradients.baseline_at(target, level, instead))]
+    arrays = [x[0].cpu().numpy() for x in (target.entering(level), gradients.baseline_at(target, level, instead))]
     entering, other = (array.T if level == "embedding" else array for array in arrays)
     seconds = target.clip.seconds
     own = min(entering.shape[1], max(int(np.ceil(seconds / STEP[level])), 1))

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from methods.core.explain.rereading import Rereader
+from methods.core.models.devices import beside
 from methods.core.results import read_only
 
 
@@ -16,7 +17,7 @@ def divergence(whole: torch.Tensor, masked: torch.Tensor) -> np.ndarray:
 def hidden_text(reader: Rereader) -> np.ndarray:
     """(tokens + 1, tokens) divergence of each token's distribution when one earlier token's embedding is zero."""
     text, decoder = reader.transcript, reader.model.network.model.decoder
-    ids, first = torch.tensor([text.prompt + text.tokens]), len(text.prompt)
+    ids, first = beside(reader.model.network, torch.tensor([text.prompt + text.tokens])), len(text.prompt)
     states, found = reader.states(reader.mel[None]), np.full((len(text.tokens) + 1, len(text.tokens)), np.nan)
     with reader.model.lock:
 
@@ -25,7 +26,7 @@ def hidden_text(reader: Rereader) -> np.ndarray:
             if hidden is not None:
                 embedded[0, first + hidden] = 0.0
             read = decoder(inputs_embeds=embedded, encoder_hidden_states=states, use_cache=False).last_hidden_state
-            return reader.model.network.proj_out(read[0, first - 1 :]).log_softmax(-1).double()
+            return reader.model.network.proj_out(read[0, first - 1 :]).log_softmax(-1).cpu().double()
 
         whole = tables(None)
         for token in range(len(text.tokens)):

@@ -15,7 +15,7 @@ from page.recipe import Values
 from page.session import Session
 
 # Written out in their own way.
-NOT_OPTIONS = {"clip", "corpus", "model", "segments", "phones", "transcript", "random_seeds"}
+NOT_OPTIONS = {"clip", "corpus", "model", "segments", "phones", "words", "transcript", "random_seeds"}
 
 EXAMPLES_FOLDER = "examples"  # the name in a script of the folder with the bundled clips
 WHERE = "Run this in the folder of Inside Speech Models, where app.py is, or put that folder on PYTHONPATH."
@@ -147,8 +147,7 @@ def _arguments(technique: str, options: Provenance) -> list[str]:
     written = ["segments=segments"] if "segments" in taken and options.get("segments") else []
     if "transcript" in taken and options.get("transcript_given"):
         written.append(f"transcript={options['transcript']!r}")
-    if "phones" in taken and options.get("phones"):
-        written.append("phones=phones")
+    written += [f"{name}={name}" for name in ("phones", "words") if name in taken and options.get(name)]
     kept = [name for name in taken if name not in NOT_OPTIONS and options.get(name) is not None]
     written += [f"{name}={options[name]!r}" for name in kept]
     if "random_seeds" in taken and "random_seeds" in options:
@@ -160,7 +159,7 @@ def _segments(options: Provenance) -> str:
     """The words or phones that a result was made for, as Python."""
     if options.get("segments") and options.get("layers"):
         return "from methods.core.mixing import single_frames\nsegments = single_frames(clip, model)"
-    return "\n".join(_listed(name, options[name]) for name in ("segments", "phones") if options.get(name))
+    return "\n".join(_listed(name, options[name]) for name in ("segments", "phones", "words") if options.get(name))
 
 
 def _listed(name: str, cut: list) -> str:

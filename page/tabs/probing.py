@@ -85,7 +85,9 @@ def _outputs() -> tuple[gr.components.Component, ...]:
     with gr.Row():
         learning = gr.HTML(elem_id="learning-probing")
         speakers = gr.HTML(elem_id="speakers-probing")
-    return scores, selectivity, learning, speakers, gr.HTML(elem_id="confusion-probing")
+    confusion = gr.HTML(elem_id="confusion-probing")
+    gr.Markdown("Reading is not using: [what the model loses when this is erased](?technique=erasure).")
+    return scores, selectivity, learning, speakers, confusion
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:

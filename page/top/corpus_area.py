@@ -41,7 +41,7 @@ class CorpusArea:
 
 def corpus_area() -> CorpusArea:
     """Lay out the upload."""
-    title = "Your own corpus, for probing, RSA, CKA, CCA, ABX, projections, units and phone focus"
+    title = "Your own corpus, for probing, RSA, CKA, CCA, ABX, projections, units, phone focus and erasure"
     with gr.Accordion(title, open=False):
         gr.Markdown(HOW, elem_classes="quiet")
         file = gr.File(label="Zip of recordings and TextGrids", file_types=[".zip"], type="filepath", elem_id="corpus")

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from methods import paralinguistics, phone_focus, phoneme_saliency, word_evidence
+from methods import paralinguistics, phone_check, phone_focus, phoneme_saliency, word_evidence
 from methods.core import corpus as corpora
 from methods.core.alignment.textgrid import read_textgrid
 from methods.core.audio import load_clip
@@ -32,11 +32,16 @@ def steps_of(name):
     if name == "phoneme_saliency":
         options = {"segments": phones, "method": "input x gradient", "random_seeds": (0,), "draws": 2}
         return phoneme_saliency, phoneme_saliency.analyse.in_steps(clip, model, **options), {}
+    if name == "phone_check":
+        options = {"segments": phones, "words": words, "native": False, "random_seeds": (0,)}
+        return phone_check, phone_check.analyse.in_steps(clip, model, **options), {"form": "aligned"}
     corpus = corpora.of_clip(clip, tiers["words"], tiers["phones"])
     return phone_focus, phone_focus.analyse.in_steps(corpus, model, most=2, random_seeds=(0,)), {}
 
 
-@pytest.mark.parametrize("name", ["word_evidence", "paralinguistics", "phoneme_saliency", "phone_focus"])
+@pytest.mark.parametrize(
+    "name", ["word_evidence", "paralinguistics", "phoneme_saliency", "phone_focus", "phone_check"]
+)
 def test_files_and_snippet(name):
     module, steps, drawing = steps_of(name)
     partial = None

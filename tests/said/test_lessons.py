@@ -9,7 +9,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from methods import acoustic_probing, attention, cka, probing, value_zeroing, word_evidence
+from methods import (
+    acoustic_probing,
+    attention,
+    cka,
+    encoding_probe,
+    erasure,
+    phone_arithmetic,
+    phone_check,
+    probing,
+    value_zeroing,
+    word_evidence,
+)
 from methods.core import corpus as corpora
 from methods.core.models import load_model, random_twin
 from page.session import from_example
@@ -97,6 +108,22 @@ def phones_take_shape() -> Said:
     ]
 
 
+def from_sound_to_neighbours() -> Said:
+    both = corpora.bundled("prompts").joined(corpora.bundled("voices"))
+    result = encoding_probe.analyse(both, load_model(TINY), random_seeds=(0,))
+    unique = dict(zip(result.blocks, result.unique.T, strict=True))
+    random = dict(zip(result.blocks, result.controls.random_unique[0].T, strict=True))
+    assert unique["phone"].argmax() == 2 and unique["word"].argmax() == 4
+    assert max(random[block].max() for block in ("phone", "neighbours", "word")) < 0.005
+    return [
+        ("The sound alone explains .26", unique["acoustics"][0]),
+        ("nothing else can, and .03", unique["acoustics"][4]),
+        ("most at layer 2 (.07", unique["phone"][2]),
+        ("comes later (.05", unique["neighbours"][3:]),
+        ("the word last (.03", unique["word"][4]),
+    ]
+
+
 def a_recogniser_forgets() -> Said:
     result = acoustic_probing.analyse(corpora.bundled("prompts"), load_model(HAMA), target="f0")
     return [
@@ -134,6 +161,57 @@ def a_word_is_heard_where_it_is_said() -> Said:
     ]
 
 
+def phones_are_used() -> Said:
+    scene, corpus = from_example("en_f_weasels"), corpora.bundled("prompts")
+    result = erasure.analyse(corpus, load_model(TINY), clip=scene.clip, layers=(2, 4), random_seeds=())
+    shuffled, random = result.controls.shuffled.max(0), result.controls.random.max(0)
+    return [
+        ("told .69", result.before[0]),
+        ("is at .07", result.after[0]),
+        ("loses 46", result.loss[0]),
+        ("recordings cost 8", shuffled[0]),
+        ("random directions 2", random[0]),
+        ("phones cost 8", result.loss[1]),
+        ("up to 12", shuffled[1]),
+        ("still tells .36", result.left[0]),
+    ]
+
+
+def a_t_that_is_no_t() -> Said:
+    scene, model = from_example("en_f_weasels"), load_model(TINY)
+    result = phone_check.analyse(scene.clip, model, segments=scene.phones, words=scene.words)
+    place = result.worst()
+    assert (result.phones[place].upper(), result.words[place], result.rivals()[-1, place]) == ("T", "eaten", "d")
+    assert (result.percentiles()[-1, place], result.native_counts()[place]) == (0, 35)
+    claim = "Measles have eaten our phone system"
+    wrong = phone_check.analyse(scene.clip, model, transcript=claim, random_seeds=())
+    assert wrong.doubted()[-1, 0]
+    assert wrong.rivals()[-1, 0] == "w"
+    return [
+        ("with it fits 5.9", -result.margins()[-1, place]),
+        ("all of 35", int(result.native_counts()[place])),
+        ("Of the 24", len(result.phones)),
+        ("phones, 22", int((result.margins()[-1] > 0).sum())),
+        ("at most 1", round(result.random_found()[:, -1].max() * len(result.phones))),
+        ("by 33", -wrong.margins()[-1, 0]),
+    ]
+
+
+def a_sum_of_phones() -> Said:
+    result = phone_arithmetic.analyse(corpora.bundled("prompts"), load_model(TINY))
+    controls = result.controls
+    return [
+        ("consonants, .69", result.found[1]),
+        ("gets .08", result.chance),
+        ("MFCC give .52", controls.mfcc_found),
+        ("random weights .53", controls.random_found[:, 1].mean()),
+        (".38", result.alone[1]),
+        ("are consistent (.93", result.consistency[1]),
+        ("with random weights (.92", controls.random_consistency[:, 1].mean()),
+        ("in MFCC (.94", controls.mfcc_consistency),
+    ]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -141,9 +219,13 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "Heads that follow the speech": heads_on_the_list,
     "One sound, two spellings": the_cue_is_read_in_the_middle,
     "Phones take shape in the middle of the encoder": phones_take_shape,
+    "From the sound to the phone, to what stands beside it": from_sound_to_neighbours,
     "A recogniser forgets the voice": a_recogniser_forgets,
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
+    "Phones are used in the middle; at the end the loss is no news": phones_are_used,
+    "A t that is no t": a_t_that_is_no_t,
+    "A sum of phones, and what it proves": a_sum_of_phones,
 }
 
 

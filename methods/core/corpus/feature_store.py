@@ -41,6 +41,16 @@ def may_keep(corpus: Corpus) -> bool:
     return corpus.name in CORPORA and bundled(corpus.name).sound_sha256 == corpus.sound_sha256
 
 
+def parts(corpus: Corpus) -> tuple[Corpus, ...]:
+    """The corpora of ours that this one is, one after the other; none if there is anything else in it."""
+    names = corpus.name.split(" + ")
+    if not CORPORA.keys() >= set(names):
+        return ()
+    found = tuple(map(bundled, names))
+    sounds = [utterance.clip.sha256 for part in found for utterance in part.utterances]
+    return found if sounds == [utterance.clip.sha256 for utterance in corpus.utterances] else ()
+
+
 def load(key: Hashable) -> dict[str, np.ndarray] | None:
     """What was kept under this key (name of each layer -> its states), or None."""
     place = folder() / _name(key)

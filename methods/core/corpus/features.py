@@ -6,6 +6,7 @@ phones = pooled(states, phone_items(corpus))      # per layer: one vector per ph
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from methods.core.errors import UserError
 from methods.core.models import whisper
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.whisper import short_window
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 from methods.core.speech import acoustics
 
 WINDOWS = ("clip", "full")
@@ -65,6 +66,9 @@ def of_model(
     """
     if window not in WINDOWS:
         raise UserError(f"There is no window “{window}”; choose one of {', '.join(WINDOWS)}.")
+    parts = feature_store.parts(corpus)
+    if len(parts) > 1:  # each is kept on its own, for whoever asks for one of them
+        return (yield from _of_parts(parts, model, window, subtract_silence))
     key = (
         model.key,
         corpus.sound_sha256,
@@ -80,6 +84,16 @@ def of_model(
             feature_store.save(key, layers)
     layers = _kept.fetch(key, lambda: layers, lambda kept: sum(layer.nbytes for layer in kept.values()))
     return _assembled(corpus, model, layers, window, subtract_silence)
+
+
+def _of_parts(parts: Sequence[Corpus], model: SpeechModel, window: str, subtract: bool) -> Steps[Features]:
+    total, before, found = sum(part.seconds for part in parts), 0.0, []
+    for part in parts:
+        yield Step(before / total, f"{part.name}: reading the states")
+        work = of_model(part, model, window=window, subtract_silence=subtract)
+        found.append((yield from within(work, before / total, (before + part.seconds) / total, name=part.name)))
+        before += part.seconds
+    return reduce(joined, found)
 
 
 def _has_window(model: SpeechModel) -> bool:
@@ -112,7 +126,7 @@ def _whisper(model: SpeechModel, samples: np.ndarray, own: int, window: str) -> 
     mel = whisper.features(model, samples)
     with torch.inference_mode(), model.lock:
         states = short_window.states(model.network, mel, own if window == "clip" else mel.shape[-1] // 2)
-    return states[0, :, :own].numpy()
+    return states[0, :, :own].cpu().numpy()
 
 
 def _silence(model: SpeechModel, own: int, window: str) -> np.ndarray:
@@ -123,7 +137,7 @@ def _silence(model: SpeechModel, own: int, window: str) -> np.ndarray:
         silent = np.zeros(30 * 16_000, dtype=np.float32)
         mel = whisper.features(model, silent)
         with torch.inference_mode(), model.lock:
-            return short_window.states(model.network, mel, length or mel.shape[-1] // 2)[0].numpy()
+            return short_window.states(model.network, mel, length or mel.shape[-1] // 2)[0].cpu().numpy()
 
     key = ("silence", model.key, own if window == "clip" else "full")
     return _kept.fetch(key, make, lambda states: states.nbytes)[:, :own]

@@ -91,8 +91,7 @@ class Panel:
 
     def _output(self, samples: np.ndarray, window: Window) -> Any:
         steps = models.stages_of(self.clip, self.model, window=window, renormalise=self.renormalise)
-        batch = torch.tensor(np.ascontiguousarray(samples, dtype=np.float32))[None]
-        return stages.onward(steps, "waveform", batch)
+        return stages.onward(steps, "waveform", stages.batch(self.model.network, samples))
 
 
 def probability(scores: np.ndarray, odds: np.ndarray) -> np.ndarray:
@@ -196,7 +195,7 @@ def _classes(fixed: dict[str, Any]) -> Panel:
         columns += [(head, number) for number in likeliest]
 
     def read(model: SpeechModel, scores: Any) -> np.ndarray:
-        logs = {head: row[0].log_softmax(-1).double().numpy() for head, row in scores.items()}
+        logs = {head: row[0].log_softmax(-1).cpu().double().numpy() for head, row in scores.items()}
         return np.array([logs[head][number] for head, number in columns])
 
     several = len(names) > 1

@@ -124,11 +124,11 @@ def _attributed(target: Target, level: Level, entering: torch.Tensor, times_inpu
 
 def _smooth(target: Target, level: Level, entering: torch.Tensor, samples: int, seed: int) -> Steps[GradientMap]:
     random, spread = torch.Generator().manual_seed(seed), NOISE * float(entering.max() - entering.min())
-    total = torch.zeros_like(entering, dtype=torch.float64)
+    total = torch.zeros(entering.shape, dtype=torch.float64)
     for number in range(samples):
         yield Step(number / samples, f"noisy copy {number + 1} of {samples}")
-        noise = torch.randn(entering.shape, generator=random) * spread
-        total += _attributed(target, level, entering + noise)
+        noise = torch.randn(entering.shape, generator=random) * spread  # drawn on the CPU: the same on every device
+        total += _attributed(target, level, entering + noise.to(entering)).cpu()
     return GradientMap(_time_last(total / samples, level), None, float("nan"))
 
 
@@ -172,7 +172,7 @@ class _Path:
             gradient = _attributed(self.target, self.level, self.point(start + (1 + node) / 2 * (end - start)))
             total += weight / 2 * (end - start) * gradient
             self.spent += 1
-        return _Stretch(start, end, change, total * (self.entering - self.baseline))
+        return _Stretch(start, end, change, (total * (self.entering - self.baseline)).cpu())
 
 
 def _integrated(
@@ -232,5 +232,5 @@ def completeness_gap(total: float, change: float) -> float:
 
 
 def _time_last(values: torch.Tensor, level: Level) -> np.ndarray:
-    array = values[0].double().numpy()
+    array = values[0].cpu().double().numpy()
     return array.T.copy() if level == "embedding" else array

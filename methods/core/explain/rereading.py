@@ -25,6 +25,7 @@ from methods.core.audio import Clip
 from methods.core.frames import WHISPER_FRAMES
 from methods.core.lenses import decoder
 from methods.core.models import whisper
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.stages import Window
 from methods.core.models.whisper import short_window
@@ -58,7 +59,7 @@ class Rereader:
 
     @cached_property
     def _window(self) -> torch.Tensor:
-        return whisper.features(self.model, self.clip.samples)[0]
+        return whisper.features(self.model, self.clip.samples)[0].cpu()
 
     @property
     def quiet(self) -> float:
@@ -94,7 +95,7 @@ class Rereader:
     def _whole(self, mels: torch.Tensor, length: int) -> torch.Tensor:
         """(n, mels, length) the changed features with the padding that follows the clip."""
         padding = self._window[:, 2 * self.own : length]
-        return torch.cat((mels, padding.expand(len(mels), -1, -1)), -1)
+        return beside(self.model.network, torch.cat((mels, padding.expand(len(mels), -1, -1)), -1))
 
     @torch.inference_mode()
     def log_probabilities(self, states: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -103,7 +104,7 @@ class Rereader:
         with self.model.lock:
             read = decoder.LayerReader(self.model.network, states).read(torch.tensor([ids] * len(states)))
             for last in read[:, len(self.transcript.prompt) - 1 :]:  # one by one: all at once would be a large table
-                yield self.model.network.proj_out(last).log_softmax(-1)
+                yield self.model.network.proj_out(last).log_softmax(-1).cpu()
 
     def texts(self, states: torch.Tensor, hopeless: Callable[[str], bool] | None = None) -> list[str]:
         """What the decoder writes by itself, cut at twice the length of the text (and never under 16 tokens).

@@ -15,6 +15,7 @@ from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.lenses.ctc import runs
 from methods.core.models import wav2vec2, whisper
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.speech.words import Word, find_words, text_words
 
@@ -76,10 +77,10 @@ def _logprobs(
     model: SpeechModel, states: torch.Tensor, before: tuple[int, ...], wanted: tuple[int, ...]
 ) -> torch.Tensor:
     """(tokens,) natural log-probability of each wanted token after `before`, teacher-forced; gradients flow."""
-    ids = torch.tensor([(*before, *wanted[:-1])])
-    decoder = model.network.model.decoder
+    ids = beside(model.network, torch.tensor([(*before, *wanted[:-1])]))
+    rows, decoder = beside(model.network, torch.tensor(wanted)[:, None]), model.network.model.decoder
     read = decoder(ids, encoder_hidden_states=states, use_cache=False).last_hidden_state[0, len(before) - 1 :]
-    return model.network.proj_out(read).log_softmax(-1).gather(1, torch.tensor(wanted)[:, None])[:, 0]
+    return model.network.proj_out(read).log_softmax(-1).gather(1, rows)[:, 0]
 
 
 def _spoken(before: tuple[int, ...], wanted: tuple[int, ...]) -> Readout:
@@ -137,7 +138,7 @@ def _needed(against: str | None) -> str:
 
 def opening(model: SpeechModel, states: torch.Tensor) -> torch.Tensor:
     """(vocabulary,) scores right after the start token, where Whisper decides on the language."""
-    start = torch.tensor([[model.decoding.start]])
+    start = beside(model.network, torch.tensor([[model.decoding.start]]))
     read = model.network.model.decoder(start, encoder_hidden_states=states, use_cache=False).last_hidden_state
     return model.network.proj_out(read[0, -1])
 
@@ -150,7 +151,7 @@ def language(clip: Clip, model: SpeechModel, wanted: str | None, against: str | 
     if code == against:
         raise UserError(f"The language {code!r} against itself is always 0; name another one.")
     others = [against] if against else [name for name in languages if name != code]
-    rivals = torch.tensor([languages[name] for name in others])
+    rivals = [languages[name] for name in others]
 
     def readout(model: SpeechModel, states: torch.Tensor) -> torch.Tensor:
         scores = opening(model, states)
@@ -169,7 +170,7 @@ def _heard_opening(clip: Clip, model: SpeechModel) -> torch.Tensor:
 
 def _likelihood(scores: torch.Tensor, labels: tuple[int, ...], blank: int) -> torch.Tensor:
     """ln P(the frames spell exactly these labels), from (frames, symbols) scores."""
-    logs = scores.log_softmax(-1)[:, None]
+    logs = scores.log_softmax(-1)[:, None].cpu()  # not every GPU has this loss
     lengths = torch.tensor([len(logs)]), torch.tensor([len(labels)])
     return -F.ctc_loss(logs, torch.tensor([labels], dtype=torch.long), *lengths, blank=blank, reduction="sum")
 

@@ -61,13 +61,13 @@ class Target:
     def score(self, samples: np.ndarray) -> float:
         """The number for these (n,) samples."""
         with self.model.lock:
-            return float(self.value("waveform", _batch(samples)))
+            return float(self.value("waveform", self._batch(samples)))
 
     @torch.inference_mode()
     def score_at(self, level: Level, entering: np.ndarray) -> float:
         """The number when this enters the network at a level, in the shape that `entering` gives."""
         with self.model.lock:
-            return float(self.value(level, _batch(entering)))
+            return float(self.value(level, self._batch(entering)))
 
     @torch.no_grad()
     def entering(self, level: Level, samples: np.ndarray | None = None) -> torch.Tensor:
@@ -76,7 +76,7 @@ class Target:
         "waveform" (1, n); "log-mel" (1, mels, frames of 10 ms); "embedding" (1, frames of 20 ms, dim).
         """
         with self.model.lock:
-            return stages.at(self.steps, level, _batch(self.clip.samples if samples is None else samples))
+            return stages.at(self.steps, level, self._batch(self.clip.samples if samples is None else samples))
 
     @torch.no_grad()
     def onto(self, level: Level, start: Level, entering: torch.Tensor) -> torch.Tensor:
@@ -90,6 +90,9 @@ class Target:
     def value(self, level: Level, entering: torch.Tensor) -> torch.Tensor:
         """The number as a tensor () that knows its gradient. Hold `model.lock`, also while going backward."""
         return self.readout(self.model, stages.onward(self.steps, level, entering))
+
+    def _batch(self, values: np.ndarray) -> torch.Tensor:
+        return stages.batch(self.model.network, values)
 
     @cached_property
     def _first(self) -> tuple[float, float]:
@@ -114,12 +117,8 @@ class Target:
     def answer(self, samples: np.ndarray) -> str:
         """What the model now says by itself: a transcript, a string of symbols, a language or a class."""
         with self.model.lock:
-            output = stages.onward(self.steps, "waveform", _batch(samples))
+            output = stages.onward(self.steps, "waveform", self._batch(samples))
             return target_kinds.answer(self.model, output, self.transcript)
-
-
-def _batch(values: np.ndarray) -> torch.Tensor:
-    return torch.tensor(np.ascontiguousarray(values, dtype=np.float32))[None]  # a copy: a clip's are read-only
 
 
 def kinds(model: SpeechModel) -> tuple[Kind, ...]:

@@ -24,7 +24,7 @@ def signed_map(
 ) -> object:
     """Draw (rows, columns) from -limit to limit; missing values are grey. Returns the mesh.
 
-    `cells` writes each number into its square.
+    `cells` writes each number into its square, and nothing below 0.005 as a plain 0.00.
     """
     mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SIGNED, vmin=-limit, vmax=limit)
     ax.set_facecolor(GREY)
@@ -44,7 +44,7 @@ def signed_map(
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 pale = "white" if abs(value) > 0.7 * limit else INK
-                ax.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7, color=pale)
+                ax.text(column + 0.5, row + 0.5, f"{value:z.2f}", ha="center", va="center", fontsize=7, color=pale)
     return mesh
 
 

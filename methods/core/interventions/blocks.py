@@ -51,6 +51,6 @@ def constants(heads: torch.Tensor, fill: Fill, own: int) -> torch.Tensor:
 
 def without(heads: torch.Tensor, off: tuple[int, ...], instead: torch.Tensor) -> torch.Tensor:
     """(1, heads, rows, head dim) with these heads replaced, in every row, by `instead` (heads, head dim)."""
-    changed, chosen = heads.clone(), list(off)
+    changed, chosen = heads.clone(), torch.tensor(off, dtype=torch.long)
     changed[:, chosen] = instead[chosen, None]
     return changed

@@ -20,6 +20,7 @@ from methods.core.interventions.blocks import (
     without,
 )
 from methods.core.interventions.encoder import Site
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import SpeechModel
 
 SITES: tuple[Site, ...] = ("residual", "attention", "cross-attention", "feed-forward")  # those that a decoder has
@@ -63,9 +64,12 @@ class DecoderRun:
 @torch.inference_mode()
 def record(model: SpeechModel, states: torch.Tensor, ids: Sequence[int]) -> DecoderRun:
     """Everything that changes may start from: the decoder reads `states` (1, positions, dim) and these tokens."""
-    decoder = model.network.model.decoder
+    decoder, states = model.network.model.decoder, beside(model.network, states)
     with model.lock:
-        stream = decoder.embed_tokens(torch.tensor([list(ids)])) + decoder.embed_positions.weight[: len(ids)]
+        stream = (
+            decoder.embed_tokens(beside(decoder, torch.tensor([list(ids)])))
+            + decoder.embed_positions.weight[: len(ids)]
+        )
         memory, streams, own, cross = [], [stream[0]], [], []
         for block in decoder.layers:
             memory.append(keys_and_values(block.encoder_attn, states))

@@ -40,7 +40,7 @@ class Wanted:
 
     def of(self, table: torch.Tensor) -> np.ndarray:
         """(tokens,) the wanted ones, of a (rows, vocabulary) table whose last row predicts the last of them."""
-        rows = table[-len(self.tokens) :]
+        rows = table[-len(self.tokens) :].cpu()
         return rows.gather(1, torch.tensor(self.tokens)[:, None])[:, 0].double().numpy()
 
 

@@ -14,6 +14,7 @@ from methods.core import models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.lenses import ctc_heads
+from methods.core.models.devices import beside, home
 from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.speech.phone_alphabets import IPA, in_arpabet, is_phone
 
@@ -57,9 +58,10 @@ def _own_head(model: SpeechModel) -> Head:
     @torch.inference_mode()
     def top(states: torch.Tensor) -> np.ndarray:
         with model.lock:
-            found = scores(states[None])  # with the batch axis of an ordinary pass, so that sums are the same
+            # With the batch axis of an ordinary pass, so that sums are the same.
+            found = scores(beside(model.network, states)[None])
         found = found if found.ndim == 2 else found[0]
-        return found.log_softmax(-1).numpy()
+        return found.log_softmax(-1).cpu().numpy()
 
     return Head(models.ctc_vocabulary(model), "symbols", f"the head of {model.id}", top, None)
 
@@ -86,7 +88,7 @@ def lens_states(clip: Clip, model: SpeechModel) -> tuple[torch.Tensor, torch.Ten
     states = models.encoder_states(clip, model)
     if states.raw_last is None:
         return states.hidden, states.hidden
-    norm = model.network.base_model.encoder.layer_norm
+    norm = home(model.network).base_model.encoder.layer_norm
     with model.lock:
         return states.hidden, torch.cat([norm(states.hidden[:-1]), states.hidden[-1:]])
 
@@ -157,10 +159,10 @@ def string_log_likelihood(log_probabilities: np.ndarray, labels: Sequence[int], 
 
 
 def path_scores(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) -> np.ndarray:
-    """(frames, 2 labels + 1) natural log of all that leads to each place of a string at each frame, emission included.
+    """(…, frames, 2 labels + 1) natural log of all that leads to each place of a string at each frame, emission too.
 
     Places: the blank before the first label, the label, the blank after it, and so on; -inf where no path goes. The
-    forward algorithm of Graves et al., ICML 2006, in logarithms.
+    forward algorithm of Graves et al., ICML 2006, in logarithms, for (…, frames, symbols) of one layer or of several.
     """
     scores = np.asarray(log_probabilities, float)
     states = np.full(2 * len(labels) + 1, blank)
@@ -168,10 +170,12 @@ def path_scores(log_probabilities: np.ndarray, labels: Sequence[int], blank: int
     # A label may follow the one before without a blank between, unless both are the same.
     jump = np.zeros(len(states), bool)
     jump[3::2] = states[3::2] != states[1:-2:2]
-    total = np.full((len(scores), len(states)), -np.inf)
-    total[0, :2] = scores[0, states[:2]]
-    for before, now, frame in zip(total, total[1:], scores[1:], strict=False):
-        one = np.concatenate(([-np.inf], before[:-1]))
-        two = np.where(jump, np.concatenate(([-np.inf, -np.inf], before[:-2]))[: len(before)], -np.inf)
-        now[:] = np.logaddexp(np.logaddexp(before, one), two) + frame[states]
+    total = np.full((*scores.shape[:-1], len(states)), -np.inf)
+    total[..., 0, :2] = scores[..., 0, states[:2]]
+    for frame in range(1, scores.shape[-2]):
+        before, now = total[..., frame - 1, :], total[..., frame, :]
+        now[...] = before
+        now[..., 1:] = np.logaddexp(before[..., 1:], before[..., :-1])
+        now[..., jump] = np.logaddexp(now[..., jump], before[..., :-2][..., jump[2:]])
+        now += scores[..., frame, states]
     return total

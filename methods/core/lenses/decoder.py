@@ -17,6 +17,7 @@ from methods.core import models
 from methods.core.audio import SAMPLE_RATE, Clip
 from methods.core.cache import BoundedCache
 from methods.core.models import whisper
+from methods.core.models.devices import beside, home
 from methods.core.models.sites import captured
 from methods.core.models.speech_model import SpeechModel
 
@@ -54,7 +55,7 @@ def silent_streams(model: SpeechModel) -> torch.Tensor:
 @torch.inference_mode()
 def readable(model: SpeechModel, raw: torch.Tensor, norm: bool = True) -> torch.Tensor:
     """The streams as the decoder is used to them: after the encoder's final LayerNorm, unless `norm` is off."""
-    return model.network.model.encoder.layer_norm(raw) if norm else raw
+    return model.network.model.encoder.layer_norm(beside(model.network, raw)) if norm else raw
 
 
 def averaged(states: torch.Tensor, own: int) -> torch.Tensor:
@@ -74,13 +75,13 @@ class LayerReader:
 
     def __init__(self, network: Any, states: torch.Tensor) -> None:
         self.decoder = network.model.decoder
-        self.states = states
+        self.states = beside(network, states)
         self.past: list[tuple[torch.Tensor, torch.Tensor] | None] = [None] * len(self.decoder.layers)
         self.length = 0  # tokens read so far
 
     def read(self, ids: torch.Tensor) -> torch.Tensor:
         """(rows, tokens, dim) the decoder's last states for the next (rows, tokens); several only at the beginning."""
-        count = ids.shape[1]
+        ids, count = ids.to(self.states.device), ids.shape[1]
         places = self.decoder.embed_positions.weight[self.length : self.length + count]
         stream = self.decoder.embed_tokens(ids) + places
         for layer, block in enumerate(self.decoder.layers):
@@ -132,13 +133,13 @@ def forced_logprobs(
     Natural logarithms before any suppression, (layers, tokens + 1): one per token and one for the end; and
     (layers, vocabulary) log-probabilities right after the start token, in which Whisper says "no speech".
     """
-    wanted = torch.tensor([*tokens, model.decoding.end])[:, None]
+    wanted = beside(model.network, torch.tensor([*tokens, model.decoding.end])[:, None])
     found, openings = [], []
     for last in LayerReader(model.network, states).read(torch.tensor([prompt + tokens] * len(states))):
         logits = model.network.proj_out(last)  # layer by layer: all at once would be a large table
         found.append(logits[len(prompt) - 1 :].log_softmax(-1).gather(1, wanted)[:, 0])
         openings.append(logits[0].log_softmax(-1))
-    return torch.stack(found).double().numpy(), torch.stack(openings).double().numpy()
+    return torch.stack(found).cpu().double().numpy(), torch.stack(openings).cpu().double().numpy()
 
 
 @torch.inference_mode()
@@ -150,7 +151,7 @@ def forced_distributions(
     The decoder reads `states` (positions, dim); before any suppression. The last row is the place of the end.
     """
     read = LayerReader(model.network, states[None]).read(torch.tensor([prompt + tokens]))[0]
-    return model.network.proj_out(read)[len(prompt) - 1 :].log_softmax(-1).numpy()
+    return model.network.proj_out(read)[len(prompt) - 1 :].log_softmax(-1).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _choices(model: SpeechModel, read: torch.Tensor, opening: bool = True) -> to
 
 def _common_start(best: torch.Tensor, guess: tuple[int, ...]) -> int:
     """How many tokens of a guess every row would have written by itself."""
-    same = (best[:, : len(guess)] == torch.tensor(guess, dtype=torch.long)).all(0)
+    same = (best[:, : len(guess)] == torch.tensor(guess, dtype=torch.long).to(best.device)).all(0)
     return int(same.int().cumprod(0).sum())
 
 
@@ -242,12 +243,13 @@ class Readout:
 def logit_lens(clip: Clip, model: SpeechModel, prompt: tuple[int, ...], tokens: tuple[int, ...]) -> Readout:
     """Which decoder layer knows each next token? Entry 0 is the embedding, the last one is the model's own output."""
     states = models.decoder_states(clip, model, prompt + tokens)
-    norm, rows = model.network.model.decoder.layer_norm, slice(len(prompt) - 1, None)
+    network, rows = home(model.network), slice(len(prompt) - 1, None)
+    norm = network.model.decoder.layer_norm
     wanted = torch.tensor([*tokens, model.decoding.end])[:, None]
     logprobs, best = [], []
     for layer, hidden in enumerate(states.hidden):
         last = layer == len(states.hidden) - 1  # has passed the final norm already
-        logits = states.logits[rows] if last else model.network.proj_out(norm(hidden[rows]))
+        logits = states.logits[rows] if last else network.proj_out(norm(hidden[rows]))
         logprobs.append(logits.log_softmax(-1).gather(1, wanted)[:, 0].double().numpy())
         best.append(logits.argmax(-1).numpy())
     found = np.stack(best)

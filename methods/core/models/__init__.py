@@ -8,6 +8,7 @@ Weights come from an installed registry package, a local folder, the hub's cache
 Only safetensors are read, and never a repository's own code.
 """
 
+from methods.core.models.devices import accelerator_name, use_device
 from methods.core.models.families import FAMILIES, Family, family_of
 from methods.core.models.hub import ModelError
 from methods.core.models.loading import MODEL_MEMORY, available_offline, load_model, random_twin
@@ -36,6 +37,7 @@ __all__ = [
     "Family",
     "ModelCard",
     "ModelError",
+    "accelerator_name",
     "available_offline",
     "class_probabilities",
     "ctc_log_probabilities",
@@ -52,4 +54,5 @@ __all__ = [
     "random_twin",
     "stages_of",
     "transcribe",
+    "use_device",
 ]

@@ -11,6 +11,7 @@ import torch
 from methods.core.audio import Clip
 from methods.core.frames import FrameGrid, wav2vec2_grid, whisper_grid
 from methods.core.models import hama, wav2vec2, whisper
+from methods.core.models.devices import beside
 from methods.core.models.hama import stages as hama_stages
 from methods.core.models.sites import EncoderPass
 from methods.core.models.speech_model import SpeechModel
@@ -40,6 +41,8 @@ class Family:
         Callable[[SpeechModel], Callable[[torch.Tensor], torch.Tensor]] | None
     )  # the CTC head alone: states -> scores
     attentions: Callable[[Any], list[Any]]  # network -> the encoder's attention modules, each with an `out_proj`
+    blocks: Callable[[Any], list[Any]]  # network -> the encoder's blocks
+    final_norm: Callable[[Any], torch.nn.LayerNorm | None]  # what follows the last block, where something does
     window_s: float | None = None  # s that the model always reads, silence after a shorter clip; None: the clip alone
     silence: Callable[[torch.Tensor], float] | None = None  # log-mel of a clip -> what silence is in it; None: measure
     layered: Callable[[Any, torch.Tensor, int], list[torch.Tensor]] | None = None  # its phone head on every layer
@@ -69,6 +72,8 @@ _WAV2VEC2 = Family(
     stages=wav2vec2_stages.stages,
     head=lambda model: model.network.lm_head,
     attentions=lambda network: [block.attention for block in network.base_model.encoder.layers],
+    blocks=lambda network: list(network.base_model.encoder.layers),
+    final_norm=wav2vec2_sites.final_norm,
 )
 FAMILIES: dict[str, Family] = {
     "whisper": Family(
@@ -83,6 +88,8 @@ FAMILIES: dict[str, Family] = {
         stages=whisper_stages.stages,
         head=None,
         attentions=lambda network: [block.self_attn for block in network.model.encoder.layers],
+        blocks=lambda network: list(network.model.encoder.layers),
+        final_norm=lambda network: network.model.encoder.layer_norm,
         window_s=30.0,
         silence=padding_value,
     ),
@@ -94,11 +101,13 @@ FAMILIES: dict[str, Family] = {
         grid=hama.hama_grid,
         random=hama.random_hama,
         layers=lambda model: len(model.network.blocks),
-        ctc=lambda model, samples: model.network(model.front_end(samples)),
+        ctc=lambda model, samples: model.network(beside(model.network, model.front_end(samples))),
         first="conv stem",
         stages=hama_stages.stages,
         head=lambda model: model.network.log_probabilities,
         attentions=lambda network: [block.attention for block in network.blocks],
+        blocks=lambda network: list(network.blocks),
+        final_norm=lambda network: None,
         layered=hama_stages.layered_scores,
     ),
 }

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from methods.core.cache import BoundedCache
 from methods.core.models import hama, hub, weights, whisper
+from methods.core.models.devices import chosen_device, placed
 from methods.core.models.families import FAMILIES, family_of
 from methods.core.models.hama import weights as hama_weights
 from methods.core.models.hub import ModelError
@@ -34,11 +35,28 @@ def available_offline(identifier: str) -> bool:
     return Path(identifier).is_dir() or hub.cached(identifier) is not None
 
 
-def load_model(identifier: str) -> SpeechModel:
+def load_model(identifier: str, *, device: str | None = None) -> SpeechModel:
     """The model with this hub id or in this local folder; raises ModelError with a remedy if that cannot be.
 
-    Loaded once, and again whenever the files are no longer those that were loaded.
+    Loaded once, and again whenever the files are no longer those that were loaded. `device` is where it runs: "cpu",
+    "cuda", "cuda:1", "mps"; None: what SPEECH_DEVICE says, else the CPU. UserError where there is no such device.
     """
+    where = chosen_device(device)
+    return on_device(_on_cpu(identifier), where)
+
+
+def on_device(model: SpeechModel, device: torch.device) -> SpeechModel:
+    """The model on a device; results are NumPy arrays wherever it runs."""
+    if device.type == "cpu":
+        return model
+
+    def make() -> SpeechModel:
+        return replace(model, network=placed(model.network, device), lock=threading.RLock())
+
+    return _models.fetch((model.key, str(device)), make, lambda moved: moved.bytes)
+
+
+def _on_cpu(identifier: str) -> SpeechModel:
     choose_threads()
     if _packaged(identifier):
         return _models.fetch((identifier, None), lambda: _package(identifier), lambda model: model.bytes)
@@ -51,7 +69,8 @@ def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
     """The same architecture with freshly initialised weights: the control for what training has added."""
 
     def make() -> SpeechModel:
-        network = family_of(model).random(model, seed)
+        network = family_of(model).random(model, seed)  # drawn on the CPU: the same weights on every device
+        network = network if model.device.type == "cpu" else placed(network, model.device)
         name = f"random twin of {model.weights_sha256}, seed {seed}, torch {torch.__version__}"
         digest = hashlib.sha256(name.encode()).hexdigest()
         return replace(model, network=network, seed=seed, weights_sha256=digest, lock=threading.RLock())

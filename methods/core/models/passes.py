@@ -93,7 +93,7 @@ def encode(clip: Clip, model: SpeechModel, *, keep: bool = True) -> Encoding:
 
 
 def _read_only(values: torch.Tensor | np.ndarray) -> np.ndarray:
-    array = values.numpy().copy() if isinstance(values, torch.Tensor) else np.array(values)
+    array = values.cpu().numpy().copy() if isinstance(values, torch.Tensor) else np.array(values)
     array.flags.writeable = False
     return array
 

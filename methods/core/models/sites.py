@@ -181,13 +181,13 @@ class DecoderPass:
 
 @contextmanager
 def captured(modules: dict[str, torch.nn.Module], inputs: bool = False) -> Iterator[dict[str, torch.Tensor]]:
-    """While the context lasts, the (first) output of each module, or its first input, batch axis dropped."""
+    """While the context lasts, each module's (first) output, or its first input, batch axis dropped, on the CPU."""
     seen: dict[str, torch.Tensor] = {}
 
     def hook(name: str) -> Callable:
         def keep(_module: object, args: tuple, kwargs: dict, output: object = None) -> None:
             tensor = (args[0] if args else kwargs["hidden_states"]) if inputs else output
-            seen[name] = (tensor[0] if isinstance(tensor, tuple) else tensor)[0]
+            seen[name] = (tensor[0] if isinstance(tensor, tuple) else tensor)[0].cpu()
 
         return keep
 

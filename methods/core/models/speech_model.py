@@ -11,6 +11,7 @@ import torch
 
 from methods.core.frames import FrameGrid
 from methods.core.models import fingerprint
+from methods.core.models.devices import device_of
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class SpeechModel:
         return f"SpeechModel({self.id!r}, {self.family}, {size:.1f} million parameters, {weights})"
 
     @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return device_of(self.network)
+
+    @property
     def trained(self) -> bool:
         return self.seed is None
 
@@ -86,12 +92,14 @@ class SpeechModel:
     def key(self) -> tuple[str, int | None, str]:
         """What a cache may be keyed by: the weights and all that they are used with, not the name asked for."""
         design = fingerprint.design(self.network, self.front_end, self.tokenizer, self.decoding)
-        return self.weights_sha256, self.seed, design
+        where = "" if self.device.type == "cpu" else f" on {self.device}"  # its last digits differ from a CPU's
+        return self.weights_sha256, self.seed, design + where
 
     @property
     def origin(self) -> dict[str, str]:
         """What a result remembers of the model that made it."""
-        return {"model": self.id, "family": self.family, "weights_sha256": self.weights_sha256}
+        where = {} if self.device.type == "cpu" else {"device": str(self.device)}
+        return {"model": self.id, "family": self.family, "weights_sha256": self.weights_sha256} | where
 
     @property
     def bytes(self) -> int:

@@ -7,15 +7,24 @@
 Whisper and hama have a log-mel level. The wav2vec 2.0 family goes from samples straight to the convolutions' output.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+
+from methods.core.models.devices import beside
 
 Level = Literal["waveform", "log-mel", "embedding"]
 Window = Literal["full", "clip"]  # Whisper: the exact 30 s, or only the clip's own frames (another input: say so)
 Stages = dict[str, Callable[[torch.Tensor], Any]]  # level -> the step that starts there; the last gives the output
+
+
+def batch(network: Any, values: np.ndarray) -> torch.Tensor:
+    """(1, …) float32 beside the network's weights; a copy, since a clip's samples are read-only."""
+    return beside(network, torch.tensor(np.ascontiguousarray(values, dtype=np.float32))[None])
 
 
 def at(steps: Stages, level: Level, samples: torch.Tensor) -> torch.Tensor:
@@ -38,3 +47,13 @@ def onward(steps: Stages, level: Level, entering: torch.Tensor) -> Any:
 def filled_up(samples: torch.Tensor, least: int) -> torch.Tensor:
     """(1, ≥ least) the samples, with silence after them where they are fewer."""
     return F.pad(samples, (0, max(0, least - samples.shape[-1])))
+
+
+@contextmanager
+def replaced(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """While it lasts, the module answers what `forward` makes of its input. The caller holds the model's lock."""
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward

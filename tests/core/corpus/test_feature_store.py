@@ -59,6 +59,27 @@ def test_bundled_corpora_are_kept_and_read_again(ours, tiny_model, monkeypatch, 
     assert len(kept()) == 3
 
 
+def test_corpora_of_ours_that_were_joined_are_kept_each_on_its_own(toy, tiny_model, monkeypatch):
+    mine = {
+        "prompts": replace(toy, name="prompts"),
+        "voices": replace(toy, name="voices", utterances=toy.utterances[:1]),
+    }
+    monkeypatch.setattr(feature_store, "bundled", mine.__getitem__)
+    both = mine["prompts"].joined(mine["voices"])
+    assert feature_store.parts(both) == tuple(mine.values())
+    found, steps = finish(of_model(both, tiny_model)), []
+    whole = finish(of_model(replace(both, name="a visitor's"), tiny_model))
+    for a, b in zip(found.layers, whole.layers, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(found.offsets, whole.offsets)
+    assert len(kept()) == 2
+    forget(monkeypatch)
+    finish(of_model(mine["voices"], tiny_model), steps.append)
+    assert steps == []  # read from the disk
+    other = replace(both, utterances=both.utterances[1:])
+    assert feature_store.parts(other) == () == feature_store.parts(replace(both, name="own + voices"))
+
+
 def test_a_visitors_recordings_never_touch_the_disk(toy, ours, tiny_model):
     shorter = replace(ours, utterances=ours.utterances[:2])  # other sounds under the name of ours
     for corpus_ in (toy, shorter, ours.only(["bob"]), replace(toy, name="own")):

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from methods.core.audio import SAMPLE_RATE
 from methods.core.frames import FRAME_SAMPLES, FrameGrid
+from methods.core.models.devices import beside, home
 from methods.core.models.hama.weights import BLANK, BLOCKS, NETWORK, WORD_BOUNDARY, hama_state, read_arrays, vocabulary
 from methods.core.models.sites import AttentionOnly, EncoderPass, Site, by_head, captured, out_by_head
 from methods.core.models.speech_model import SpeechModel, Vocabulary
@@ -206,7 +207,8 @@ def encoder_pass(network: Any, samples: torch.Tensor, own: int) -> EncoderPass:
     streams = {f"in{i}": block for i, block in enumerate(network.blocks)}
     streams |= {f"mid{i}": block.attention_norm for i, block in enumerate(network.blocks)}
     with captured(modules) as seen, captured(streams, inputs=True) as stream:
-        output = network.encode(network.log_mel(samples))
+        output = network.encode(network.log_mel(beside(network, samples))).cpu()
+    attentions = [block.attention for block in home(network).blocks]
     sites = tuple(_site(a, i, seen, stream[f"mid{i}"], own) for i, a in enumerate(attentions))
     hidden = [stream[f"in{i}"][:own] for i in range(len(attentions))] + [output[0, :own]]
     return EncoderPass(sites, torch.stack(hidden), None, output)

@@ -17,6 +17,7 @@ from methods.core.audio import SAMPLE_RATE
 from methods.core.errors import UserError
 from methods.core.frames import FRAME_SAMPLES, WAV2VEC2_FIELD
 from methods.core.models.checkpoint import check_files, has_preprocessor, read_json, some
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import SpeechModel, Vocabulary
 from methods.core.models.whisper import frozen
 
@@ -212,7 +213,8 @@ def input_values(model: SpeechModel, samples: np.ndarray) -> torch.Tensor:
     Where `front_end.do_normalize` is true, mean and variance are those of the whole clip: a change to one word moves
     every sample. Perturbations therefore belong after this function.
     """
-    return model.front_end(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_values
+    values = model.front_end(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_values
+    return beside(model.network, values)
 
 
 def has_ctc_head(network: Any) -> bool:

@@ -24,7 +24,7 @@ def codes(clip: Clip, model: SpeechModel) -> np.ndarray:
     """(frames,) int, one number for each combination of codebook entries: first × entries + second (for two books)."""
     with model.lock:
         values = wav2vec2.input_values(model, clip.samples)
-        return codes_of(model.network, values).numpy()
+        return codes_of(model.network, values).cpu().numpy()
 
 
 def codes_of(network: Any, values: torch.Tensor) -> torch.Tensor:

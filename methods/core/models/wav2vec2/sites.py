@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from methods.core.models.devices import beside, home
 from methods.core.models.sites import (
     EncoderPass,
     FeedForward,
@@ -73,7 +74,8 @@ def encoder_pass(network: Any, values: torch.Tensor, own: int) -> EncoderPass:
         captured(attentions, inputs=True) as read,
         captured(ends) as end,
     ):
-        output = base(values).last_hidden_state
+        output = base(beside(network, values)).last_hidden_state.cpu()
+    base = home(network).base_model
     residuals = [stream[layer] for layer in streams]
     if len(end["last"]) != own:
         raise ValueError(f"the network made {len(end['last'])} frames, its frame grid says {own}")
@@ -94,9 +96,15 @@ def _pre_norm(base: Any) -> bool:
     return bool(getattr(base.config, "do_stable_layer_norm", False))  # data2vec-audio has no such choice
 
 
+def final_norm(network: Any) -> torch.nn.LayerNorm | None:
+    """What follows the last block of a pre-norm encoder."""
+    base = network.base_model
+    return base.encoder.layer_norm if _pre_norm(base) else None
+
+
 def _site(base: Any, layer: int, *, seen: dict, read: torch.Tensor, residual: torch.Tensor) -> Site:
     blocks = base.encoder.layers
-    final = base.encoder.layer_norm if _pre_norm(base) else None
+    final = final_norm(base)
     return Site(
         stack="encoder",
         layer=layer,

@@ -1,7 +1,6 @@
 """The wav2vec 2.0 family as a chain of differentiable steps: waveform, then the convolutions' output."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from methods.core.audio import Clip
 from methods.core.models import wav2vec2
 from methods.core.models.speech_model import SpeechModel
-from methods.core.models.stages import Stages, Window, filled_up
+from methods.core.models.stages import Stages, Window, filled_up, replaced
 
 TINY_VARIANCE = 1e-7  # what the wav2vec 2.0 front end adds before it divides
 
@@ -39,17 +38,7 @@ def _normalisation(clip: Clip, model: SpeechModel, renormalise: bool) -> Callabl
 
 def _after_convolutions(network: Any, conv: torch.nn.Module, frames: torch.Tensor) -> Any:
     """Head -> (1, classes) logits, or (frames, labels) of a CTC head, from the convolutions' output."""
-    with _standing_in(conv, frames.transpose(1, 2)):
+    with replaced(conv, lambda *_: frames.transpose(1, 2)):
         if wav2vec2.has_ctc_head(network):
             return network(frames).logits[0]
         return wav2vec2.class_scores(network, frames)
-
-
-@contextmanager
-def _standing_in(module: torch.nn.Module, output: torch.Tensor) -> Iterator[None]:
-    """The module answers `output` whatever it is asked. The caller holds the model's lock."""
-    module.forward = lambda *_: output
-    try:
-        yield
-    finally:
-        del module.forward

@@ -15,6 +15,7 @@ from transformers import (
 
 from methods.core.errors import UserError
 from methods.core.models import weights
+from methods.core.models.devices import beside
 from methods.core.models.speech_model import Decoding, SpeechModel, Transcript
 
 LONGEST_TRANSCRIPT = 224  # tokens; OpenAI's limit: half of the decoder's 448 positions
@@ -109,7 +110,8 @@ def decoding(
 
 def features(model: SpeechModel, samples: np.ndarray) -> torch.Tensor:
     """(1, mels, 3000) log-mel input of Whisper's fixed 30 s window."""
-    return model.front_end(samples, sampling_rate=16_000, return_tensors="pt").input_features
+    mel = model.front_end(samples, sampling_rate=16_000, return_tensors="pt").input_features
+    return beside(model.network, mel)
 
 
 @torch.inference_mode()
@@ -119,7 +121,8 @@ def opening(model: SpeechModel, encoder_output: torch.Tensor) -> torch.Tensor:
 
 
 def _logits(model: SpeechModel, encoder_output: torch.Tensor, ids: tuple[int, ...]) -> torch.Tensor:
-    output = model.network.model.decoder(torch.tensor([ids]), encoder_hidden_states=encoder_output, use_cache=False)
+    read, heard = beside(model.network, torch.tensor([ids])), beside(model.network, encoder_output)
+    output = model.network.model.decoder(read, encoder_hidden_states=heard, use_cache=False)
     return model.network.proj_out(output.last_hidden_state[0])
 
 
@@ -148,7 +151,8 @@ def greedy_ids(
 ) -> tuple[tuple[int, ...], bool]:
     """The most likely next token, again and again: (text token ids, whether the model ended by itself)."""
     decoding, decoder = model.decoding, model.network.model.decoder
-    cache, chosen, step = None, [], torch.tensor([prompt])
+    cache, chosen, step = None, [], beside(model.network, torch.tensor([prompt]))
+    encoder_output = beside(model.network, encoder_output)
     for position in range(LONGEST_TRANSCRIPT):
         output = decoder(step, encoder_hidden_states=encoder_output, past_key_values=cache, use_cache=True)
         cache: EncoderDecoderCache = output.past_key_values
@@ -160,7 +164,7 @@ def greedy_ids(
         if best == decoding.end:
             return tuple(chosen), True
         chosen.append(best)
-        step = torch.tensor([[best]])
+        step = beside(model.network, torch.tensor([[best]]))
     return tuple(chosen), False
 
 
@@ -189,7 +193,7 @@ def forced(
     """A transcript with the log-probability that the model gives to each of its tokens."""
     decoding, tokenizer = model.decoding, model.tokenizer
     prompt = prompt_ids(decoding, language)
-    logprobs = _logits(model, encoder_output, prompt + tokens)[len(prompt) - 1 :].log_softmax(-1)
+    logprobs = _logits(model, encoder_output, prompt + tokens)[len(prompt) - 1 :].log_softmax(-1).cpu()
     wanted = torch.tensor([*tokens, decoding.end])
     return Transcript(
         text=tokenizer.decode(tokens).strip(),

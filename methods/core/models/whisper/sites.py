@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from methods.core.models.devices import beside, home
 from methods.core.models.sites import (
     CrossThenFeedForward,
     DecoderPass,
@@ -24,7 +25,8 @@ def encoder_pass(network: Any, features: torch.Tensor, own: int) -> EncoderPass:
     projections = _projections({"attn": [layer.self_attn for layer in encoder.layers]})
     streams = {str(i): layer for i, layer in enumerate(encoder.layers)} | {"last": encoder.layer_norm}
     with captured(projections) as seen, captured(streams, inputs=True) as stream:
-        output = encoder(features).last_hidden_state
+        output = encoder(beside(network, features)).last_hidden_state.cpu()
+    encoder = home(network).model.encoder
     sites = tuple(_encoder_site(encoder, i, seen, stream[str(i)], own) for i in range(len(encoder.layers)))
     hidden = [stream[str(i)][:own] for i in range(len(encoder.layers))] + [output[0, :own]]
     return EncoderPass(sites, torch.stack(hidden), stream["last"][:own].clone(), output)
@@ -85,12 +87,14 @@ def decoder_pass(network: Any, encoder_output: torch.Tensor, ids: tuple[int, ...
     # The input of the norm before cross-attention is the stream after self-attention.
     streams |= {f"mid{i}": block.encoder_attn_layer_norm for i, block in enumerate(decoder.layers)}
     with captured(_projections(modules)) as seen, captured(streams, inputs=True) as stream:
-        output = decoder(torch.tensor([ids]), encoder_hidden_states=encoder_output, use_cache=False).last_hidden_state
+        read, heard = beside(network, torch.tensor([ids])), beside(network, encoder_output)
+        output = decoder(read, encoder_hidden_states=heard, use_cache=False).last_hidden_state
+    logits, decoder = network.proj_out(output[0]).cpu(), home(network).model.decoder
     layers = range(len(decoder.layers))
     cross = tuple(_cross_site(decoder, i, seen, stream[f"mid{i}"], own) for i in layers)
     selves = tuple(_self_site(decoder, i, seen, stream[f"in{i}"], cross[i], own=len(ids)) for i in layers)
-    hidden = torch.stack([stream[f"in{i}"] for i in layers] + [output[0]])
-    return DecoderPass(selves, cross, hidden, network.proj_out(output[0]))
+    hidden = torch.stack([stream[f"in{i}"] for i in layers] + [output[0].cpu()])
+    return DecoderPass(selves, cross, hidden, logits)
 
 
 @torch.inference_mode()

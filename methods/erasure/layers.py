@@ -1,0 +1,240 @@
+"""What a model says when the states of one layer are changed on their way: Whisper, CTC models and classifiers.
+
+Layer 0 is what the first block reads, layer l the output of block l, and the last one what the encoder passes on,
+after its final norm where it has one: the states of `Encoding.hidden`. Only the clip's own frames are changed, and
+only the layers above them are run.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from methods.core import models
+from methods.core.audio import Clip
+from methods.core.errors import UserError
+from methods.core.explain import target_kinds, targets
+from methods.core.explain.targets import Target
+from methods.core.interventions import encoder, wanted
+from methods.core.interventions.encoder import EncoderRun
+from methods.core.models import stages
+from methods.core.models.sites import captured
+from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.models.stages import Window
+
+Change = Callable[[np.ndarray], np.ndarray]  # (frames, dim) states -> the same, changed
+
+
+def unchanged(states: np.ndarray) -> np.ndarray:
+    """The states as they are."""
+    return states
+
+
+def _changed(stream: torch.Tensor, own: int, change: Change) -> torch.Tensor:
+    """(1, positions, dim) with the first `own` positions changed."""
+    found = stream.clone()
+    found[0, :own] = torch.from_numpy(change(stream[0, :own].numpy())).to(stream.dtype)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class WhisperLayers:
+    """Whisper: nats of the whole transcript, its end included."""
+
+    clip: Clip
+    model: SpeechModel
+    text: Transcript
+    window: Window
+
+    @property
+    def heard(self) -> str:
+        """What the numbers are about."""
+        return self.text.text
+
+    @cached_property
+    def run(self) -> EncoderRun:
+        own = models.frame_grid(self.clip, self.model).frames
+        return encoder.record(self.model, self.clip.samples, own, self.window)
+
+    @property
+    def count(self) -> int:
+        """Layers, layer 0 among them."""
+        return self.run.layers + 1
+
+    @cached_property
+    def base(self) -> float:
+        """Nats of the transcript with nothing changed."""
+        return self.logprob(self.run.layers)
+
+    @torch.inference_mode()
+    def _read(self, layer: int, change: Change) -> torch.Tensor:
+        """(1, positions, dim) what the decoder reads."""
+        with self.model.lock:
+            stream = self.run.streams[layer][None]
+            if layer == self.run.layers:
+                return _changed(self._normed(stream), self.run.own, change)
+            return encoder.onward(self.run, _changed(stream, self.run.own, change), layer)
+
+    def _normed(self, stream: torch.Tensor) -> torch.Tensor:
+        return self.model.network.model.encoder.layer_norm(stream)
+
+    def logprob(self, layer: int, change: Change = unchanged) -> float:
+        """Nats of the transcript with the states of this layer changed."""
+        asked = wanted.whole(self.model, self.text)
+        return float(asked.logprobs(self.model, self._read(layer, change)).sum())
+
+    def said(self, layer: int, change: Change = unchanged) -> str:
+        """What the model now writes by itself."""
+        return wanted.written(self.model, self._read(layer, change), self.text)
+
+    @torch.inference_mode()
+    def seen(self, layer: int, change: Change = unchanged) -> str:
+        """What the decoder writes when it reads this layer at once (DecoderLens)."""
+        stream = self.run.streams[layer][None]
+        if layer == self.run.layers:
+            read = _changed(self._normed(stream), self.run.own, change)
+        else:
+            read = self._normed(_changed(stream, self.run.own, change))
+        return wanted.written(self.model, read, self.text)
+
+    def twin(self, seed: int) -> "WhisperLayers":
+        """The same question to the same architecture with random weights."""
+        return WhisperLayers(self.clip, models.random_twin(self.model, seed), self.text, self.window)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recorded:
+    """One unchanged pass: what enters, and what every block gave, whatever else it gave with it."""
+
+    entering: torch.Tensor
+    outputs: tuple[Any, ...]
+    streams: tuple[torch.Tensor, ...]  # (1, frames, dim) each: layer 0, …, the last, after the final norm
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderLayers:
+    """An encoder with a CTC head or a classifier: nats of the whole string, or of the likeliest class."""
+
+    target: Target
+
+    @property
+    def clip(self) -> Clip:
+        return self.target.clip
+
+    @property
+    def model(self) -> SpeechModel:
+        return self.target.model
+
+    @property
+    def heard(self) -> str:
+        """What the model says, unchanged."""
+        return self.said(0)
+
+    @cached_property
+    def _parts(self) -> tuple[list[Any], Any]:
+        """The blocks, and the norm after them where there is one."""
+        family = models.family_of(self.model)
+        return family.blocks(self.model.network), family.final_norm(self.model.network)
+
+    @cached_property
+    def recorded(self) -> _Recorded:
+        blocks, norm = self._parts
+        entering, kept = self.target.entering("embedding"), []
+        with torch.inference_mode(), self.model.lock, ExitStack() as stack:
+            seen = stack.enter_context(captured({"first": blocks[0]}, inputs=True))
+            for block in blocks:
+                handle = block.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+                stack.callback(handle.remove)
+            stages.onward(self.target.steps, "embedding", entering)
+            streams = [seen["first"][None], *map(_hidden, kept)]
+            streams[-1] = streams[-1] if norm is None else norm(streams[-1])
+        return _Recorded(entering, tuple(kept), tuple(streams))
+
+    @property
+    def count(self) -> int:
+        """Layers, layer 0 among them."""
+        return len(self.recorded.streams)
+
+    @cached_property
+    def own(self) -> int:
+        """The clip's own frames."""
+        return models.frame_grid(self.clip, self.model).frames
+
+    @cached_property
+    def base(self) -> float:
+        """Nats with nothing changed."""
+        return self.logprob(self.count - 1)
+
+    @torch.inference_mode()
+    def _output(self, layer: int, change: Change) -> Any:
+        """What the model gives; blocks below the change answer what they answered before."""
+        (blocks, norm), known = self._parts, self.recorded
+        changed, outputs = _changed(known.streams[layer], self.own, change), list(known.outputs[:layer])
+        with self.model.lock, ExitStack() as stack:
+            if not layer:
+                stack.enter_context(stages.replaced(blocks[0], _reading(blocks[0].forward, changed)))
+            elif layer == len(blocks) and norm is not None:
+                stack.enter_context(stages.replaced(norm, _always(changed)))
+            else:
+                outputs[-1] = _with_hidden(outputs[-1], changed)
+            for block, output in zip(blocks, outputs, strict=False):
+                stack.enter_context(stages.replaced(block, _always(output)))
+            return stages.onward(self.target.steps, "embedding", known.entering)
+
+    def logprob(self, layer: int, change: Change = unchanged) -> float:
+        """Nats of the string, or of the class, with the states of this layer changed."""
+        return float(self.target.readout(self.model, self._output(layer, change)))
+
+    def said(self, layer: int, change: Change = unchanged) -> str:
+        """What the model now says by itself."""
+        return target_kinds.answer(self.model, self._output(layer, change), None)
+
+    @torch.inference_mode()
+    def seen(self, layer: int, change: Change = unchanged) -> str:
+        """What the head says when it reads this layer at once, after the final norm where there is one."""
+        last, norm = self.count - 1, self._parts[1]
+        stream = _changed(self.recorded.streams[layer], self.own, change)
+        stream = stream if layer == last or norm is None else norm(stream)
+        return self.said(last, lambda _: stream[0, : self.own].numpy())
+
+    def twin(self, seed: int) -> "EncoderLayers":
+        """The same question to the same architecture with random weights."""
+        return EncoderLayers(self.target.twin(seed))
+
+
+Layered = WhisperLayers | EncoderLayers
+
+
+def _hidden(output: Any) -> torch.Tensor:
+    return output if isinstance(output, torch.Tensor) else output[0]
+
+
+def _with_hidden(output: Any, changed: torch.Tensor) -> Any:
+    return changed if isinstance(output, torch.Tensor) else (changed, *output[1:])
+
+
+def _always(output: Any) -> Callable[..., Any]:
+    return lambda *_, **__: output
+
+
+def _reading(forward: Callable[..., Any], changed: torch.Tensor) -> Callable[..., Any]:
+    return lambda _, *rest, **named: forward(changed, *rest, **named)
+
+
+def layered(clip: Clip, model: SpeechModel, transcript: str | None, language: str | None, window: Window) -> Layered:
+    """The model with changeable layers; raises UserError where it says nothing that could be lost."""
+    if model.writes_text:
+        text = wanted.heard(clip, model, transcript, language, "its layers are judged by what it writes")
+        return WhisperLayers(clip, model, text, window)
+    kinds = targets.kinds(model)
+    if not kinds:
+        raise UserError(
+            f"{model.id} only makes hidden states, so no answer could be lost when something is erased from them; "
+            "choose a Whisper, CTC or classification model."
+        )
+    asked = {"transcript": transcript} if kinds[0] == "ctc" else {"scale": "log-probability"}
+    return EncoderLayers(targets.build(clip, model, kinds[0], **asked))
