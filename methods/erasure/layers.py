@@ -22,6 +22,7 @@ from methods.core.explain.targets import Target
 from methods.core.interventions import encoder, wanted
 from methods.core.interventions.encoder import EncoderRun
 from methods.core.models import stages
+from methods.core.models.devices import beside
 from methods.core.models.sites import captured
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.stages import Window
@@ -152,7 +153,7 @@ class EncoderLayers:
             stages.onward(self.target.steps, "embedding", entering)
             streams = [seen["first"][None], *map(_hidden, kept)]
             streams[-1] = streams[-1] if norm is None else norm(streams[-1])
-        return _Recorded(entering, tuple(kept), tuple(streams))
+        return _Recorded(entering, tuple(kept), tuple(stream.cpu() for stream in streams))
 
     @property
     def count(self) -> int:
@@ -173,7 +174,8 @@ class EncoderLayers:
     def _output(self, layer: int, change: Change) -> Any:
         """What the model gives; blocks below the change answer what they answered before."""
         (blocks, norm), known = self._parts, self.recorded
-        changed, outputs = _changed(known.streams[layer], self.own, change), list(known.outputs[:layer])
+        outputs = list(known.outputs[:layer])
+        changed = beside(self.model.network, _changed(known.streams[layer], self.own, change))
         with self.model.lock, ExitStack() as stack:
             if not layer:
                 stack.enter_context(stages.replaced(blocks[0], _reading(blocks[0].forward, changed)))
@@ -198,7 +200,7 @@ class EncoderLayers:
         """What the head says when it reads this layer at once, after the final norm where there is one."""
         last, norm = self.count - 1, self._parts[1]
         stream = _changed(self.recorded.streams[layer], self.own, change)
-        stream = stream if layer == last or norm is None else norm(stream)
+        stream = stream if layer == last or norm is None else norm(beside(self.model.network, stream)).cpu()
         return self.said(last, lambda _: stream[0, : self.own].numpy())
 
     def twin(self, seed: int) -> "EncoderLayers":

@@ -64,8 +64,9 @@ def accelerator_name() -> str:
 
 
 def device_of(network: Any) -> torch.device:
-    """Where a network's weights are."""
-    return next(network.parameters()).device
+    """Where a network's weights are; one without any computes on the CPU."""
+    first = next(iter(network.parameters()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def beside(network: Any, values: torch.Tensor) -> torch.Tensor:

@@ -44,7 +44,7 @@ CASES = [
     (
         "attribution",
         "whisper",
-        False,
+        "clip",
         MAPS | {"orders": 0, "window": "clip", "variants": (), "modes": (), "compared": GRADIENTS},
     ),
     ("attribution", "letters", "clip", CUT | FEW | {"compared": ("input x gradient",)}),
@@ -55,7 +55,7 @@ CASES = [
     (
         "phoneme_saliency",
         "whisper",
-        False,
+        "clip",
         SAID | {"segments": PHONES, "method": "input x gradient", "draws": 1, "window": "clip"},
     ),
     ("asr_explanation", "letters", "clip", {"mutants": 20, "causal_budget": 20}),
@@ -69,12 +69,17 @@ CASES = [
     ("causal_tracing", "whisper", "hiss", MAPS | TRACE | {"side": "decoder", "site": "attention"}),
     ("head_ablation", "whisper", "clip", SAID | {"fill": "mean", "draws": 0, "orders": 1}),
     ("head_ablation", "letters", "clip", {"transcript": "bad cab", "draws": 0, "orders": 1, **BRIEF}),
+    ("phone_check", "hama-ctc", "clip", {"segments": PHONES, "native": False, **BRIEF}),
+    ("erasure", "letters", "corpus", {"transcript": "bad cab", "draws": 1, **BRIEF}),
     ("phone_focus", "hama-ctc", "corpus", {"most": 4, **BRIEF}),
     ("probing", "whisper", "corpus", BRIEF),
     ("abx", "letters", "corpus", BRIEF),
 ]
 # Of a model these use nothing but what probing, abx and ctc_lens use, and they cost seconds.
-SAME_PATH = {"projection", "acoustic_probing", "rsa", "cka", "cca", "discrete_units", "live_probes", "continuum"}
+SAME_PATH = {
+    "projection", "acoustic_probing", "encoding_probe", "rsa", "cka", "cca", "discrete_units", "live_probes",
+    "continuum", "phone_arithmetic",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -109,11 +109,12 @@ def cross_reading(
     attentions = [block.encoder_attn for block in decoder.layers]
     wanted = {name: module for name, module in _projections({"cross": attentions}).items() if name[-1] in "qk"}
     with captured(wanted) as seen:
-        decoder(torch.tensor([ids]), encoder_hidden_states=encoder_output, use_cache=False)
+        text, sound = beside(network, torch.tensor([ids])), beside(network, encoder_output)
+        decoder(text, encoder_hidden_states=sound, use_cache=False)
     return tuple(
         (
-            by_head(seen[f"cross{layer}.q"] * attention.scaling, attention.num_heads),
-            by_head(seen[f"cross{layer}.k"], attention.num_heads),
+            by_head((seen[f"cross{layer}.q"] * attention.scaling).cpu(), attention.num_heads),
+            by_head(seen[f"cross{layer}.k"].cpu(), attention.num_heads),
         )
         for layer, attention in enumerate(attentions)
     )
