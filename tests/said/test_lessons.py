@@ -265,10 +265,9 @@ def a_sum_of_phones() -> Said:
 def a_word_from_its_own_place() -> Said:
     scene, model = from_example("en_f_weasels"), load_model(TINY)
     bare = {"segments": scene.words, "noise_seeds": (0,), "random_seeds": ()}
-    quiet = causal_tracing.analyse(
-        scene.clip, model, word="Weasles", corruption="silence", places=0, **bare
-    ).recovered  # fmt: skip
-    brought = causal_tracing.analyse(scene.clip, model, target="transcript", places=0, **bare).recovered[:, 0]
+    bare |= {"places": 0}
+    quiet = causal_tracing.analyse(scene.clip, model, word="Weasles", corruption="silence", **bare).recovered
+    brought = causal_tracing.analyse(scene.clip, model, target="transcript", **bare).recovered[:, 0]
     return [
         ("(1.0", list(quiet[:, 0])),
         ("at most .09", quiet[:, 1:].max()),
@@ -332,7 +331,12 @@ def eval_fraction(text: str) -> float:
     return int(above) / int(below)
 
 
-@pytest.mark.parametrize("title", MEASURED)
+LONG = ("A word is heard", "Phones are used", "From the sound", "A silenced word", "One head")
+
+
+@pytest.mark.parametrize(
+    "title", [pytest.param(t, marks=pytest.mark.long if t.startswith(LONG) else ()) for t in MEASURED]
+)
 def test_a_lesson_says_what_comes_out(title):
     text = TEXTS[title]
     for printed, values in (said := MEASURED[title]()):

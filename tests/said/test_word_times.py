@@ -53,7 +53,9 @@ def off_forced_alignment(name: str) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize(("name", "median", "share"), [(TINY, 0.05, 0.85), (BASE, 0.04, 0.90)])
+@pytest.mark.parametrize(
+    ("name", "median", "share"), [(TINY, 0.05, 0.85), pytest.param(BASE, 0.04, 0.90, marks=pytest.mark.long)]
+)
 def test_starts_are_as_near_as_readme_and_page_say(name, median, share):
     off = off_forced_alignment(name)
     middle, within = np.median(abs(off), axis=0), (abs(off) < NEAR).mean(0)
