@@ -7,7 +7,7 @@ import numpy as np
 from methods.core.audio import Clip
 from methods.core.corpus import Corpus, features, labels
 from methods.core.corpus.features import Features
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.speech import praat
 from methods.core.statistics import splits
 
@@ -57,7 +57,7 @@ def labelled(corpus: Corpus, states: Features, target: str, clip: Clip | None, s
     count = len(np.unique(found.recording))
     if count < FEWEST:
         raise UserError(
-            f"“{corpus.name}” has {count} recording(s) with a known {target} and erasure needs {FEWEST}, to fit on "
+            f"“{corpus.name}” has {counted(count, 'recording')} with a known {target} and erasure needs {FEWEST}, to fit on "
             "one half and judge on the other; choose a larger corpus."
         )
     fitted = splits.dealt(found.recording, speaker[found.recording], seed)

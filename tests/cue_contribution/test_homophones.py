@@ -73,7 +73,7 @@ def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path):
     with pytest.raises(UserError, match=r"There is no index\.csv"):
         sentences.read_folder(tmp_path)
     (tmp_path / "index.csv").write_text("file,transcript\na.wav,hello\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"lacks the column\(s\) cue, target"):
+    with pytest.raises(UserError, match=r"lacks what it needs \(cue, target\)"):
         sentences.read_folder(tmp_path)
     (tmp_path / "index.csv").write_text("file,transcript,cue,target\na.wav,a b,a,b\n", encoding="utf-8")
     with pytest.raises(UserError, match="which is not in the folder"):

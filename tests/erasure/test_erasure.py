@@ -188,7 +188,7 @@ def test_bad_input_is_a_sentence(corpus, clip, tiny_model, options, sentence):
 
 def test_too_few_recordings_and_nothing_said(corpus, clip, tiny_model):
     few = Corpus("few", corpus.utterances[:4])
-    with pytest.raises(UserError, match=r"“few” has 4 recording\(s\) with a known phone and erasure needs 5"):
+    with pytest.raises(UserError, match=r"“few” has 4 recordings with a known phone and erasure needs 5"):
         erasure.analyse(few, tiny_model, clip=clip, **QUICK)
     network = tiny_network(tiny_config("wav2vec2"), seed=2)
     bare = SpeechModel("bare", "wav2vec2", network, Wav2Vec2FeatureExtractor(do_normalize=True), None, "bare")

@@ -296,7 +296,7 @@ def test_other_recordings_without_these_classes_are_named_not_tested(corpus, tin
         ({"unit": "syllables"}, "no “syllables” for “unit”; choose one of segments, centre, frames"),
         ({"probe": "forest"}, "no “forest” for “probe”; choose one of ridge, logistic"),
         ({"groups": "frame"}, "no “frame” for “groups”; choose one of auto, utterance, speaker"),
-        ({"groups": "speaker"}, r"give 1 group\(s\) to split by"),
+        ({"groups": "speaker"}, "give 1 group to split by"),
         ({"window": "half"}, "no “half” for “window”"),
         ({"layers": (0, 7)}, "There is no layer 7; this model has layers 0 to 2"),
         ({"layers": ()}, r"no layer \(none was given\)"),

@@ -286,10 +286,8 @@ def a_word_at_the_last_token() -> Said:
 
 
 def one_head_holds_it_together() -> Said:
-    scene = from_example("en_f_weasels")
-    result = head_ablation.analyse(
-        scene.clip, load_model(TINY), opened="decoder 1.1", draws=0, orders=0, random_seeds=(0,)
-    )
+    options = {"opened": "decoder 1.1", "draws": 0, "orders": 0, "random_seeds": (0,)}
+    result = head_ablation.analyse(from_example("en_f_weasels").clip, load_model(TINY), **options)
     heads = np.concatenate([result.total(stack).ravel() for stack in result.losses])
     assert result.opened_text == "We we we we we our our"
     assert max(found.max() for found in result.controls.twins.values()) < 1

@@ -202,7 +202,7 @@ def _only(utterance, *phones):
 
 def test_too_rare_labels_are_named():
     few = spoken(2, 8)  # of five phones several items, in two recordings
-    with pytest.raises(UserError, match=r"has 0 kind\(s\) of “phone” with .* \(ae, iy, m, p, t too rare\) and a"):
+    with pytest.raises(UserError, match=r"has no kinds of “phone” with .* \(ae, iy, m, p, t too rare\) and a"):
         task(few, "phone")
 
 

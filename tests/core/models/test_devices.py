@@ -145,7 +145,7 @@ def test_a_technique_gives_the_same_numbers_on_another_device(case, sounds, mode
     found, expected = dict(numbers(there)), dict(numbers(here))
     assert found.keys() == expected.keys()
     for path, value in expected.items():
-        if value.dtype.kind in "fiub" and "seconds" not in path:
+        if value.dtype.kind in "fiub" and "seconds" not in path and "provenance" not in path:
             np.testing.assert_allclose(found[path], value, rtol=1e-5, atol=1e-6, err_msg=path)
 
 

@@ -206,6 +206,6 @@ def test_few_groups_are_as_many_folds_and_equal_ones_are_dealt_at_random():
 
 @pytest.mark.parametrize("groups", [[], ["ann"], ["ann", "ann", "bob"]])
 def test_two_groups_cannot_train_choose_and_test(groups):
-    with pytest.raises(UserError, match=rf"give {len(set(groups))} group\(s\) to split by and at least 3"):
+    with pytest.raises(UserError, match=r"give (no groups|1 group|2 groups) to split by and at least 3"):
         group_folds(np.array(groups, dtype=str))
     assert linear_probe.FOLDS == 5
