@@ -57,8 +57,8 @@ def labelled(corpus: Corpus, states: Features, target: str, clip: Clip | None, s
     count = len(np.unique(found.recording))
     if count < FEWEST:
         raise UserError(
-            f"“{corpus.name}” has {counted(count, 'recording')} with a known {target} and erasure needs {FEWEST}, to fit on "
-            "one half and judge on the other; choose a larger corpus."
+            f"“{corpus.name}” has {counted(count, 'recording')} with a known {target} and erasure needs {FEWEST}, "
+            "to fit on one half and judge on the other; choose a larger corpus."
         )
     fitted = splits.dealt(found.recording, speaker[found.recording], seed)
     fitted = fitted & ~np.isin(heard[found.recording], [] if clip is None else [clip.sha256])
