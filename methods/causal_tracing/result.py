@@ -87,10 +87,6 @@ class CausalTracing(Result):
         further = None if self.controls is None else self.controls.noise
         return self.recovered[None] if further is None else np.concatenate([self.recovered[None], further])
 
-    def interaction(self) -> np.ndarray:
-        """(layers,) all places at once less the sum of each alone, as shares: what only their joint presence does."""
-        return self.share(self.together) - self.recovered.sum(1)
-
     def best(self) -> tuple[int, int]:
         """Row and column of the largest share so far."""
         found = np.where(np.isfinite(self.recovered), self.recovered, -np.inf).argmax()

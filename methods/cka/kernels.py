@@ -148,25 +148,3 @@ def _debiased(products: np.ndarray, diagonals: np.ndarray, traces: np.ndarray, n
 def ratio(values: np.ndarray, norms: np.ndarray) -> np.ndarray:
     # Rounding can carry the similarity of a space with itself beyond 1.
     return np.minimum(np.divide(values, norms, out=np.full_like(values, np.nan), where=norms > 0), 1.0)
-
-
-def debiased_of_features(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
-    """(first, second) debiased linear CKA without Gram matrices, for more items than n x n fits into memory."""
-    n = len(first[0])
-    sides = [[_unit_spread(np.asarray(matrix)) for matrix in side] for side in (first, second)]
-    lengths = [np.stack([np.einsum("ij,ij->i", x, x, dtype=np.float64) for x in side]) for side in sides]
-
-    def inner(a: list[np.ndarray], b: list[np.ndarray], k: np.ndarray, m: np.ndarray) -> np.ndarray:
-        products = np.array([[float(((x.T @ y).astype(np.float64) ** 2).sum()) for y in b] for x in a])
-        return _debiased(products, k @ m.T, np.outer(k.sum(1), m.sum(1)), n)
-
-    norms = [
-        np.array([inner([x], [x], k[None], k[None])[0, 0] for x, k in zip(side, rows, strict=True)])
-        for side, rows in zip(sides, lengths, strict=True)
-    ]
-    return ratio(inner(*sides, *lengths), np.sqrt(np.maximum(np.outer(*norms), 0.0)))
-
-
-def _unit_spread(values: np.ndarray) -> np.ndarray:
-    values = values - values.mean(0)
-    return values * np.asarray(np.sqrt(len(values) / _squares(values)), dtype=values.dtype)

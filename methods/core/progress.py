@@ -50,9 +50,11 @@ def finish(steps: Steps[T], report: Callable[[Step], None] | None = None) -> T:
     while True:
         try:
             step = next(steps)
-        except StopIteration as end:
-            return end.value
-        _in_time(step, *_limit.get())
+        except StopIteration as stop:
+            return stop.value
+        end, seconds = _limit.get()
+        if time.monotonic() > end:
+            raise too_long(step, seconds)
         if report is not None:
             report(step)
 
@@ -65,23 +67,6 @@ def time_limit(seconds: float) -> Generator[None, None, None]:
         yield
     finally:
         _limit.reset(token)
-
-
-def in_time(steps: Steps[T], seconds: float) -> Steps[T]:
-    """A piece of work that may take so long (s), looked at between its steps."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        yield step
-        _in_time(step, end, seconds)
-
-
-def _in_time(step: Step, end: float, seconds: float) -> None:
-    if time.monotonic() > end:
-        raise too_long(step, seconds)
 
 
 def too_long(step: Step, seconds: float) -> OutOfTimeError:

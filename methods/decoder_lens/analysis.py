@@ -70,17 +70,6 @@ def analyse(
 
 @dataclass(frozen=True)
 class _Asked:
-    """The options that the trained model's measurement needs."""
-
-    segments: tuple[Segment, ...]
-    transcript: str | None
-    reference: str | None
-    norm: bool
-    random_seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Asked:
     """The options that a measurement and its provenance need."""
 
     segments: tuple[Segment, ...]

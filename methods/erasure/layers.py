@@ -16,8 +16,7 @@ import torch
 
 from methods.core import models
 from methods.core.audio import Clip
-from methods.core.errors import UserError
-from methods.core.explain import target_kinds, targets
+from methods.core.explain import target_kinds
 from methods.core.explain.targets import Target
 from methods.core.interventions import encoder, wanted
 from methods.core.interventions.encoder import EncoderRun
@@ -232,11 +231,4 @@ def layered(clip: Clip, model: SpeechModel, transcript: str | None, language: st
     if model.writes_text:
         text = wanted.heard(clip, model, transcript, language, "its layers are judged by what it writes")
         return WhisperLayers(clip, model, text, window)
-    kinds = targets.kinds(model)
-    if not kinds:
-        raise UserError(
-            f"{model.id} only makes hidden states, so no answer could be lost when something is erased from them; "
-            "choose a Whisper, CTC or classification model."
-        )
-    asked = {"transcript": transcript} if kinds[0] == "ctc" else {"scale": "log-probability"}
-    return EncoderLayers(targets.build(clip, model, kinds[0], **asked))
+    return EncoderLayers(wanted.of_encoder(clip, model, transcript, "when something is erased from them"))

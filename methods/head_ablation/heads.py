@@ -15,7 +15,6 @@ import torch
 from methods.core import models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
-from methods.core.explain import targets
 from methods.core.explain.targets import Target
 from methods.core.interventions import decoder, encoder, wanted
 from methods.core.interventions.blocks import Fill, Off, constants
@@ -216,14 +215,7 @@ def switchable(clip: Clip, model: SpeechModel, transcript: str | None, language:
     if model.writes_text:
         text = wanted.heard(clip, model, transcript, language, "its heads are judged by what it writes")
         return WhisperHeads(clip, model, text, fill)
-    kinds = targets.kinds(model)
-    if not kinds:
-        raise UserError(
-            f"{model.id} only makes hidden states, so no answer could be lost without a head; choose a Whisper, "
-            "CTC or classification model."
-        )
-    asked = {"transcript": transcript} if kinds[0] == "ctc" else {"scale": "log-probability"}
-    return EncoderHeads(clip, model, targets.build(clip, model, kinds[0], **asked), fill)
+    return EncoderHeads(clip, model, wanted.of_encoder(clip, model, transcript, "without a head"), fill)
 
 
 def all_heads(sizes: Mapping[Stack, tuple[int, int]]) -> list[Head]:

@@ -46,6 +46,12 @@ class Store:
         with self._lock:
             self._forget(key)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._items.clear()
+            self._bytes = 0
+
     @property
     def bytes(self) -> int:
         """How much is kept now."""

@@ -144,15 +144,21 @@ def test_a_recording_without_the_labels_is_refused(tiny_model, corpus, tmp_path)
 # Who does the work
 
 
-def test_a_process_that_dies_loses_nothing(tiny_model, tmp_path, monkeypatch):
-    """The dead one's recordings are measured by others, each once, and the numbers are those of one process."""
+@pytest.fixture
+def three_labelled(tiny_model, tmp_path, monkeypatch):
+    """A real technique, three recordings with words, and where a process that dies leaves its mark."""
     corpus = doubles.recordings(tmp_path / "corpus", AMPLITUDES, seconds=0.6)
     for name in AMPLITUDES:
         (corpus / f"{name}.TextGrid").write_text(GRID.format(seconds=0.6, middle=0.3), encoding="utf-8")
     marks = tmp_path / "marks"
     marks.mkdir()
     monkeypatch.setenv("MARKS", str(marks))
-    asked = asks(["attention"], [tiny_model.id], ["stacks=encoder", "random_seeds=0"], "words", False)
+    return asks(["attention"], [tiny_model.id], ["stacks=encoder", "random_seeds=0"], "words", False), corpus, marks
+
+
+def test_a_process_that_dies_loses_nothing(three_labelled, tmp_path, monkeypatch):
+    """The dead one's recordings are measured by others, each once, and the numbers are those of one process."""
+    asked, corpus, marks = three_labelled
     alone = run(asked, str(corpus), tmp_path / "alone")
     killed = run(asked, str(corpus), tmp_path / "pool", engine=engines.processes(2, doubles.dies_once))
     assert list(marks.iterdir()) and killed.measured == alone.measured == 3
@@ -162,15 +168,9 @@ def test_a_process_that_dies_loses_nothing(tiny_model, tmp_path, monkeypatch):
     assert lost.measured == 2 and "died 1 times" in next(iter(lost.refused))
 
 
-def test_a_cluster_of_two_workers_gives_the_same_numbers_when_one_is_killed(tiny_model, tmp_path, monkeypatch):
+def test_a_cluster_of_two_workers_gives_the_same_numbers_when_one_is_killed(three_labelled, tmp_path):
     pytest.importorskip("distributed")
-    corpus = doubles.recordings(tmp_path / "corpus", AMPLITUDES, seconds=0.6)
-    for name in AMPLITUDES:
-        (corpus / f"{name}.TextGrid").write_text(GRID.format(seconds=0.6, middle=0.3), encoding="utf-8")
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    monkeypatch.setenv("MARKS", str(marks))
-    asked = asks(["attention"], [tiny_model.id], ["stacks=encoder", "random_seeds=0"], "words", False)
+    asked, corpus, marks = three_labelled
     alone = run(asked, str(corpus), tmp_path / "alone")
     cluster = engines.dask(None, 2, carry=True, job=doubles.dies_once)
     done = run(asked, str(corpus), tmp_path / "cluster", engine=cluster)

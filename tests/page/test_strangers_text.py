@@ -21,6 +21,7 @@ from methods.core.audio import Clip, to_wav
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from page.errors import toast
+from page.runs.machine import MACHINE
 from page.top.heard_text import plain
 from page.widgets.told import Told, without_tags
 
@@ -171,6 +172,7 @@ def test_of_a_models_name_and_its_own_labels(visit, monkeypatch):
     page = visit()
     classes = {PICTURE.format("head"): {PICTURE.format("class"): 0.9, DRAWN.format("class"): 0.1}}
     monkeypatch.setattr(models, "class_probabilities", lambda clip, model: classes)
+    MACHINE.store.clear()  # what another test has heard in this clip would be shown
     page.locator("#example input").click()
     page.get_by_role("option", name="Message saved").click()
     expect(page.locator("#heard")).to_contain_text(f"The model decides: {PICTURE.format('head')}", timeout=PATIENCE)

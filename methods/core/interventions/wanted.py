@@ -9,7 +9,9 @@ import torch
 from methods.core import models
 from methods.core.audio import Clip
 from methods.core.errors import UserError
+from methods.core.explain import targets
 from methods.core.explain.target_kinds import explained_word
+from methods.core.explain.targets import Target
 from methods.core.lenses import decoder
 from methods.core.models import whisper
 from methods.core.models.speech_model import SpeechModel, Transcript
@@ -55,6 +57,21 @@ def heard(clip: Clip, model: SpeechModel, transcript: str | None, language: str 
     if not text.tokens:
         raise UserError(f"{model.id} writes no word for this clip, so none can be lost; give the transcript.")
     return text
+
+
+def of_encoder(clip: Clip, model: SpeechModel, transcript: str | None, lost: str) -> Target:
+    """What a model without a decoder is asked for: the string of its CTC head, or its likeliest class.
+
+    Raises UserError for one that only makes hidden states; `lost` says by what an answer would be lost.
+    """
+    kinds = targets.kinds(model)
+    if not kinds:
+        raise UserError(
+            f"{model.id} only makes hidden states, so no answer could be lost {lost}; choose a Whisper, CTC or "
+            "classification model."
+        )
+    asked = {"transcript": transcript} if kinds[0] == "ctc" else {"scale": "log-probability"}
+    return targets.build(clip, model, kinds[0], **asked)
 
 
 def whole(model: SpeechModel, text: Transcript) -> Wanted:

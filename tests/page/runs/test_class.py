@@ -37,8 +37,7 @@ def address():
 def small(tiny_model, monkeypatch):
     """A model of two layers under every name, and an empty memory."""
     monkeypatch.setattr(MACHINE.loads, "_load", lambda _name: tiny_model)
-    for key in list(MACHINE.store._items):
-        MACHINE.store.drop(key)
+    MACHINE.store.clear()
 
 
 @pytest.fixture
