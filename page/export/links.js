@@ -11,6 +11,7 @@ window.ism = {
   inGroup: {}, // group of tabs -> technique that is open in it
   built: {}, // technique -> true once its tab has been asked for
   views: {}, // technique -> its options as they were last on screen
+  written: false, // whether the visitor has written a transcript that is not aligned yet
   base: "", // the Space's address, empty elsewhere
 
   write() {
@@ -116,6 +117,10 @@ window.ism = {
 
   listened(key) { this.key = key || ""; return this.refresh(); },
 
+  taken() { this.written = false; return []; },
+
+  spelled(heard, text) { return this.written ? text : heard; }, // what a visitor is writing is never overwritten
+
   done(technique) { this.shown[technique] = this.key; return []; },
 
   opened(shared, options, group, base) { // the server has read the link and chosen clip, model and tab
@@ -147,3 +152,6 @@ window.ism = {
     return [];
   },
 };
+
+// Gradio's own event of a text box comes with keys only: a text that is pasted or dictated counts too.
+document.addEventListener("input", (event) => { if (event.target.closest("#text")) window.ism.written = true; });

@@ -118,6 +118,9 @@ def connect(area: ClipArea) -> None:
 
 def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
     mend, session = area.mend, area.session
+    own, done = area.own, [mend.align.click, mend.textgrid.upload]  # a text of another clip, or one that is taken
+    gr.on([area.example.input, own.upload, own.stop_recording, own.edit, *done], None, None, None,
+          js="() => window.ism.taken()")  # fmt: skip
     asked = [session, mend.text, area.model, mend.readings]
     exported = mend.export.click(toast(mending.export), [session], [mend.file], **QUIET)
     exported.success(None, [mend.file], None, js="(file) => window.ism.save(file)")
@@ -154,6 +157,8 @@ def listen_after(event: Any, area: ClipArea) -> None:
         api_visibility="private",
     )
     heard.success(None, [area.key], None, js="(key) => window.ism.listened(key)")
+    text = area.mend.text
+    heard.success(None, [area.mend.spelled, text], [text], js="(spelled, text) => window.ism.spelled(spelled, text)")
     heard.success(
         toast(how_sure), [area.session, area.model], [area.said],
         concurrency_id="runs", concurrency_limit=None, **QUIET,

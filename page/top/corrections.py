@@ -23,6 +23,7 @@ class Corrections:
     """The components, and of them those that are filled in whenever the clip was listened to."""
 
     text: gr.Textbox
+    spelled: gr.Textbox  # what listening found; taken over into `text` unless the visitor is writing there
     readings: gr.Textbox
     align: gr.Button
     textgrid: gr.UploadButton
@@ -36,13 +37,14 @@ class Corrections:
     @property
     def filled(self) -> list[gr.components.Component]:
         """In the order of `filling`."""
-        return [self.text, self.readings, self.word_tier, self.phone_tier, self.times]
+        return [self.spelled, self.readings, self.word_tier, self.phone_tier, self.times]
 
 
 def corrections() -> Corrections:
     """Lay out the corrections."""
     made: dict[str, Any] = {}
     made["text"] = gr.Textbox(label="What is said in the clip", lines=2, interactive=True, elem_id="text")
+    made["spelled"] = gr.Textbox(visible=False)
     made["readings"] = gr.Textbox(
         label="Numbers and symbols are read aloud as",
         info="one to a line; change what follows the = and press Align",

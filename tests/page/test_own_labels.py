@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from methods.core.alignment import Segment, write_textgrid
 from page import session as sessions
 from page.examples import EXAMPLES
+from page.runs.machine import MACHINE
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +31,7 @@ def test_what_the_scissors_leave_of_a_long_recording_is_heard(visit, tmp_path):
     page.get_by_role("button", name="Or use your own").click()
     page.locator("#own input[type=file]").set_input_files(path)
     page.get_by_text("The scissors under the player cut it here").wait_for(timeout=PATIENCE)
+    expect(page.locator("#own #duration")).to_have_text("0:34", timeout=PATIENCE)  # its sound is read
     page.locator("#own").get_by_label("Trim audio to selection").click()
     page.locator("#own").get_by_role("button", name="Trim").last.click()
     expect(page.locator("#why")).to_contain_text("Your own recording", timeout=PATIENCE)
@@ -63,8 +65,32 @@ def test_another_tier_is_chosen_and_a_reading_is_shown(visit, tmp_path):
     expect(page.locator("#word-tier")).to_be_hidden()
 
 
+def test_what_a_visitor_writes_while_the_model_listens_is_not_overwritten(visit, monkeypatch):
+    MACHINE.store.clear()  # else what another visitor has heard is there at once
+    page = visit()
+    page.get_by_role("button", name="Correct the transcript").click()
+    hearing, begun, go_on = sessions._hearing, threading.Event(), threading.Event()
+
+    def slowly(session, *models):
+        begun.set()
+        go_on.wait(PATIENCE / 1000)
+        return (yield from hearing(session, *models))
+
+    monkeypatch.setattr(sessions, "_hearing", slowly)
+    _choose(page, "Which folder? (question)")
+    assert begun.wait(PATIENCE / 1000)
+    page.locator("#text textarea").fill("Which older")
+    go_on.set()
+    expect(page.locator("#heard")).to_contain_text("Which folder", timeout=PATIENCE)
+    page.wait_for_timeout(500)  # what fills the box comes right after
+    expect(page.locator("#text textarea")).to_have_value("Which older")
+    _choose(page, "Message saved (statement)")  # of another clip it would be wrong
+    expect(page.locator("#text textarea")).to_have_value("Your message has been saved.", timeout=PATIENCE)
+
+
 def test_a_clip_chosen_while_another_is_listened_to_is_the_one_that_stays(visit, monkeypatch):
     """The older listening ends last, with what it found out: it must not bring its own clip back."""
+    MACHINE.store.clear()
     page = visit()
     hearing, begun, go_on = sessions._hearing, threading.Event(), threading.Event()
 
