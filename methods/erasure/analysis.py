@@ -12,7 +12,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import Window
 from methods.core.options import analysis
-from methods.core.progress import Step, Steps, within
+from methods.core.progress import Step, Steps, of_the_whole, within
 from methods.core.results import Provenance, corpus_provenance, listed, read_only
 from methods.core.statistics import intervals
 from methods.erasure import frames, probes
@@ -59,10 +59,10 @@ def analyse(
     yield Step(0.25, "the unchanged network")
     work = _Work(split, known, _chosen(layers, known), network)
     result = _empty(work, _origin(corpus, work, asked))
-    result = yield from within(_erased(result, work), 0.25, 0.4)
-    result = yield from within(_with_draws(result, work, asked), 0.4, 0.7)
-    result = yield from within(_with_seen(result, work), 0.7, 0.75)
-    return (yield from within(_with_twins(result, work, corpus, asked), 0.75, 1.0))
+    result = yield from within(_erased(result, work), 0.25, 0.4, show=of_the_whole)
+    result = yield from within(_with_draws(result, work, asked), 0.4, 0.7, show=of_the_whole)
+    result = yield from within(_with_seen(result, work), 0.7, 0.75, result)
+    return (yield from within(_with_twins(result, work, corpus, asked), 0.75, 1.0, show=of_the_whole))
 
 
 @dataclass(frozen=True)

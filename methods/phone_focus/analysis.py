@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from methods.core.frames import FrameGrid, Segment
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.stages import at, batch
 from methods.core.options import analysis
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, within
 from methods.core.results import Provenance, corpus_provenance, read_only
 from methods.core.speech.phone_alphabets import listed
 from methods.phone_focus import readout as phone_readout
@@ -52,13 +53,19 @@ def analyse(
         random_seeds=list(random_seeds), window="clip", unmapped=list(phone_reading(corpus).unmapped),
     )  # fmt: skip
     total = 1 + len(random_seeds)
-    measured = yield from _measured(corpus, model, readout, items, (0.0, 1 / total))
-    result = _result(corpus, readout, items, measured, origin)
+
+    def shown(done: Measured) -> PhoneFocus:
+        measured, found = done
+        return _result(corpus, readout, items.only(measured), found, origin)
+
+    found = yield from within(_measured(corpus, model, readout, items, group_by), 0.0, 1 / total, show=shown)
+    result = shown((np.arange(len(items)), found))
     random: list[tuple[np.ndarray, np.ndarray]] = []
     for number, each in enumerate(random_seeds, 1):
         twin = models.random_twin(model, each)
         yield Step(number / total, f"random weights, seed {each}", partial=result)
-        random.append((yield from _measured(corpus, twin, readout, items, (number / total, 1 / total))))
+        work = _measured(corpus, twin, readout, items, group_by)
+        random.append((yield from within(work, number / total, (number + 1) / total)))
         shares, distances = map(read_only, zip(*random, strict=True))
         result = replace(result, random_shares=shares, random_distances=distances)
     return result
@@ -141,19 +148,37 @@ def mel_grid(seconds: float) -> FrameGrid:
     return FrameGrid(0.0, STEP, max(int(np.ceil(seconds / STEP)), 1), seconds)
 
 
+Measured = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]  # which phones, and their shares and distances
+
+
 def _measured(
-    corpus: Corpus, model: SpeechModel, readout: PhoneReadout, items: Items, part: tuple[float, float]
+    corpus: Corpus, model: SpeechModel, readout: PhoneReadout, items: Items, group_by: str
 ) -> Steps[tuple[np.ndarray, np.ndarray]]:
-    """(layers, phones, 2 · REACH + 1) shares and (layers, phones) distances."""
+    """(layers, phones, 2 · REACH + 1) shares and (layers, phones) distances; what is known so far is shown on the way.
+
+    Groups take turns, so that all of them are seen early; as what is known doubles it is shown again.
+    """
     shares = np.full((len(readout.names), len(items), 2 * REACH + 1), np.nan)
     distances = np.full(shares.shape[:2], np.nan)
-    numbers = np.unique(items.utterance)
+    numbers = _in_turn(items, group_by)
     what = "trained" if model.trained else f"random weights, seed {model.seed}"
+    known: list[int] = []
     for place, number in enumerate(numbers):
-        yield Step(part[0] + part[1] * place / len(numbers), f"{what}, recording {place + 1} of {len(numbers)}")
+        done = np.sort(known)
+        shown = (done, (shares[:, done], distances[:, done])) if place and not place & (place - 1) else None
+        yield Step(place / len(numbers), f"{what}, recording {place + 1} of {len(numbers)}", shown)
         mine = np.flatnonzero(items.utterance == number)
         shares[:, mine], distances[:, mine] = _of_one(corpus.utterances[number], model, readout, items.only(mine))
+        known += list(mine)
     return shares, distances
+
+
+def _in_turn(items: Items, group_by: str) -> list[int]:
+    """The recordings, the first of each group, the second of each group, and so on."""
+    groups = items.columns[group_by]
+    of_group = [list(dict.fromkeys(items.utterance[groups == name])) for name in np.unique(groups)]
+    rounds = zip_longest(*of_group)
+    return list(dict.fromkeys(int(number) for each in rounds for number in each if number is not None))
 
 
 def _of_one(

@@ -106,6 +106,17 @@ def _logprob(model, text, states):
     return float(rows.gather(1, torch.tensor([*text.tokens, model.decoding.end])[:, None]).sum())
 
 
+def test_the_first_layer_is_shown_before_anything_is_drawn(corpus, clip, tiny_model):
+    """Each part of the work used to lose what it could show, and the first picture came after all controls."""
+    steps = erasure.analyse.in_steps(corpus, tiny_model, clip=clip, **{**QUICK, "draws": 2, "random_seeds": (0,)})
+    shown = [(step.done, step.partial) for step in steps if step.partial is not None]
+    done, first = shown[0]
+    assert done < 0.4 and np.isfinite(first.before[0]) and np.isnan(first.before[1:]).all() and first.controls is None
+    kinds = [each.controls and (each.controls.random is None, each.controls.twin_loss is None) for _, each in shown]
+    assert list(dict.fromkeys(kinds)) == [None, (False, True)]  # the twin's comes with the whole
+    assert erasure.plot(first)
+
+
 def test_controls_are_of_the_same_rank_and_leave_the_label(result):
     controls = result.controls
     assert controls.shuffled.shape == controls.random.shape == (3, 3)

@@ -10,10 +10,11 @@ from scipy.stats import wasserstein_distance
 from methods import phone_focus
 from methods.core import corpus as corpora
 from methods.core.corpus import Corpus, Utterance
+from methods.core.corpus.items import Items
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import load_model
-from methods.phone_focus import REACH
+from methods.phone_focus import REACH, analysis
 from methods.phone_focus import readout as phone_readout
 from page.tabs import phone_focus as phone_focus_tab
 
@@ -82,6 +83,23 @@ def test_shares_sum_to_one_and_stay_in_range(result):
     for field in dataclasses.fields(result):
         value = getattr(result, field.name)
         assert not isinstance(value, np.ndarray) or (np.isfinite(value).all() and not value.flags.writeable)
+
+
+def test_what_is_known_so_far_is_shown_and_groups_take_turns(two):
+    steps = phone_focus.analyse.in_steps(two, load_model("hama-ctc"), most=3, random_seeds=())
+    shown, whole = [], None
+    while whole is None:
+        try:
+            shown.append(next(steps).partial)
+        except StopIteration as end:
+            whole = end.value
+    first = next(partial for partial in shown if partial is not None)
+    mine = whole.utterance == whole.utterance[0]
+    assert len(first.phone) == mine.sum() < len(whole.phone) and not first.complete and phone_focus.plot(first)
+    np.testing.assert_array_equal(first.shares, whole.shares[:, mine])
+    other = Items(*(np.array(each) for each in ([0, 1, 2, 3, 4], np.zeros(5), np.ones(5), list("abcde"))), {
+        "speaker": np.array(["x", "x", "x", "y", "z"])})
+    assert analysis._in_turn(other, "speaker") == [0, 3, 4, 1, 2]
 
 
 def test_equal_recordings_have_equal_focus(result):
