@@ -21,10 +21,14 @@ from tiny import tiny_whisper
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_writing_into_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hidden states that are kept on disk go to a folder of this run, and none of an earlier run are read."""
+    """Hidden states that are kept on disk go to a folder of this run, and none of an earlier run are read.
+
+    All processes of the run share it, as two apps on one machine do: the bundled recordings are encoded once.
+    """
     matplotlib.get_cachedir()  # settled before: in an empty folder it would look for all fonts again
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        own = tmp_path_factory.getbasetemp()
+        patch.setenv("XDG_CACHE_HOME", str((own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "cache"))
         yield
 
 

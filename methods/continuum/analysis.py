@@ -18,7 +18,7 @@ from methods.core.lenses import ctc_layers
 from methods.core.lenses.ctc_layers import Head
 from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
-from methods.core.progress import Step, Steps, within
+from methods.core.progress import Step, Steps, of_the_whole, within
 from methods.core.results import Provenance, corpus_provenance, listed, provenance, read_only
 
 REACH = 0.03  # s on either side of a sound in which a head may name it: CTC's peaks often come a frame late
@@ -55,7 +55,7 @@ def analyse(
         a=a, b=b, random_seeds=tuple(random_seeds),
     )  # fmt: skip
     task, part = _task(clip, model, request), 1 / (len(random_seeds) + 1)
-    result, twins = (yield from within(_measured(task, model), 0.0, part)), []
+    result, twins = (yield from within(_measured(task, model), 0.0, part, show=of_the_whole)), []
     for number, seed in enumerate(random_seeds, start=1):
         twin = _measured(task, models.random_twin(model, seed))
         twins.append((yield from within(twin, number * part, (number + 1) * part, result)))
@@ -99,14 +99,10 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
     shape = (len(task.series), len(sounds) // len(task.series))
     found = {name: _arranged([reading[name] for reading in readings], shape) for name in readings[0]}
     states = found.pop("states")
-    yield Step(0.6, f"{who}: training the probe")
-    probe = None
-    if task.learnt is not None:
-        probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
-    return Continuum(
+    result = Continuum(
         **found,
-        probe=None if probe is None else _arranged(list(probe.share.T), shape),
-        probe_accuracy=None if probe is None else read_only(probe.accuracy),
+        probe=None,
+        probe_accuracy=None,
         nearness=read_only([two_sounds.nearness(of_context) for of_context in states]),
         a=task.a or "A",
         b=task.b or "B",
@@ -118,6 +114,11 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
         offsets=read_only(np.cumsum([0, *(len(clip.samples) for clip, _ in sounds)]), np.int64),
         provenance=_origin(task, model),
     )
+    yield Step(0.6, f"{who}: training the probe", result)
+    if task.learnt is None:
+        return result
+    probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
+    return replace(result, probe=_arranged(list(probe.share.T), shape), probe_accuracy=read_only(probe.accuracy))
 
 
 def _origin(task: _Task, model: SpeechModel) -> Provenance:

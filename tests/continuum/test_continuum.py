@@ -182,6 +182,13 @@ def test_the_lens_is_that_of_the_ctc_lens_tab(dialled):
     np.testing.assert_allclose(dialled.evidence[1, :, 3], np.maximum(a, b), rtol=1e-5)
 
 
+def test_what_needs_no_probe_is_shown_while_the_probe_is_trained(clip, tiny_model):
+    steps = continuum.analyse.in_steps(clip, tiny_model, random_seeds=())
+    first = next(step.partial for step in steps if step.partial is not None)
+    assert "nearness" in first.measures and "probe" not in first.measures and not first.complete
+    assert continuum.plot(first)
+
+
 def test_the_context_tips_the_scale(dialled):
     """“No directory” keeps its d longer than “is too short”, the more the higher the layer; not by chance."""
     np.testing.assert_allclose(dialled.nearness[..., [0, -1]], np.tile([1, 0], (2, 5, 1)), atol=1e-12)
