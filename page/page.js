@@ -10,11 +10,11 @@
 // The first stop of the Tab key leads past clip, model and controls to the result on screen, which is looked up when the
 // link is followed. Gradio brings this script in before or after the page is read.
 (() => {
-    const link = Object.assign(document.createElement('a'), {id: 'skip', href: '#groups', textContent: 'Skip to the result'});
+    const link = Object.assign(document.createElement('a'), {id: 'skip', href: '#main', textContent: 'Skip to the result'});
     link.addEventListener('click', (event) => {
         event.preventDefault();
         const status = document.getElementById(`status-${window.ism.shared.technique}`);
-        const place = status || document.getElementById('groups');
+        const place = status || document.getElementById('view-start');
         place.setAttribute('tabindex', '-1');
         place.focus();
         place.scrollIntoView({block: 'start'});

@@ -1,4 +1,4 @@
-"""The page around the techniques: one clip and one model for all tabs, the tabs themselves, and links to any view."""
+"""The page around the techniques: one clip and one model for all of them, a view for each, and links to any view."""
 
 import asyncio
 import threading
@@ -12,6 +12,7 @@ import gradio as gr
 from methods import TECHNIQUES, attention, technique, value_zeroing, word_confidence
 from page import session as sessions
 from page import upkeep
+from page.contents import TOP_BAR, contents
 from page.errors import Page
 from page.examples import FIRST
 from page.export import api, links
@@ -19,69 +20,62 @@ from page.licences import licences
 from page.recipe import Now, Shell
 from page.runs.machine import Visitor
 from page.session import Session
-from page.start import overview, start_page
+from page.start import start_page
 from page.tabs import TABS
 from page.top import clip_area, corpus_area
 from page.top.clip_area import FIRST_MODEL
 from page.widgets.sound_plot import HEAD as SOUND_PLOT
 
-GROUPS = tuple(dict.fromkeys(group for group, _ in TECHNIQUES.values()))
-INTRODUCTION = """# Inside Speech Models
-What does a speech model hear, and how does it come to its words? Choose a clip, look inside, and check every picture
-against the same network with random weights."""
+TITLE = "Inside Speech Models"
+BRAND = f'<a id="brand" data-view="" href="?">{TITLE}</a>'
 FOOTER = """Made after the tutorial *Interpretability Techniques for Speech Models* (Interspeech 2025). Recordings that
 you upload or make are never part of a link and are deleted within hours."""
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+LAYOUT = (Path(__file__).parent / "layout.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
-HEAD = f"{SOUND_PLOT}\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script>"
+HEAD = f"{SOUND_PLOT}\n<style>{LAYOUT}</style>\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script>"
 
 
 def build() -> gr.Blocks:
-    """The whole page."""
+    """The whole page: clip, model and table of contents at the side; the clip, and below it one view at a time."""
     kept = (upkeep.NEVER, upkeep.HOURS_KEPT * 3600)
-    with Page(title="Inside Speech Models", delete_cache=kept, analytics_enabled=False) as page:
-        gr.Markdown(INTRODUCTION, elem_classes="introduction")
-        area = clip_area.clip_area()
-        own = corpus_area.corpus_area()
+    with Page(title=TITLE, delete_cache=kept, analytics_enabled=False) as page:
         saved, link = gr.JSON(visible=False), gr.JSON(visible=False)
-        shell = Shell(area.session, area.model, area.units, own.corpus, saved)
-        with gr.Tabs(elem_id="groups", overflow_behavior="wrap") as groups:
-            with gr.Tab("Start here", id="start") as start:
-                start_page()
-            inner = _technique_tabs(shell, link)
-        start.select(None, None, None, js="() => window.ism.leave()")
-        gr.Markdown(FOOTER, elem_classes="footer")
-        licences()
+        gr.HTML(TOP_BAR, elem_id="topbar")
+        with gr.Row(elem_id="frame", equal_height=False):
+            with gr.Column(elem_id="side", scale=0, min_width=0):
+                gr.HTML(BRAND)
+                choices = clip_area.clip_choices()
+                gr.HTML(contents(), elem_id="toc")
+                mend = clip_area.corrections_area()
+                own = corpus_area.corpus_area()
+            with gr.Column(elem_id="main", min_width=0):
+                area = clip_area.clip_strip(choices, mend)
+                shell = Shell(area.session, area.model, area.units, own.corpus, saved)
+                _views(shell, link)
+                gr.Markdown(FOOTER, elem_classes="footer")
+                licences()
         clip_area.connect(area)
         corpus_area.connect(own)
-        links.connect(page, area, groups, inner, link)
+        links.connect(page, area, link)
         api.endpoints({name: technique(name) for name, entry in TABS.items() if entry.scripted})
     return page
 
 
-def _technique_tabs(shell: Shell, link: gr.JSON) -> dict[str, gr.Tabs]:
-    inner = {}
-    for group in GROUPS:
-        names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
-        with (
-            gr.Tab(group, id=group) as outer,
-            gr.Tabs(elem_classes="techniques", overflow_behavior="wrap") as inner[group],
-        ):
-            with gr.Tab("Overview", id=f"{group} overview"):  # opening a group begins nothing
-                gr.Markdown(overview(group))
-            for name in names:
-                with gr.Tab(TECHNIQUES[name][1], id=name) as tab:
-                    _when_opened(name, shell, link)
-                tab.select(None, None, None, js=f"() => window.ism.open('{group}', '{name}')")
-        outer.select(None, None, None, js=f"() => window.ism.group('{group}')")
-    return inner
+def _views(shell: Shell, link: gr.JSON) -> None:
+    """The start page and every technique; `ism.show` says which one is seen."""
+    with gr.Column(elem_id="view-start", elem_classes="view"):
+        start_page()
+    for name in TECHNIQUES:
+        with gr.Column(elem_id=f"view-{name}", elem_classes="view"):
+            _when_opened(name, shell, link)
 
 
 def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
-    """Build a tab when it is first opened, with what the link asks of it.
+    """Build a view when it is first opened, with what the link asks of it.
 
-    The browser compares every component with every event: all tabs at once took it four seconds, a phone twenty.
+    The browser compares every component with every event: all views at once took it four seconds, a phone twenty.
     """
     build = gr.Button("Opening …", elem_id=f"build-{name}", elem_classes="build")  # pressed by `ism.open`, once
 

@@ -2,11 +2,12 @@
 
 import gradio as gr
 
-from methods import TECHNIQUES, technique
+from methods import TECHNIQUES
+from page.contents import question
 
-WELCOME = """## What can you ask here?
-Every tab asks one question of the clip and model above. Each picture comes with its control: the same network with
-random weights. If both look alike, the picture shows the architecture or the clip, not what the model has learnt.
+WELCOME = """## What does a speech model hear, and how does it come to its words?
+Choose a clip, look inside, and check every picture against the same network with random weights: if both look alike,
+the picture shows the architecture or the clip, not what the model has learnt.
 """
 
 LESSONS = (
@@ -155,8 +156,7 @@ def overview(group: str) -> str:
 
 def _technique(name: str) -> str:
     title = TECHNIQUES[name][1]
-    question = technique(name).__doc__.strip().split("\n\n", 1)[0].strip("*")
-    return f"- [**{title}**](?technique={name}): {' '.join(question.split())}"
+    return f"- [**{title}**](?technique={name}): {question(name)}"
 
 
 def _lesson(lesson: tuple[str, str, str]) -> str:

@@ -13,6 +13,7 @@ from page.recipe import Recipe, Shell, Tab
 from page.run_events import Parts, View, connect_files, connect_run, connect_views
 from page.widgets.told import Told
 
+MORE_OPTIONS = '<button type="button" class="more" aria-expanded="false" data-more="options">More options</button>'
 KINDS = ("csv", "npz", "svg", "png")
 
 
@@ -21,16 +22,21 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     name = recipe.module.__name__.rsplit(".", 1)[-1]
     question, explanation = recipe.module.__doc__.strip().split("\n\n", 1)
     gr.Markdown(f"### {question.strip('*')}", elem_classes="question")
-    controls = recipe.controls()
-    set_options(controls, shell.now.asked)
-    with gr.Row(elem_classes="run-row"):
-        run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=120)
-        stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=120)
-        progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
-    status = Told(elem_id=f"status-{name}", elem_classes="status")
-    with gr.Column(elem_classes=["shown"]) as area:
-        outputs = list(recipe.outputs())
-    gr.Markdown(explanation, elem_classes="reading")
+    with gr.Column(elem_classes="bench", min_width=0):
+        with gr.Column(elem_classes="options", min_width=0):
+            controls = recipe.controls()
+            set_options(controls, shell.now.asked)
+            gr.HTML(MORE_OPTIONS, elem_classes="more-options")
+            with gr.Row(elem_classes="run-row"):
+                run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=90)
+                stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=90)
+                progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
+        with gr.Column(elem_classes="results", min_width=0):
+            status = Told(elem_id=f"status-{name}", elem_classes="status")
+            with gr.Column(elem_classes=["shown"], min_width=0) as area:
+                outputs = list(recipe.outputs())
+    with gr.Accordion("How to read this, what it cannot show, and its source", open=False, elem_classes="help"):
+        gr.Markdown(explanation, elem_classes="reading")
     files, code = _files(name, shell, controls.get("corpus"))
     kept = gr.State(None), gr.State(View()), gr.Checkbox(False, visible=False)
     parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code)

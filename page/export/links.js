@@ -8,7 +8,6 @@ window.ism = {
   pressed: {}, // button -> when a script last pressed it, ms
   unasked: {}, // button -> true while a script, not the visitor, has pressed it
   asked: {}, // technique -> true where a link named it: that is a visitor's wish
-  inGroup: {}, // group of tabs -> technique that is open in it
   built: {}, // technique -> true once its tab has been asked for
   views: {}, // technique -> its options as they were last on screen
   written: false, // whether the visitor has written a transcript that is not aligned yet
@@ -47,27 +46,70 @@ window.ism = {
 
   number(technique, option, value) { return value ?? this.views[technique]?.[option] ?? value; },
 
-  group(name) { // a group of tabs was opened: its own tab's select does not fire; nothing is chosen in it at first
-    const technique = this.inGroup[name];
-    return technique ? this.open(name, technique) : this.leave();
+  go(technique) { // a view is an entry of the browser's history; "" is the start page
+    if (!this.ready || technique === this.shared.technique) return this.drawer(false);
+    window.history.pushState(null, "", window.location.href);
+    return this.open(technique);
   },
 
-  leave() { // the start page, or the overview of a group: no technique in the address
-    if (!this.ready) return [];
-    this.makeWay("");
-    this.shared.technique = ""; this.options = {};
-    return this.write();
-  },
-
-  open(group, technique) {
-    if (!this.ready) return [];
-    this.inGroup[group] = technique;
+  open(technique) {
     this.makeWay(technique);
     if (technique !== this.shared.technique) this.options = { ...this.views[technique] };
     this.shared.technique = technique;
     this.write();
-    this.build(technique);
+    this.show(technique);
+    if (technique) this.build(technique);
     return this.refresh();
+  },
+
+  back() { // the address has changed: show what it says, by itself where this page holds it, else by loading it
+    const asked = Object.fromEntries(new URL(window.location.href).searchParams), technique = asked.technique || "";
+    const same = ["clip", "model", "units"].every((name) => (asked[name] ?? "") === String(this.shared[name] ?? ""));
+    const held = this.views[technique] || (this.asked[technique] ? this.options : {});
+    const { clip, model, units, technique: _, ...options } = asked;
+    const told = Object.entries(options).filter(([name]) => !name.startsWith("__"));
+    if (same && told.every(([name, value]) => String(held[name]) === value)) this.open(technique);
+    else window.location.reload();
+  },
+
+  show(technique) { // one view at a time: a rule of style, which nothing that Gradio draws again can undo
+    const shown = document.getElementById("shown-view") || document.head.appendChild(Object.assign(document.createElement("style"), { id: "shown-view" }));
+    shown.textContent = `#main #view-${technique || "start"} { display: flex !important; }`;
+    document.documentElement.dataset.view = technique || "start";
+    for (const item of document.querySelectorAll("[data-view].toc-item")) {
+      if (item.dataset.view === technique) item.setAttribute("aria-current", "page"); else item.removeAttribute("aria-current");
+      if (item.dataset.view === technique) document.title = (technique ? item.textContent + " · " : "") + "Inside Speech Models";
+    }
+    this.drawer(false);
+    window.scrollTo(0, 0);
+  },
+
+  drawer(open) { // on a phone the side is a drawer
+    document.documentElement.classList.toggle("drawer-open", open);
+    document.getElementById("drawer")?.setAttribute("aria-expanded", String(open));
+    return [];
+  },
+
+  find(text) { // in titles and questions; groups without a hit are not shown
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    let found = 0;
+    for (const item of document.querySelectorAll("#contents .toc-item")) {
+      const said = (item.textContent + " " + item.title).toLowerCase();
+      item.hidden = !words.every((word) => said.includes(word));
+      found += !item.hidden;
+    }
+    for (const group of document.querySelectorAll("#contents details")) group.hidden = !group.querySelector(".toc-item:not([hidden])");
+    const none = document.querySelector("#contents .toc-none");
+    if (none) none.hidden = found > 0;
+  },
+
+  help(technique) { // the reading help opens by itself for who has never seen one
+    try {
+      if (localStorage.getItem("ism-helped")) return;
+      localStorage.setItem("ism-helped", "yes");
+    } catch (refused) { return; } // a frame without storage
+    const button = document.querySelector(`#view-${technique} .help button.label-wrap`);
+    if (button && !button.classList.contains("open")) button.click();
   },
 
   makeWay(technique) { // one machine computes for everybody: a run that nobody looks at any more makes way
@@ -121,15 +163,15 @@ window.ism = {
 
   spelled(heard, text) { return this.written ? text : heard; }, // what a visitor is writing is never overwritten
 
-  done(technique) { this.shown[technique] = this.key; return []; },
+  done(technique) { this.shown[technique] = this.key; this.help(technique); return []; },
 
-  opened(shared, options, group, base) { // the server has read the link and chosen clip, model and tab
+  opened(shared, options, base) { // the server has read the link and chosen clip and model
     Object.assign(this.shared, shared);
-    if (shared.technique) this.inGroup[group] = shared.technique; // the group's own select may fire only now
     this.options = options;
     this.base = base;
     this.ready = true;
     if (shared.technique) { this.asked[shared.technique] = true; this.build(shared.technique); }
+    this.show(shared.technique);
     return [];
   },
 
@@ -155,3 +197,23 @@ window.ism = {
 
 // Gradio's own event of a text box comes with keys only: a text that is pasted or dictated counts too.
 document.addEventListener("input", (event) => { if (event.target.closest("#text")) window.ism.written = true; });
+
+window.addEventListener("popstate", () => window.ism.back());
+
+document.addEventListener("click", (event) => {
+  const item = event.target.closest("[data-view]"), more = event.target.closest("[data-more]");
+  if (item && item.matches("a") && !(event.ctrlKey || event.metaKey || event.shiftKey || event.button)) {
+    event.preventDefault();
+    window.ism.go(item.dataset.view);
+  } else if (more) { // what is folded on a small screen
+    const open = more.getAttribute("aria-expanded") !== "true";
+    more.setAttribute("aria-expanded", String(open));
+    document.documentElement.classList.toggle(`open-${more.dataset.more}`, open);
+  } else if (event.target.closest("#drawer")) window.ism.drawer(!document.documentElement.classList.contains("drawer-open"));
+  else if (!event.target.closest("#side, .options, [role=listbox], [role=option]") && document.documentElement.classList.contains("drawer-open")) window.ism.drawer(false);
+});
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") window.ism.drawer(false); });
+document.addEventListener("input", (event) => { if (event.target.id === "find") window.ism.find(event.target.value); });
+
+// Before the server has answered, the link says which view there will be.
+document.documentElement.dataset.view = new URL(window.location.href).searchParams.get("technique") || "start";

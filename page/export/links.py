@@ -39,21 +39,21 @@ def copied(told: str, session: Session | None, model_id: str, corpus: str = "") 
     return f"{told} · No link can hold {lacking}; this one opens with what the page offers instead."
 
 
-def connect(page: gr.Blocks, area: ClipArea, groups: gr.Tabs, inner: dict[str, gr.Tabs], link: gr.JSON) -> None:
+def connect(page: gr.Blocks, area: ClipArea, link: gr.JSON) -> None:
     """Read the link when the page is opened, show what it asks for, then listen and run."""
 
     def read(request: gr.Request) -> list[Any]:
-        return read_link(dict(request.query_params), list(inner))
+        return read_link(dict(request.query_params))
 
-    outputs = [area.session, area.example, area.why, area.model, area.units, link, groups, *inner.values()]
+    outputs = [area.session, area.example, area.why, area.model, area.units, link]
     loaded = page.load(toast(read), None, outputs, show_progress_on=[area.why], **QUIET)
     base = f"'{space_address()}'"
-    js = f"(link) => window.ism.opened(link.shared, link.options, link.group, {base})"
+    js = f"(link) => window.ism.opened(link.shared, link.options, {base})"
     loaded.then(None, [link], None, js=js)
     listen_after(loaded, area)
 
 
-def read_link(query: dict[str, str], group_names: list[str]) -> list[Any]:
+def read_link(query: dict[str, str]) -> list[Any]:
     """What a link asks for, as updates of the page; unknown values are named and replaced by the defaults.
 
     The options of its technique are handed on as they are: that tab checks them when it is built.
@@ -70,10 +70,7 @@ def read_link(query: dict[str, str], group_names: list[str]) -> list[Any]:
     key, model = pick("clip", EXAMPLES, FIRST), pick("model", menu.MODELS, FIRST_MODEL)
     technique, units = pick("technique", TECHNIQUES, ""), pick("units", UNITS, "words")
     warn(wrong)
-    group = TECHNIQUES[technique][0] if technique else "start"
     shared = {"technique": technique, "model": model, "clip": key, "units": units}
     options = {name: value[:LONGEST_VALUE] for name, value in query.items() if name not in shared and name[:2] != "__"}
-    resolved = {"shared": shared, "options": options, "group": group}
-    opened = [gr.Tabs(selected=technique) if name == group else gr.skip() for name in group_names]
-    first = [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved, gr.Tabs(selected=group)]
-    return [*first, *opened]
+    resolved = {"shared": shared, "options": options}
+    return [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved]

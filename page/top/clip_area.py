@@ -33,6 +33,10 @@ UNITS = ("words", "phones")
 MOST_LISTENING = 5000  # visitors of whom it is known what they chose last
 _numbers = itertools.count()
 _listening: dict[str, int] = {}  # visitor -> which of all listenings is his newest
+MORE_OF_THE_CLIP = (
+    '<button type="button" class="more" aria-expanded="false" data-more="strip">'
+    "More of the clip</button>"
+)
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -61,27 +65,12 @@ def model_choices() -> list[tuple[str, str]]:
     ]
 
 
-def clip_area() -> ClipArea:
-    """Lay out the clip area."""
-    parts: dict[str, Any] = {"session": gr.State(None), "key": gr.Textbox(visible=False)}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=1, min_width=300):
-            parts |= _choices()
-        with gr.Column(scale=2, min_width=320):
-            parts["plot"] = SoundPlot(elem_id="clip-plot")
-            with gr.Column(elem_id="heard"):
-                parts["said"] = gr.HTML(elem_id="said", elem_classes="sure-box", padding=False)
-                parts["heard"] = Told(elem_id="heard-line")
-            with gr.Accordion("Correct the transcript, or bring a TextGrid", open=False):
-                parts["mend"] = corrections()
-    return ClipArea(**parts)
-
-
-def _choices() -> dict[str, Any]:
+def clip_choices() -> dict[str, Any]:
+    """Lay out what is chosen at the side: clip, model and cut."""
     titles = [(example.title, key) for key, example in EXAMPLES.items()]
     made = {"example": gr.Dropdown(titles, value=FIRST, label="Example clip", interactive=True, elem_id="example")}
     made["why"] = Told(EXAMPLES[FIRST].why, elem_id="why", elem_classes="quiet")
-    with gr.Accordion("Or use your own: upload or record (0.1 to 30 s)", open=False):
+    with gr.Accordion("Or use your own: record or upload (0.1 to 30 s)", open=False, elem_id="bring"):
         made["own"] = Recorder(label="Your recording", interactive=True, elem_id="own")
     choices = model_choices()
     made["model"] = gr.Dropdown(
@@ -95,6 +84,24 @@ def _choices() -> dict[str, Any]:
     )
     made["units"] = gr.Radio(list(UNITS), value="words", label="Cut the clip into", interactive=True, elem_id="units")
     return made
+
+
+def corrections_area() -> Corrections:
+    """Lay out what mends the transcript, at the side too."""
+    with gr.Accordion("Correct the transcript, or bring a TextGrid", open=False):
+        return corrections()
+
+
+def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
+    """Lay out the clip itself, above every view: low where a technique is open, whole where it is asked for."""
+    parts: dict[str, Any] = {"session": gr.State(None), "key": gr.Textbox(visible=False), "mend": mend, **choices}
+    with gr.Column(elem_id="strip", min_width=0):
+        parts["plot"] = SoundPlot(elem_id="clip-plot")
+        with gr.Column(elem_id="heard"):
+            parts["said"] = gr.HTML(elem_id="said", elem_classes="sure-box", padding=False)
+            parts["heard"] = Told(elem_id="heard-line")
+        gr.HTML(MORE_OF_THE_CLIP, elem_id="strip-more")
+    return ClipArea(**parts)
 
 
 def connect(area: ClipArea) -> None:

@@ -56,11 +56,13 @@ def context(address):
 def visit(context, address, request):
     pages, complaints = [], []
     # Gradio's own little player says this of a file that is no sound; it is what the visitor gave.
-    expected = {"Waveform load error: MediaError"} if "corrupt" in request.node.name else set()
+    expected = ("Waveform load error: MediaError",) if "corrupt" in request.node.name else ()
+    if "reload" in request.node.name:  # and its client this of the streams that end with the page
+        expected = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
 
-    def open_page(query="", width=1280):
+    def open_page(query="", width=1280, height=900):
         page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
+        page.set_viewport_size({"width": width, "height": height})
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
@@ -74,4 +76,4 @@ def visit(context, address, request):
     yield open_page
     for page in pages:
         page.close()
-    assert [complaint for complaint in complaints if complaint not in expected] == []
+    assert [complaint for complaint in complaints if not complaint.startswith(expected)] == []

@@ -12,6 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
+from visitor import follow
 
 from methods import TECHNIQUES, technique
 from page.recipe import over_corpora
@@ -46,11 +47,14 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19\s%.*evidence", re.DOTALL))
     word.hover()
     assert "probability" in word.evaluate("element => getComputedStyle(element, '::after').content")
-    page.get_by_role("tab", name="Feature importance").click()
-    expect(page.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
-    expect(page).not_to_have_url(re.compile("technique="))  # opening a group opens no technique
+    page.locator("#find").fill("rely depend word")
+    expect(page.locator("#contents a:visible")).to_have_text(["Value zeroing"])  # by its question
+    page.locator("#find").fill("nonsense")
+    expect(page.locator("#contents .toc-none")).to_be_visible()
+    page.locator("#find").fill("")
+    expect(page).not_to_have_url(re.compile("technique="))
     begun = time.perf_counter()
-    page.get_by_role("tab", name="Value zeroing").click()
+    follow(page, "value_zeroing")
     map_of(page, "value_zeroing")
     print(f"from opening the tab to its first map: {time.perf_counter() - begun:.1f} s")
     expect(page).to_have_url(re.compile("technique=value_zeroing"))
@@ -89,7 +93,7 @@ def test_click_on_a_word_plays_it_and_stops(visit):
 def test_a_link_opens_the_same_view(visit, address):
     page = visit("?technique=attention&clip=fr_f_vos_messages&model=openai/whisper-base&stack=cross&layer=5&head=3")
     finished(page, "attention")
-    expect(page.get_by_role("tab", name="Attention", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#contents [aria-current]")).to_have_text("Attention")
     expect(page.locator("#plot-attention")).to_contain_text("layer 5: Cross-attention, text to sound, head 3")
     expect(page.locator("#heard")).to_contain_text("messages")
     page.locator("#link-attention").click()
@@ -227,7 +231,8 @@ def test_every_tab_on_a_phone(visit, group):
     names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
     page = visit(f"?technique={names[0]}", width=390)
     for name in names:
-        page.get_by_role("tab", name=TECHNIQUES[name][1], exact=True).click()
+        follow(page, name)
+        expect(page.locator("#drawer")).to_have_attribute("aria-expanded", "false")
         if name != names[0] and over_corpora(technique(name)):  # a link is a wish, opening a tab is none
             status = page.locator(f"#status-{name}")
             expect(status).to_contain_text(re.compile("Press “Run”|openai/whisper"), timeout=PATIENCE)
@@ -288,7 +293,7 @@ def test_the_offline_ctc_model_in_both_tabs(visit):
     finished(page, "attention")
     expect(page.locator("#heard")).to_contain_text("w i z")
     expect(page.get_by_label("Decoder self-attention").locator("visible=true")).to_have_count(0)
-    page.get_by_role("tab", name="Value zeroing").click()
+    follow(page, "value_zeroing")
     finished(page, "value_zeroing")
 
 

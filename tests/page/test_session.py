@@ -208,7 +208,7 @@ def test_a_clip_that_is_too_long_is_told_of_the_scissors(tmp_path):
 def test_the_scissors_event_opens_what_is_left_and_nothing_can_be_shared():
     """Gradio's browser side sends “edit” when a sound was trimmed; to it the recorder is an Audio like any other."""
     with gr.Blocks() as page:
-        area = clip_area.clip_area()
+        area = clip_area.clip_strip(clip_area.clip_choices(), clip_area.corrections_area())
         clip_area.connect(area)
     opened = [fn for fn in page.fns.values() if getattr(fn.fn, "__wrapped__", None) is clip_area.open_own]
     assert {(area.own._id, event) for event in ("upload", "stop_recording", "edit")} == set(opened[0].targets)

@@ -158,7 +158,7 @@ def test_of_a_label_and_a_transcript_on_plots_and_in_tables(visit):
     for plot in ("#clip-plot", "#plot-value_zeroing"):
         for label in labels:
             expect(page.locator(f"{plot} .sp-word").get_by_text(label).first).to_be_attached(timeout=PATIENCE)
-    page.get_by_role("tab", name="Head roles").click()
+    follow(page, "head_roles")
     expect(page.locator("#plot-head_roles")).to_contain_text(labels[0], timeout=PATIENCE)
     page.locator("#text textarea").fill(f"we {PICTURE.format('said')} {DRAWN.format('said')}")
     page.locator("#align").click()

@@ -1,0 +1,77 @@
+"""Where things are: the picture is what one sees, the contents are at hand, and a view is an entry of the history."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from visitor import follow
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 60_000  # ms
+DESK, PHONE = (1280, 800), (390, 844)
+HIGHEST = 420  # px down, where a picture begins on a desk
+
+
+def box(page, selector):
+    """Where something is on the screen: top and bottom, px."""
+    place = page.locator(selector).first.bounding_box()
+    return place["y"], place["y"] + place["height"]
+
+
+def test_a_link_shows_its_picture_at_once_on_a_desk_and_on_a_phone(visit):
+    page = visit("?technique=value_zeroing", *DESK)
+    page.locator("#plot-value_zeroing .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    assert box(page, "#plot-value_zeroing")[0] <= HIGHEST
+    assert box(page, "#plot-value_zeroing .sp-heat canvas")[1] <= DESK[1]  # all of the map
+    assert box(page, "#run-value_zeroing")[1] <= DESK[1]
+    expect(page.locator("#clip-plot .sp-image")).to_be_hidden()
+    page.get_by_role("button", name="More of the clip").click()
+    expect(page.locator("#clip-plot .sp-image")).to_be_visible()
+    page.get_by_role("button", name="More of the clip").click()
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    expect(page.locator("#drawer")).to_be_visible()
+    assert box(page, "#plot-value_zeroing")[0] < PHONE[1]
+    page.locator("#view-value_zeroing .options").scroll_into_view_if_needed()
+    page.locator("#view-value_zeroing .options").evaluate("element => element.scrollIntoView()")
+    slider = page.locator("#view-value_zeroing input[type=range]").bounding_box()
+    assert slider["y"] >= 0 and box(page, "#plot-value_zeroing .sp-heat canvas")[1] <= PHONE[1]
+    expect(page.get_by_label("raw values")).to_be_hidden()
+    page.locator("#view-value_zeroing").get_by_role("button", name="More options").click()
+    expect(page.get_by_label("raw values")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
+def test_the_longest_status_leaves_the_picture_high(visit):
+    page = visit("?technique=word_confidence", *DESK)
+    expect(page.locator("#status-word_confidence")).to_contain_text("openai/whisper-tiny.en", timeout=PATIENCE)
+    assert box(page, "#view-word_confidence .shown")[0] <= HIGHEST
+
+
+def test_back_and_forward_walk_through_the_views(visit):
+    page = visit("?technique=attention&layer=2")
+    page.locator("#plot-attention .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    expect(page).to_have_title("Attention · Inside Speech Models")
+    follow(page, "value_zeroing")
+    page.locator("#plot-value_zeroing .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    expect(page.locator("#view-attention")).to_be_hidden()
+    page.evaluate("window.stays = true")  # until the page is loaded again
+    page.go_back()
+    expect(page.locator("#plot-attention")).to_be_visible()
+    expect(page.locator("#view-value_zeroing")).to_be_hidden()
+    expect(page).to_have_url(re.compile("technique=attention.*layer=2"))
+    page.go_forward()
+    expect(page.locator("#plot-value_zeroing")).to_be_visible()
+    assert page.evaluate("window.stays") is True
+    page.locator("#brand").click()
+    expect(page.locator("#view-start")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("technique="))
+
+
+def test_a_reload_in_the_middle_of_a_run_opens_the_same_view(visit):
+    page = visit("?technique=spectrogram_occlusion")
+    page.locator("#stop-spectrogram_occlusion").wait_for(timeout=PATIENCE)
+    page.reload()
+    expect(page.locator("#status-spectrogram_occlusion")).to_contain_text("openai/whisper-tiny.en", timeout=PATIENCE)
+    page.evaluate("window.ism.stop('spectrogram_occlusion')")
+    expect(page.locator("#run-spectrogram_occlusion")).to_be_enabled(timeout=PATIENCE)
