@@ -34,8 +34,7 @@ MOST_LISTENING = 5000  # visitors of whom it is known what they chose last
 _numbers = itertools.count()
 _listening: dict[str, int] = {}  # visitor -> which of all listenings is his newest
 MORE_OF_THE_CLIP = (
-    '<button type="button" class="more" aria-expanded="false" data-more="strip">'
-    "More of the clip</button>"
+    '<button type="button" class="more" aria-expanded="false" data-more="strip">More of the clip</button>'
 )
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 

@@ -47,7 +47,7 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19\s%.*evidence", re.DOTALL))
     word.hover()
     assert "probability" in word.evaluate("element => getComputedStyle(element, '::after').content")
-    page.locator("#find").fill("rely depend word")
+    page.locator("#find").fill("word really depend")
     expect(page.locator("#contents a:visible")).to_have_text(["Value zeroing"])  # by its question
     page.locator("#find").fill("nonsense")
     expect(page.locator("#contents .toc-none")).to_be_visible()

@@ -14,6 +14,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect, sync_playwright
+from visitor import follow
 
 from methods.core import models
 from methods.core.alignment.textgrid import write_textgrid

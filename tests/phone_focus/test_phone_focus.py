@@ -97,8 +97,10 @@ def test_what_is_known_so_far_is_shown_and_groups_take_turns(two):
     mine = whole.utterance == whole.utterance[0]
     assert len(first.phone) == mine.sum() < len(whole.phone) and not first.complete and phone_focus.plot(first)
     np.testing.assert_array_equal(first.shares, whole.shares[:, mine])
-    other = Items(*(np.array(each) for each in ([0, 1, 2, 3, 4], np.zeros(5), np.ones(5), list("abcde"))), {
-        "speaker": np.array(["x", "x", "x", "y", "z"])})
+    other = Items(
+        *(np.array(each) for each in ([0, 1, 2, 3, 4], np.zeros(5), np.ones(5), list("abcde"))),
+        {"speaker": np.array(["x", "x", "x", "y", "z"])},
+    )
     assert analysis._in_turn(other, "speaker") == [0, 3, 4, 1, 2]
 
 
