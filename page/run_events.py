@@ -130,7 +130,7 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button) -> None:
         toast(_runner(parts)),
         parts.asked,
         [*parts.drawn, *parts.controls.values(), run, stop, parts.area],
-        js=_noted(parts, parts.asked),
+        js=_noted(parts, parts.asked, f"window.ism.begins('{parts.name}');"),
         concurrency_id="runs",
         concurrency_limit=None,  # `Turns` says who computes; whoever waits costs nothing
         show_progress_on=[parts.progress],
@@ -253,14 +253,14 @@ def _picks(parts: Parts) -> gr.events.Dependency:
     )
 
 
-def _noted(parts: Parts, inputs: Sequence[Any]) -> str:
+def _noted(parts: Parts, inputs: Sequence[Any], first: str = "") -> str:
     """JavaScript that writes the controls, last of the inputs, into the link and hands everything on as it is."""
     before = [f"$before{number}" for number in range(len(inputs) - len(parts.controls))]
     handed = [f"window.ism.wasUnasked('{parts.name}')" if each is parts.unasked else name
               for name, each in zip(before, inputs, strict=False)]  # fmt: skip
     options = [js_of(parts.controls)[0]] if parts.controls else []
     names, values = ", ".join([*before, *options]), ", ".join([*handed, *options])
-    return f"({names}) => {{ {_numbers(parts)} {parts.link_js()}; return [{values}]; }}"
+    return f"({names}) => {{ {first} {_numbers(parts)} {parts.link_js()}; return [{values}]; }}"
 
 
 def _numbers(parts: Parts) -> str:

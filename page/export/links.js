@@ -6,6 +6,8 @@ window.ism = {
   key: "", // changes when the clip, its segments or the model change
   shown: {}, // technique -> key of the result that it shows
   pressed: {}, // button -> when a script last pressed it, ms
+  pressedFor: {}, // button -> the key that it was pressed for
+  begun: {}, // technique -> key that its latest run was begun with
   unasked: {}, // button -> true while a script, not the visitor, has pressed it
   asked: {}, // technique -> true where a link named it: that is a visitor's wish
   built: {}, // technique -> true once its tab has been asked for
@@ -133,6 +135,8 @@ window.ism = {
   refresh() { // run the technique on screen unless its result is of this very clip, model and cut
     const technique = this.shared.technique;
     if (!this.ready || !technique || !this.key || this.shown[technique] === this.key) return [];
+    const run = document.getElementById("run-" + technique);
+    if (run && run.disabled && this.begun[technique] !== this.key) this.stop(technique); // it answers an older question
     this.press("run-" + technique, 600, !this.asked[technique]); // a minute: a busy machine mounts slowly
     return [];
   },
@@ -152,8 +156,9 @@ window.ism = {
 
   press(id, tries, unasked = false) { // tab bodies are mounted when first opened: wait for the button
     const button = document.getElementById(id), now = performance.now();
-    if (now - (this.pressed[id] ?? -Infinity) < 400) return; // a drop-down says "input" twice for one choice
-    if (button && !button.disabled) { this.pressed[id] = now; this.unasked[id] = unasked; button.click(); }
+    // A drop-down says "input" twice for one choice; another clip within that time is no repetition.
+    if (now - (this.pressed[id] ?? -Infinity) < 400 && this.pressedFor[id] === this.key) return;
+    if (button && !button.disabled) { this.pressed[id] = now; this.pressedFor[id] = this.key; this.unasked[id] = unasked; button.click(); }
     else if (tries) setTimeout(() => this.press(id, tries - 1, unasked), 100);
   },
 
@@ -163,7 +168,13 @@ window.ism = {
 
   spelled(heard, text) { return this.written ? text : heard; }, // what a visitor is writing is never overwritten
 
-  done(technique) { this.shown[technique] = this.key; this.help(technique); return []; },
+  begins(technique) { this.begun[technique] = this.key; },
+
+  done(technique) { // what it shows is of the clip that it was begun with, which may not be there any more
+    this.shown[technique] = this.begun[technique];
+    this.help(technique);
+    return technique === this.shared.technique ? this.refresh() : [];
+  },
 
   opened(shared, options, base) { // the server has read the link and chosen clip and model
     Object.assign(this.shared, shared);

@@ -79,6 +79,19 @@ def test_another_example_runs_the_open_technique_again(visit):
     expect(page).to_have_url(re.compile("clip=en_f_statement"))
 
 
+def test_a_clip_that_comes_just_after_a_run_has_begun_is_the_one_that_is_shown(visit):
+    """Pressed twice within 400 ms Run counted as once, and what it had been pressed for first stayed, as if complete."""
+    page = visit()
+    page.evaluate("""() => { const press = window.ism.press.bind(window.ism); let first = true;
+        window.ism.press = (id, ...rest) => { press(id, ...rest);
+            if (first && id === 'run-value_zeroing' && window.ism.pressed[id]) {
+                first = false; window.before = window.ism.key; window.ism.listened('another clip'); } }; }""")
+    follow(page, "value_zeroing")
+    page.wait_for_function("window.ism.begun.value_zeroing === 'another clip'", timeout=PATIENCE)
+    page.wait_for_function("window.ism.shown.value_zeroing === 'another clip'", timeout=PATIENCE)
+    assert page.evaluate("window.before").isalnum()
+
+
 def test_click_on_a_word_plays_it_and_stops(visit):
     page = visit()
     word = page.locator("#clip-plot .sp-word", has_text="eaten")
