@@ -16,6 +16,7 @@ from page.contents import TOP_BAR, contents
 from page.errors import Page
 from page.examples import FIRST
 from page.export import api, links
+from page.lessons import banners
 from page.licences import licences
 from page.recipe import Now, Shell
 from page.runs.machine import Visitor
@@ -28,6 +29,7 @@ from page.widgets.sound_plot import HEAD as SOUND_PLOT
 
 TITLE = "Inside Speech Models"
 BRAND = f'<a id="brand" data-view="" href="?">{TITLE}</a>'
+NOTE = '<p id="note" hidden><b>A note in the link that you opened:</b> <span></span></p>'
 FOOTER = """Made after the tutorial *Interpretability Techniques for Speech Models* (Interspeech 2025). Recordings that
 you upload or make are never part of a link and are deleted within hours."""
 
@@ -53,6 +55,7 @@ def build() -> gr.Blocks:
             with gr.Column(elem_id="main", min_width=0):
                 area = clip_area.clip_strip(choices, mend)
                 shell = Shell(area.session, area.model, area.units, own.corpus, saved)
+                gr.HTML(f"{NOTE}{banners()}", elem_id="lessons")
                 _views(shell, link)
                 gr.Markdown(FOOTER, elem_classes="footer")
                 licences()
@@ -102,5 +105,5 @@ async def _first_views() -> None:
     segments = listened.given_to(session).segments("words")
     for first in (value_zeroing, attention):
         await visitor.answer(partial(first.analyse.in_steps, session.clip, model, segments=segments))
-    # shades the transcript above every tab
+    # shades the transcript above every view
     await visitor.answer(partial(word_confidence.analyse.in_steps, session.clip, model, random_seeds=()))

@@ -14,6 +14,10 @@ from page.run_events import Parts, View, connect_files, connect_run, connect_vie
 from page.widgets.told import Told
 
 MORE_OPTIONS = '<button type="button" class="more" aria-expanded="false" data-more="options">More options</button>'
+LECTURE = """<details class="lecture"><summary>For a lecture: a note in the link, or this view in a slide</summary>
+<label>A note that the link opens with <input class="link-note" maxlength="{longest}" autocomplete="off"></label>
+<p>Then press Copy link: whoever opens it reads the note above the picture.</p>
+<button type="button" class="embed-copy">Copy the HTML for a slide</button> <output></output></details>"""
 KINDS = ("csv", "npz", "svg", "png")
 
 
@@ -61,6 +65,7 @@ def _files(name: str, shell: Shell, corpus: gr.Dropdown | None) -> tuple[list[gr
         show_progress="hidden",
         api_visibility="private",
     )
+    gr.HTML(LECTURE.format(longest=links.LONGEST_NOTE), elem_classes="lecture-box")
     with gr.Accordion("Python that makes these numbers again", open=False):
         code = gr.Code("Run first.", language="python", interactive=False, wrap_lines=True, elem_id=f"snippet-{name}")
     return buttons, code

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("SPEECH_THREADS", "1")  # the same sums on every machine
+# Each process of the run has a core: threads of NumPy's would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import matplotlib
 import numpy as np

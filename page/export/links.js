@@ -51,6 +51,7 @@ window.ism = {
   go(technique) { // a view is an entry of the browser's history; "" is the start page
     if (!this.ready || technique === this.shared.technique) return this.drawer(false);
     window.history.pushState(null, "", window.location.href);
+    this.lesson("", "");
     return this.open(technique);
   },
 
@@ -84,6 +85,13 @@ window.ism = {
     }
     this.drawer(false);
     window.scrollTo(0, 0);
+  },
+
+  lesson(number, note) { // what a link opens with, above its view: a question of ours, a note of a lecturer
+    Object.assign(this.shared, { lesson: number, note });
+    for (const each of document.querySelectorAll(".lesson")) each.classList.toggle("open", each.id === "lesson-" + number);
+    const told = document.getElementById("note");
+    if (told) { told.hidden = !note; told.lastChild.textContent = note; }
   },
 
   drawer(open) { // on a phone the side is a drawer
@@ -181,9 +189,19 @@ window.ism = {
     this.options = options;
     this.base = base;
     this.ready = true;
+    this.lesson(shared.lesson, shared.note);
+    document.documentElement.classList.toggle("embed", shared.embed === "1");
     if (shared.technique) { this.asked[shared.technique] = true; this.build(shared.technique); }
     this.show(shared.technique);
     return [];
+  },
+
+  async embed(told) { // HTML for a slide: this view without what stands around it, from this very address
+    const url = this.clean(window.location.href);
+    url.searchParams.set("embed", "1");
+    const frame = Object.assign(document.createElement("iframe"), { src: url.href, width: "100%", height: "640", title: document.title });
+    try { await navigator.clipboard.writeText(frame.outerHTML); told.textContent = "Copied: " + frame.outerHTML; }
+    catch (refused) { told.textContent = frame.outerHTML; }
   },
 
   async copy() {
@@ -213,18 +231,30 @@ window.addEventListener("popstate", () => window.ism.back());
 
 document.addEventListener("click", (event) => {
   const item = event.target.closest("[data-view]"), more = event.target.closest("[data-more]");
-  if (item && item.matches("a") && !(event.ctrlKey || event.metaKey || event.shiftKey || event.button)) {
+  const link = event.target.closest('a[href^="?"]:not([data-view])'), plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
+  if (link && plain) { // Gradio would open another browser tab
+    event.preventDefault();
+    const asked = new URLSearchParams(link.getAttribute("href"));
+    if ([...asked.keys()].join() === "technique") window.ism.go(asked.get("technique")); else window.location.assign(link.getAttribute("href"));
+    return;
+  }
+  if (item && item.matches("a") && plain) {
     event.preventDefault();
     window.ism.go(item.dataset.view);
   } else if (more) { // what is folded on a small screen
     const open = more.getAttribute("aria-expanded") !== "true";
     more.setAttribute("aria-expanded", String(open));
     document.documentElement.classList.toggle(`open-${more.dataset.more}`, open);
+  } else if (event.target.closest(".embed-copy")) {
+    window.ism.embed(event.target.closest(".lecture").querySelector("output"));
   } else if (event.target.closest("#drawer")) window.ism.drawer(!document.documentElement.classList.contains("drawer-open"));
   else if (!event.target.closest("#side, .options, [role=listbox], [role=option]") && document.documentElement.classList.contains("drawer-open")) window.ism.drawer(false);
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") window.ism.drawer(false); });
-document.addEventListener("input", (event) => { if (event.target.id === "find") window.ism.find(event.target.value); });
+document.addEventListener("input", (event) => {
+  if (event.target.id === "find") window.ism.find(event.target.value);
+  if (event.target.matches(".link-note")) window.ism.share({ note: event.target.value });
+});
 
 // Before the server has answered, the link says which view there will be.
 document.documentElement.dataset.view = new URL(window.location.href).searchParams.get("technique") || "start";

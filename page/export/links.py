@@ -11,10 +11,12 @@ from methods.core.models import menu
 from page import session as sessions
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
+from page.lessons import LESSONS
 from page.link_options import LONGEST_VALUE, warn
 from page.session import Session
 from page.top.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
 
+LONGEST_NOTE = 300  # characters of a note that a link opens with
 SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
 
 
@@ -69,8 +71,11 @@ def read_link(query: dict[str, str]) -> list[Any]:
 
     key, model = pick("clip", EXAMPLES, FIRST), pick("model", menu.MODELS, FIRST_MODEL)
     technique, units = pick("technique", TECHNIQUES, ""), pick("units", UNITS, "words")
-    warn(wrong)
+    lesson, note = pick("lesson", [str(number) for number in range(1, len(LESSONS) + 1)], ""), query.get("note", "")
+    embed = pick("embed", ("1",), "")
     shared = {"technique": technique, "model": model, "clip": key, "units": units}
+    warn(wrong)
+    shared |= {"lesson": lesson, "note": note[:LONGEST_NOTE], "embed": embed}
     options = {name: value[:LONGEST_VALUE] for name, value in query.items() if name not in shared and name[:2] != "__"}
     resolved = {"shared": shared, "options": options}
     return [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved]

@@ -41,7 +41,7 @@ KINDS: dict[Kind, str] = {
     "class": "a class",
 }
 LEVELS = [("log-mel", "log-mel"), ("waveform", "waveform"), ("convolutions' output", "embedding")]
-CUTS = [("words or phones, as above", "segments"), ("windows of 70 ms", "windows")]
+CUTS = [("words or phones, as at the side", "segments"), ("windows of 70 ms", "windows")]
 WINDOWS = [("the clip only: ten times quicker, not the usual input", "clip"), ("exact 30 s", "full")]
 TESTS = [("with all tests", "yes"), ("the map only", "no"), ("the map, and heads of our own", "heads")]
 HEADS = 5

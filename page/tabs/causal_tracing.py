@@ -52,7 +52,7 @@ SITES = [
     if site in sites
 ]
 DIRECTIONS = [("clean states into the spoilt run", "restore"), ("spoilt states into the clean run", "disturb")]
-CUTS = [("words or phones (chosen above)", "units"), ("windows of 100 ms", "windows")]
+CUTS = [("words or phones (as at the side)", "units"), ("windows of 100 ms", "windows")]
 WINDOWS = [("exact (30 s)", "full"), ("clip only: quicker, another input", "clip")]
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "snr": (-60, 60),

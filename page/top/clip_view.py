@@ -15,7 +15,7 @@ HIGHEST_HZ = 8000
 
 
 async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
-    """The value of the plot above the tabs; drawn once for all who see the same, each with a sound of his own."""
+    """The value of the plot above every view; drawn once for all who see the same, each with a sound of his own."""
     clip, said = session.clip, summary(session)
     seen = ("clip", clip.sha256, said, named(session.words), named(session.phones))
     rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session))

@@ -19,7 +19,7 @@ BOTH = "both"
 CHOICES = [
     *((f"{name}: {what}", name) for name, what in corpora.CORPORA.items()),
     ("the clip above, alone", "clip"),
-    ("your own corpus (upload it above the tabs)", "own"),
+    ("your own corpus (upload it at the side)", "own"),
 ]
 HOW = """A zip (20 MB) of sound files (up to 30 s each, 15 minutes in all, 400 files; FLAC is half the size of WAV),
 each with a Praat **TextGrid** of the same name that has interval tiers named `words` and `phones`; other tiers can be
@@ -110,7 +110,7 @@ def chosen(session: Session, value: str) -> Corpus:
         return corpora.bundled(value)
     if session.corpus is None:
         raise UserError(
-            "You have not given a corpus of your own yet; open “Your own corpus” above the tabs and upload a zip, or "
+            "You have not given a corpus of your own yet; open “Your own corpus” at the side and upload a zip, or "
             "choose one of the bundled ones."
         )
     return session.corpus.corpus if isinstance(session.corpus, Articulation) else session.corpus

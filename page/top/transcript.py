@@ -1,4 +1,4 @@
-"""What the model hears, above every tab: the plain text at once, then its words shaded by how sure the model is."""
+"""What the model hears, above every view: the plain text at once, then its words shaded by how sure the model is."""
 
 from methods import word_confidence
 from methods.core import models

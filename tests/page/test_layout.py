@@ -75,3 +75,37 @@ def test_a_reload_in_the_middle_of_a_run_opens_the_same_view(visit):
     expect(page.locator("#status-spectrogram_occlusion")).to_contain_text("openai/whisper-tiny.en", timeout=PATIENCE)
     page.evaluate("window.ism.stop('spectrogram_occlusion')")
     expect(page.locator("#run-spectrogram_occlusion")).to_be_enabled(timeout=PATIENCE)
+
+
+def test_lessons_are_a_path_in_one_browser_tab(visit):
+    page = visit()
+    page.locator("#view-start").get_by_text("Guess two shares").click()
+    expect(page.locator("#lesson-1")).to_be_visible(timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("technique=value_zeroing.*lesson=1"))
+    answer = page.locator("#lesson-1").get_by_text("A word listens to itself first")
+    expect(answer).to_be_hidden()
+    page.locator("#lesson-1 summary").click()
+    expect(answer).to_be_visible()
+    assert len(page.context.pages) == 1
+    page.locator("#lesson-1").get_by_text("Next").click()
+    expect(page.locator("#lesson-2")).to_be_visible(timeout=PATIENCE)
+    follow(page, "value_zeroing")
+    expect(page.locator("#lesson-2")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("lesson="))
+
+
+def test_a_lecturers_note_is_text_and_a_slide_holds_the_view_alone(visit):
+    page = visit("?technique=attention&embed=1&note=%3Cb%3ELook%3C/b%3E%20at%20head%203")
+    expect(page.locator("#note")).to_contain_text("<b>Look</b> at head 3", timeout=PATIENCE)
+    page.locator("#plot-attention .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    for around in ("#side", "#view-attention .files", ".footer"):
+        expect(page.locator(around)).to_be_hidden()
+    page.goto(page.url.replace("&embed=1", ""))
+    page.locator("#view-attention .lecture summary").click(timeout=PATIENCE)
+    page.locator("#view-attention .link-note").fill("Compare layer 4")
+    expect(page).to_have_url(re.compile("note=Compare\\+layer\\+4"))
+    page.locator("#link-attention").click()
+    expect(page.locator("#copied-attention")).to_contain_text("note=Compare+layer+4")
+    page.locator("#view-attention .embed-copy").click()
+    expect(page.locator("#view-attention .lecture output")).to_contain_text("embed=1")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("<iframe ")

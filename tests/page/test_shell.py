@@ -12,7 +12,7 @@ from page import link_options, shell, tabs
 from page.examples import EXAMPLES
 from page.recipe import Now, Shell
 from page.session import from_example
-from page.start import LESSONS
+from page.lessons import LESSONS
 
 LAYOUTS = {"accordion", "column", "form", "group", "row", "tabitem", "tabs"}
 
@@ -62,7 +62,7 @@ def test_a_tab_is_built_for_the_clip_that_is_there():
     assert made.controls["word"].value == "0" and len(made.controls["word"].choices) > 1
 
 
-@pytest.mark.parametrize("link", [link for _, link, _ in LESSONS])
+@pytest.mark.parametrize("link", [lesson.link for lesson in LESSONS])
 def test_every_lesson_opens_what_it_says(link):
     asked = dict(parse_qsl(link[1:], strict_parsing=True))
     technique, model, clip = (asked.pop(name, None) for name in ("technique", "model", "clip"))

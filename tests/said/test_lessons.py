@@ -31,12 +31,12 @@ from methods.core.models import load_model, random_twin
 from methods.word_confidence import NothingHeardError, WordConfidence
 from methods.word_evidence import MARGINS
 from page.session import from_example
-from page.start import LESSONS
+from page.lessons import LESSONS
 
 TINY, BASE, HAMA = "openai/whisper-tiny.en", "openai/whisper-base", "hama-ctc"
 # A stretch of the text that ends in a number -> what is measured; None for a bound that was asserted on the way.
 Said = list[tuple[str, float | list[float] | None]]
-TEXTS = {title: text for title, _, text in LESSONS}
+TEXTS = {lesson.title: lesson.answer for lesson in LESSONS}
 # Numbers that are names: of models, layers and heads, of Whisper's window.
 NAMES = re.compile(r"“1,5 cm”|\bF0\b|\b[Ll]ayers? \d+( and \d+)?|\bhead \d+|\b30 s\b")
 
