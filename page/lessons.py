@@ -147,7 +147,7 @@ LESSONS = (
     ),
     Lesson(
         "Phones are used in the middle; at the end the loss is no news",
-        "All that a linear probe can read of phones is erased from one layer. In which layer does the text suffer most?",
+        "All that a linear probe can read of phones is erased from one layer. Where does the text suffer most?",
         "?technique=erasure&clip=en_f_weasels",
         "Erase phones from layer 2 of Whisper tiny.en: a probe that told .69 of the frames is at .07, the commonest "
         "phone, and the transcript loses 46 nats, where labels of other recordings cost 8 at most and random "

@@ -98,7 +98,7 @@ def test_a_lecturers_note_is_text_and_a_slide_holds_the_view_alone(visit):
     page = visit("?technique=attention&embed=1&note=%3Cb%3ELook%3C/b%3E%20at%20head%203")
     expect(page.locator("#note")).to_contain_text("<b>Look</b> at head 3", timeout=PATIENCE)
     page.locator("#plot-attention .sp-heat canvas").first.wait_for(timeout=PATIENCE)
-    for around in ("#side", "#view-attention .files", ".footer"):
+    for around in ("#side", "#view-attention .files", ".block.footer"):
         expect(page.locator(around)).to_be_hidden()
     page.goto(page.url.replace("&embed=1", ""))
     page.locator("#view-attention .lecture summary").click(timeout=PATIENCE)

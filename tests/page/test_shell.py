@@ -10,9 +10,9 @@ from methods import TECHNIQUES
 from methods.core.models.menu import MODELS
 from page import link_options, shell, tabs
 from page.examples import EXAMPLES
+from page.lessons import LESSONS
 from page.recipe import Now, Shell
 from page.session import from_example
-from page.lessons import LESSONS
 
 LAYOUTS = {"accordion", "column", "form", "group", "row", "tabitem", "tabs"}
 

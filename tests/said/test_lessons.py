@@ -30,8 +30,8 @@ from methods.core.explain.faithfulness import RANDOM_ORDERS
 from methods.core.models import load_model, random_twin
 from methods.word_confidence import NothingHeardError, WordConfidence
 from methods.word_evidence import MARGINS
-from page.session import from_example
 from page.lessons import LESSONS
+from page.session import from_example
 
 TINY, BASE, HAMA = "openai/whisper-tiny.en", "openai/whisper-base", "hama-ctc"
 # A stretch of the text that ends in a number -> what is measured; None for a bound that was asserted on the way.
