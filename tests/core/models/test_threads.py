@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from methods.core.models import threads
 
@@ -17,6 +18,18 @@ def test_the_setting_overrides_the_measurement(monkeypatch):
     monkeypatch.setenv("SPEECH_THREADS", "1")
     monkeypatch.setattr(threads, "_quickest", lambda _: pytest.fail("measured although it was set"))
     assert threads.choose_threads() == torch.get_num_threads() == 1
+
+
+def test_the_same_number_is_numpys(monkeypatch):
+    """Two processes with two threads each on two cores took 2.4 times as long as with one."""
+
+    def of_numpy():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    monkeypatch.setattr(threads, "_measured_at", -float("inf"))
+    for wanted in (2, 1):
+        monkeypatch.setenv("SPEECH_THREADS", str(wanted))
+        assert threads.choose_threads() == wanted and of_numpy() == {wanted}
 
 
 def test_measured_again_only_when_stale(monkeypatch):
