@@ -24,7 +24,7 @@ _chosen = 1
 
 
 def choose_threads() -> int:
-    """The number of threads that is quickest on this machine now, set for torch and NumPy; SPEECH_THREADS overrides it.
+    """The number of threads that is quickest on this machine now, for torch and NumPy; SPEECH_THREADS overrides it.
 
     Set for the calling thread, even where another one has measured: OpenMP keeps the number for each.
     """
