@@ -22,13 +22,18 @@ def contents() -> str:
 
 
 def _group(group: str) -> str:
-    names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
-    return f"<details open><summary>{html.escape(group)}</summary>{''.join(map(_item, names))}</details>"
+    items = "".join(map(_item, techniques_of(group)))
+    return f"<details open><summary>{html.escape(group)}</summary>{items}</details>"
 
 
 def _item(name: str) -> str:
     title, asked = html.escape(TECHNIQUES[name][1]), html.escape(question(name), quote=True)
     return f'<a class="toc-item" data-view="{name}" href="?technique={name}" title="{asked}">{title}</a>'
+
+
+def techniques_of(group: str) -> list[str]:
+    """The names of a group's techniques, in their order."""
+    return [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
 
 
 def question(name: str) -> str:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from methods import TECHNIQUES
-from page.contents import question
+from page.contents import GROUPS, question, techniques_of
 from page.lessons import LESSONS, address
 
 WELCOME = """## What does a speech model hear, and how does it come to its words?
@@ -17,7 +17,7 @@ def start_page() -> None:
     gr.Markdown(WELCOME)
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
-            gr.Markdown("\n\n".join(map(overview, dict.fromkeys(group for group, _ in TECHNIQUES.values()))))
+            gr.Markdown("\n\n".join(map(overview, GROUPS)))
         with gr.Column(min_width=300):
             gr.Markdown(_path())
     gr.Markdown(CREDITS)
@@ -25,8 +25,7 @@ def start_page() -> None:
 
 def overview(group: str) -> str:
     """The questions of one group of techniques, each a link."""
-    names = [name for name, (its_group, _) in TECHNIQUES.items() if its_group == group]
-    return "\n".join([f"### {group}", *map(_technique, names)])
+    return "\n".join([f"### {group}", *map(_technique, techniques_of(group))])
 
 
 def _technique(name: str) -> str:

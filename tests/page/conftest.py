@@ -57,7 +57,7 @@ def visit(context, address, request):
     pages, complaints = [], []
     # Gradio's own little player says this of a file that is no sound; it is what the visitor gave.
     expected = ("Waveform load error: MediaError",) if "corrupt" in request.node.name else ()
-    if "reload" in request.node.name:  # and its client this of the streams that end with the page
+    if request.node.get_closest_marker("reloads"):  # and its client this of the streams that end with the page
         expected = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
 
     def open_page(query="", width=1280, height=900):

@@ -32,7 +32,6 @@ def test_a_link_shows_its_picture_at_once_on_a_desk_and_on_a_phone(visit):
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     expect(page.locator("#drawer")).to_be_visible()
     assert box(page, "#plot-value_zeroing")[0] < PHONE[1]
-    page.locator("#view-value_zeroing .options").scroll_into_view_if_needed()
     page.locator("#view-value_zeroing .options").evaluate("element => element.scrollIntoView()")
     slider = page.locator("#view-value_zeroing input[type=range]").bounding_box()
     assert slider["y"] >= 0 and box(page, "#plot-value_zeroing .sp-heat canvas")[1] <= PHONE[1]
@@ -68,6 +67,7 @@ def test_back_and_forward_walk_through_the_views(visit):
     expect(page).not_to_have_url(re.compile("technique="))
 
 
+@pytest.mark.reloads
 def test_a_reload_in_the_middle_of_a_run_opens_the_same_view(visit):
     page = visit("?technique=spectrogram_occlusion")
     page.locator("#stop-spectrogram_occlusion").wait_for(timeout=PATIENCE)
@@ -77,6 +77,7 @@ def test_a_reload_in_the_middle_of_a_run_opens_the_same_view(visit):
     expect(page.locator("#run-spectrogram_occlusion")).to_be_enabled(timeout=PATIENCE)
 
 
+@pytest.mark.reloads
 def test_lessons_are_a_path_in_one_browser_tab(visit):
     page = visit()
     page.locator("#view-start").get_by_text("Guess two shares").click()
@@ -94,6 +95,7 @@ def test_lessons_are_a_path_in_one_browser_tab(visit):
     expect(page).not_to_have_url(re.compile("lesson="))
 
 
+@pytest.mark.reloads
 def test_a_lecturers_note_is_text_and_a_slide_holds_the_view_alone(visit):
     page = visit("?technique=attention&embed=1&note=%3Cb%3ELook%3C/b%3E%20at%20head%203")
     expect(page.locator("#note")).to_contain_text("<b>Look</b> at head 3", timeout=PATIENCE)

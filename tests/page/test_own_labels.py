@@ -66,17 +66,9 @@ def test_another_tier_is_chosen_and_a_reading_is_shown(visit, tmp_path):
 
 
 def test_what_a_visitor_writes_while_the_model_listens_is_not_overwritten(visit, monkeypatch):
-    MACHINE.store.clear()  # else what another visitor has heard is there at once
     page = visit()
     page.get_by_role("button", name="Correct the transcript").click()
-    hearing, begun, go_on = sessions._hearing, threading.Event(), threading.Event()
-
-    def slowly(session, *models):
-        begun.set()
-        go_on.wait(PATIENCE / 1000)
-        return (yield from hearing(session, *models))
-
-    monkeypatch.setattr(sessions, "_hearing", slowly)
+    begun, go_on = _slow_to_hear_the_question(monkeypatch)
     _choose(page, "Which folder? (question)")
     assert begun.wait(PATIENCE / 1000)
     page.locator("#text textarea").fill("Which older")
@@ -90,8 +82,20 @@ def test_what_a_visitor_writes_while_the_model_listens_is_not_overwritten(visit,
 
 def test_a_clip_chosen_while_another_is_listened_to_is_the_one_that_stays(visit, monkeypatch):
     """The older listening ends last, with what it found out: it must not bring its own clip back."""
-    MACHINE.store.clear()
     page = visit()
+    begun, go_on = _slow_to_hear_the_question(monkeypatch)
+    _choose(page, "Which folder? (question)")
+    assert begun.wait(PATIENCE / 1000)
+    _choose(page, "Message saved (statement)")
+    expect(page.locator("#why")).to_contain_text(EXAMPLES["en_f_statement"].why[:20], timeout=PATIENCE)
+    go_on.set()
+    expect(page.locator("#heard")).to_contain_text("Your message has been saved", timeout=PATIENCE)
+    expect(page.locator("#clip-plot .sp-word", has_text="saved")).to_be_visible(timeout=PATIENCE)
+
+
+def _slow_to_hear_the_question(monkeypatch):
+    """Listening to that clip says when it has begun, and waits until it may go on."""
+    MACHINE.store.clear()  # else what another visitor has heard is there at once
     hearing, begun, go_on = sessions._hearing, threading.Event(), threading.Event()
 
     def slowly(session, *models):
@@ -101,13 +105,7 @@ def test_a_clip_chosen_while_another_is_listened_to_is_the_one_that_stays(visit,
         return (yield from hearing(session, *models))
 
     monkeypatch.setattr(sessions, "_hearing", slowly)
-    _choose(page, "Which folder? (question)")
-    assert begun.wait(PATIENCE / 1000)
-    _choose(page, "Message saved (statement)")
-    expect(page.locator("#why")).to_contain_text(EXAMPLES["en_f_statement"].why[:20], timeout=PATIENCE)
-    go_on.set()
-    expect(page.locator("#heard")).to_contain_text("Your message has been saved", timeout=PATIENCE)
-    expect(page.locator("#clip-plot .sp-word", has_text="saved")).to_be_visible(timeout=PATIENCE)
+    return begun, go_on
 
 
 def _choose(page, title):
