@@ -33,6 +33,7 @@ class Shell:
     """What every tab needs from the page around it."""
 
     session: gr.State
+    trail: gr.State  # the clip that was here before this one
     model: gr.Dropdown
     units: gr.Radio
     corpus: gr.State  # the visitor's own recordings, or None

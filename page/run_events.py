@@ -11,6 +11,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Work
 from methods.core.results import Result
+from page.beside.partner import choices
 from page.errors import toast
 from page.export.downloads import download
 from page.export.snippets import snippet
@@ -41,6 +42,7 @@ class View:
     """What one visitor's controls say now, while a run goes on that was begun with other values."""
 
     values: Values = field(default_factory=dict)
+    beside: int = 0  # how often something was set beside the view: what was asked before that gives way
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,17 @@ class Parts:
     progress: gr.Markdown
     status: gr.Markdown
     code: gr.Code
+    partner: gr.Dropdown  # what stands beside the view
 
     @property
     def drawn(self) -> list[gr.components.Component]:
         """Outputs of a run and of every change of the view."""
         return [self.result, *self.outputs, self.status, self.code]
+
+    @property
+    def adjusted(self) -> list[gr.components.Component]:
+        """What is given new ranges once it is known what a model has."""
+        return [*self.controls.values(), self.partner]
 
     @property
     def asked(self) -> list[gr.components.Component]:
@@ -100,8 +108,11 @@ class Parts:
     def updates(self, held: Held, values: Values) -> tuple:
         """The controls' new ranges, once it is known what the model has."""
         result = held.found
-        ranges = {} if result is None else self.recipe.ranges(result, self.recipe.fitted(result, values))
-        return tuple(ranges.get(name, gr.skip()) for name in self.controls)
+        if result is None:
+            return (gr.skip(),) * len(self.adjusted)
+        ranges = self.recipe.ranges(result, self.recipe.fitted(result, values))
+        partners = gr.Dropdown(choices(self.controls, self.recipe.over_corpora, ranges)) if ranges else gr.skip()
+        return (*(ranges.get(name, gr.skip()) for name in self.controls), partners)
 
 
 @dataclass(frozen=True)
@@ -125,11 +136,12 @@ class Question:
         return self.parts.recipe.steps(session, model, self.units, self.values)
 
 
-def connect_run(parts: Parts, run: gr.Button, stop: gr.Button) -> None:
+def connect_run(parts: Parts, run: gr.Button, stop: gr.Button, also: Sequence[gr.events.Dependency] = ()) -> None:
+    """What the buttons do; `also` names events of other runs that Stop ends."""
     event = run.click(
         toast(_runner(parts)),
         parts.asked,
-        [*parts.drawn, *parts.controls.values(), run, stop, parts.area],
+        [*parts.drawn, *parts.adjusted, run, stop, parts.area],
         js=_noted(parts, parts.asked, f"window.ism.begins('{parts.name}');"),
         concurrency_id="runs",
         concurrency_limit=None,  # `Turns` says who computes; whoever waits costs nothing
@@ -139,11 +151,11 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button) -> None:
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     event.failure(lambda: run_and_stop(False), None, [run, stop], **quiet)
-    stop.click(lambda: gr.Button(visible=False), None, [stop], cancels=[event], **quiet)  # the failure frees Run
+    stop.click(lambda: gr.Button(visible=False), None, [stop], cancels=[event, *also], **quiet)  # the failure frees Run
 
 
 def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
-    nothing = (gr.skip(),) * (len(parts.drawn) + len(parts.controls))
+    nothing = (gr.skip(),) * len([*parts.drawn, *parts.adjusted])
 
     async def work(
         request: gr.Request, view: View, unasked: bool, *asked: Any, progress: Any = gr.Progress()
@@ -177,7 +189,7 @@ def _invited(parts: Parts, job: Work) -> tuple:
     seconds = MACHINE.turns.experience.expected(job.name)
     how_long = "" if seconds is None else f" (about {max(seconds, 1):.0f} s when nobody else computes)"
     told = {parts.status: INVITATION.format(how_long)}
-    return tuple(told.get(each, gr.skip()) for each in (*parts.drawn, *parts.controls.values()))
+    return tuple(told.get(each, gr.skip()) for each in (*parts.drawn, *parts.adjusted))
 
 
 def run_and_stop(busy: bool) -> tuple[gr.Button, gr.Button]:
@@ -211,9 +223,13 @@ def connect_views(parts: Parts) -> None:
         "concurrency_limit": None,  # one thread draws, whoever waits for it
         "api_visibility": "private",
     }
-    gr.on([control.input for control in views], **drawing)
+    drawn = [gr.on([control.input for control in views], **drawing)]
     if parts.recipe.picked:
-        _picks(parts).success(**drawing)
+        drawn.append(_picks(parts).success(**drawing))
+    for event in drawn:
+        event.success(None, None, None, js=f"() => window.ism.besideAgain('{parts.name}')")
+    # The first that is to be seen of a run: what stands beside it need not wait for the rest.
+    parts.status.change(None, None, None, js=f"() => window.ism.besideSoon('{parts.name}')")
 
 
 def _redraw(parts: Parts) -> Callable[..., Any]:

@@ -54,7 +54,7 @@ def build() -> gr.Blocks:
                 own = corpus_area.corpus_area()
             with gr.Column(elem_id="main", min_width=0):
                 area = clip_area.clip_strip(choices, mend)
-                shell = Shell(area.session, area.model, area.units, own.corpus, saved)
+                shell = Shell(area.session, area.trail, area.model, area.units, own.corpus, saved)
                 gr.HTML(f"{NOTE}{banners()}", elem_id="lessons")
                 _views(shell, link)
                 gr.Markdown(FOOTER, elem_classes="footer")

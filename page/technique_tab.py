@@ -6,6 +6,9 @@ else is here once. See `tabs/mixing.py` for the shortest complete example.
 
 import gradio as gr
 
+from page.beside.events import connect_side
+from page.beside.layout import make_side
+from page.beside.partner import partner_control
 from page.errors import toast
 from page.export import links
 from page.link_options import set_options
@@ -29,7 +32,9 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     with gr.Column(elem_classes="bench", min_width=0):
         with gr.Column(elem_classes="options", min_width=0):
             controls = recipe.controls()
-            set_options(controls, shell.now.asked)
+            with gr.Column(elem_classes="partner", min_width=0):
+                partner = partner_control(controls, recipe.over_corpora)
+            set_options({**controls, "beside": partner}, shell.now.asked)
             gr.HTML(MORE_OPTIONS, elem_classes="more-options")
             with gr.Row(elem_classes="run-row"):
                 run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=90)
@@ -37,14 +42,18 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
                 progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
         with gr.Column(elem_classes="results", min_width=0):
             status = Told(elem_id=f"status-{name}", elem_classes="status")
-            with gr.Column(elem_classes=["shown"], min_width=0) as area:
-                outputs = list(recipe.outputs())
+            with gr.Row(elem_classes="sides"):
+                side = make_side(name, partner, recipe)  # before the first side's outputs, whose events are its own
+                with gr.Column(elem_classes=["shown"], min_width=0) as area:
+                    outputs = list(recipe.outputs())
+                side.area.render()
+            side.minus.render()
     with gr.Accordion("How to read this, what it cannot show, and its source", open=False, elem_classes="help"):
         gr.Markdown(explanation, elem_classes="reading")
     files, code = _files(name, shell, controls.get("corpus"))
     kept = gr.State(None), gr.State(View()), gr.Checkbox(False, visible=False)
-    parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code)
-    connect_run(parts, run, stop)
+    parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code, partner)
+    connect_run(parts, run, stop, [connect_side(parts, side, stop)])
     connect_views(parts)
     connect_files(parts, files)
     return Tab(name, controls, parts.result)

@@ -12,6 +12,8 @@ window.ism = {
   asked: {}, // technique -> true where a link named it: that is a visitor's wish
   built: {}, // technique -> true once its tab has been asked for
   views: {}, // technique -> its options as they were last on screen
+  besides: {}, // technique -> what stands beside its view
+  fresh: {}, // technique -> true from a run's beginning until there is something to see of it
   written: false, // whether the visitor has written a transcript that is not aligned yet
   base: "", // the Space's address, empty elsewhere
 
@@ -20,7 +22,7 @@ window.ism = {
     const url = new URL(window.location.href);
     const kept = [...url.searchParams].filter(([name]) => name.startsWith("__"));
     url.search = "";
-    const all = { ...this.shared, ...this.options };
+    const all = { ...this.shared, ...this.options, beside: this.besides[this.shared.technique] };
     for (const [name, value] of kept) url.searchParams.set(name, value);
     for (const [name, value] of Object.entries(all))
       if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
@@ -46,6 +48,22 @@ window.ism = {
     return this.write();
   },
 
+  setBeside(technique, partner) {
+    this.besides[technique] = partner || "";
+    return this.write();
+  },
+
+  besideAgain(technique) { // the first result has changed: both are drawn again on one scale
+    if (this.besides[technique]) document.getElementById("beside-again-" + technique)?.click();
+    return [];
+  },
+
+  besideSoon(technique) {
+    const fresh = this.fresh[technique];
+    this.fresh[technique] = false;
+    return fresh ? this.besideAgain(technique) : [];
+  },
+
   number(technique, option, value) { return value ?? this.views[technique]?.[option] ?? value; },
 
   go(technique) { // a view is an entry of the browser's history; "" is the start page
@@ -68,7 +86,7 @@ window.ism = {
   back() { // the address has changed: show what it says, by itself where this page holds it, else by loading it
     const asked = Object.fromEntries(new URL(window.location.href).searchParams), technique = asked.technique || "";
     const same = ["clip", "model", "units"].every((name) => (asked[name] ?? "") === String(this.shared[name] ?? ""));
-    const held = this.views[technique] || (this.asked[technique] ? this.options : {});
+    const held = { ...(this.views[technique] || (this.asked[technique] ? this.options : {})), beside: this.besides[technique] || "" };
     const { clip, model, units, technique: _, ...options } = asked;
     const told = Object.entries(options).filter(([name]) => !name.startsWith("__"));
     if (same && told.every(([name, value]) => String(held[name]) === value)) this.open(technique);
@@ -176,17 +194,20 @@ window.ism = {
 
   spelled(heard, text) { return this.written ? text : heard; }, // what a visitor is writing is never overwritten
 
-  begins(technique) { this.begun[technique] = this.key; },
+  begins(technique) { this.begun[technique] = this.key; this.fresh[technique] = true; },
 
   done(technique) { // what it shows is of the clip that it was begun with, which may not be there any more
     this.shown[technique] = this.begun[technique];
     this.help(technique);
+    this.besideAgain(technique);
     return technique === this.shared.technique ? this.refresh() : [];
   },
 
   opened(shared, options, base) { // the server has read the link and chosen clip and model
     Object.assign(this.shared, shared);
-    this.options = options;
+    const { beside, ...others } = options;
+    this.besides[shared.technique] = beside || "";
+    this.options = others;
     this.base = base;
     this.ready = true;
     this.lesson(shared.lesson, shared.note);

@@ -22,6 +22,7 @@ from page.space import on_space
 from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
+from page.top.trail import Trail
 from page.top.heard_text import deaf, heard_line
 from page.top.transcript import heard_html, sure_html
 from page.widgets.recorder import Recorder
@@ -44,6 +45,7 @@ class ClipArea:
     """The components of the clip area."""
 
     session: gr.State
+    trail: gr.State  # `Trail`: the clip before this one
     example: gr.Dropdown
     why: Told
     own: Recorder
@@ -93,7 +95,7 @@ def corrections_area() -> Corrections:
 
 def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
     """Lay out the clip itself, above every view: low where a technique is open, whole where it is asked for."""
-    parts: dict[str, Any] = {"session": gr.State(None), "key": gr.Textbox(visible=False), "mend": mend, **choices}
+    parts: dict[str, Any] = {"session": gr.State(None), "trail": gr.State(Trail()), "key": gr.Textbox(visible=False), "mend": mend, **choices}
     with gr.Column(elem_id="strip", min_width=0):
         parts["plot"] = SoundPlot(elem_id="clip-plot")
         with gr.Column(elem_id="heard"):
@@ -117,6 +119,9 @@ def connect(area: ClipArea) -> None:
     recut = area.units.input(lambda session: session, [area.session], [area.session], **QUIET)
     for event in (recorded, chosen, remodelled, recut, *_connect_corrections(area)):
         listen_after(event, area)
+    area.session.change(
+        lambda session, trail: trail.on_to(session), [area.session, area.trail], [area.trail], queue=False, **QUIET
+    )
     for name in ("example", "model", "units"):
         component, shared = getattr(area, name), "clip" if name == "example" else name
         component.change(None, [component], None, js=f"(value) => window.ism.share({{{shared}: value}})")
@@ -196,7 +201,7 @@ async def listen(
     rest = (gr.skip(),) * (1 + mending.FILLED)
     yield gr.skip(), await clip_plot(session, plot), "*The model is listening …*", "", *rest
     try:
-        listened = await _listened(session, model_id, visitor)
+        listened = await listened_to(session, model_id, visitor)
     except Exception as problem:
         if not visitor.gone():
             yield gr.skip(), gr.skip(), deaf(problem), "", *rest
@@ -213,7 +218,8 @@ async def listen(
     yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
 
 
-async def _listened(session: Session, model_id: str, visitor: Visitor) -> Listened | None:
+async def listened_to(session: Session, model_id: str, visitor: Visitor) -> Listened | None:
+    """What is found out about a clip by a model, and by a second one where the first writes no text."""
     model = await visitor.model(model_id)
     listener = sessions.listener_for(session, model)
     listener = None if listener is None else await visitor.model(listener)

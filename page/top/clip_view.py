@@ -19,7 +19,7 @@ async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
     clip, said = session.clip, summary(session)
     seen = ("clip", clip.sha256, said, named(session.words), named(session.phones))
     rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session))
-    audio = await MACHINE.drawings.looked_up(_sound, clip, plot)
+    audio = await MACHINE.drawings.looked_up(sound_path, clip, plot)
     return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256)
 
 
@@ -48,7 +48,12 @@ def drawn_rows(session: Session) -> list[sound_plot.Row]:
     return rows
 
 
-def _sound(clip: Clip, plot: SoundPlot) -> str:
+def sound_of(clip: Clip, plot: SoundPlot) -> Json:
+    """A clip's sound for a plot that is not of the clip above it: as the browser asks for it."""
+    return sound_plot.sound_file(sound_path(clip, plot))
+
+
+def sound_path(clip: Clip, plot: SoundPlot) -> str:
     """The clip as models hear it, in Gradio's own cache, which forgets files after some hours."""
     path = processing_utils.save_bytes_to_cache(to_wav(clip), "clip.wav", plot.GRADIO_CACHE)
     plot.temp_files.add(path)

@@ -68,10 +68,15 @@ def plot_value(
         raise ValueError("A plot needs at least one row.")
     value = {"seconds": float(seconds), "rows": list(rows), "summary": summary}
     if audio is not None:
-        value["audio"] = gr.FileData(path=str(audio)).model_dump()
+        value["audio"] = sound_file(audio)
     if clip is not None:
         value["clip"] = clip
     return value
+
+
+def sound_file(path: str | Path) -> dict[str, Json]:
+    """A sound as the browser asks for it: a plot's `audio`, or `sound` where it is not the clip of the page."""
+    return gr.FileData(path=str(path)).model_dump()
 
 
 def wave_row(low: ArrayLike, high: ArrayLike, label: str = "wave") -> Row:
@@ -205,13 +210,13 @@ def _heat(
     if not limit > vmin:
         limit = float(vmin) + 1.0  # a constant map: any positive span draws it in the lowest colour
     return {
-        "rows": [_named(row) for row in rows], "columns": columns, **_encode(array),
+        "rows": [_named(row) for row in rows], "columns": columns, **encoded(array),
         "title": title, "unit": unit, "vmin": float(vmin), "vmax": limit, "scale": _known(scale), "decimals": decimals,
         "row_height": row_height, "row_name": row_name, "column_name": column_name, "alt": alt or title,
     }  # fmt: skip
 
 
-def _encode(array: np.ndarray) -> Row:
+def encoded(array: np.ndarray) -> Row:
     """Base64 of the cells, row by row: exact while few, else in 65,534 steps between the smallest and the largest."""
     if array.size < EXACT_CELLS:
         return {"data": _base64(array.astype("<f4")), "dtype": "float32"}

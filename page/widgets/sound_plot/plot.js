@@ -37,7 +37,7 @@ class Plot {
     this.bar = el("div", "sp-bar");
     this.button = el("button", "sp-play", null, { type: "button" });
     this.clock = el("span", "sp-clock");
-    this.button.addEventListener("click", () => player.toggle());
+    this.button.addEventListener("click", () => this.toggle());
     const zooms = el("div", "sp-zoom", null, { role: "group", "aria-label": "Zoom the time axis" });
     for (const factor of [1, 2, 4]) {
       const button = el("button", "", `${factor}×`, { type: "button", "aria-pressed": factor === 1, "aria-label": `Zoom ${factor} times` });
@@ -87,6 +87,7 @@ class Plot {
       if (!this.host.contains(event.target)) this.tip(null);
     }, { signal: this.keys.signal });
     if (this.value.audio) player.setSource(this.value.audio.url || this.value.audio, this.seconds, this.value.clip ?? null);
+    if (this.value.sound) player.add(this.value.sound.url || this.value.sound, this.value.clip);
     this.paint();
   }
 
@@ -102,18 +103,22 @@ class Plot {
     const onButton = event.target.closest("button");
     if (event.key !== " " || (onButton && player.audio.paused)) return;   // a paused word button answers Space itself
     event.preventDefault();
-    if (!this.isStale()) player.toggle();
+    this.toggle();
   }
 
   /** A tab may still show the clip before: playing the new one under it would be a lie. */
-  isStale() { return this.value.clip !== undefined && player.clip !== null && this.value.clip !== player.clip; }
+  isStale() { return !player.has(this.value.clip); }
+
+  /** Whether what is played now is this plot's clip: a plot beside another one's stands still meanwhile. */
+  isPlayed() { return this.value.clip === undefined || player.loaded === null || this.value.clip === player.loaded; }
 
   warnIfStale(stale) {
     const text = stale ? "This plot shows another clip than the one loaded now. Run it again to hear it." : "";
     if (this.note.textContent !== text) this.note.textContent = text;
   }
 
-  play(start, end = null) { if (!this.isStale()) player.play(start, end); }
+  play(start, end = null) { if (!this.isStale()) player.play(start, end, this.value.clip); }
+  toggle() { if (!this.isStale()) player.toggle(this.value.clip, this.seconds); }
   playRegion(start, end) { this.play(start, end); this.emit({ start, end }); }
 
   paint() {
@@ -124,8 +129,8 @@ class Plot {
   }
 
   paintTime() {
-    const stale = this.isStale(), playing = !stale && !player.audio.paused, name = playing ? "Pause" : "Play";
-    const t = stale ? 0 : player.audio.currentTime, region = stale ? null : player.region;
+    const stale = this.isStale(), still = stale || !this.isPlayed(), playing = !still && !player.audio.paused, name = playing ? "Pause" : "Play";
+    const t = still ? 0 : player.audio.currentTime, region = still ? null : player.region;
     this.warnIfStale(stale);
     for (const { cursor } of this.marks) { cursor.style.left = percent(t / this.seconds); cursor.hidden = !playing && t === 0; }
     this.shade(region && region.map((s) => Math.min(1, s / this.seconds)));

@@ -1,0 +1,238 @@
+"""The second result beside a view: asked for, followed, and shown with the first on one scale."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from methods.core.errors import OutOfTimeError, UserError
+from methods.core.results import Result
+from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values
+from page.beside.scales import Drawn, is_plot, pair
+from page.errors import toast
+from page.export.snippets import snippet
+from page.recipe import Values
+from page.runs.machine import MACHINE, Held, Visitor
+from page.runs.question import named as part_of_key
+from page.runs.watching import Seen
+from page.session import Session, present
+from page.top.clip_area import listened_to
+from page.top.clip_view import sound_of
+from page.top.trail import Trail
+from page.widgets.sound_plot import SoundPlot
+
+if TYPE_CHECKING:
+    from page.run_events import Parts, Question
+
+FIRST_RUN = "Nothing to stand beside yet: press “Run” first."
+SAME_SCALE = "Both sides have the same scales; left is as chosen above."
+DIFFERENCE = "#### Left minus right"
+NO_DIFFERENCE = "Nothing can be subtracted here: the two sides have no rows, columns or curves of the same names."
+
+
+@dataclass(frozen=True)
+class Side:
+    """The components of the second result."""
+
+    partner: gr.Dropdown
+    again: gr.Button  # pressed by the page's script when the first result has changed
+    area: gr.Column
+    told: gr.Markdown
+    progress: gr.Markdown
+    outputs: list[gr.components.Component]
+    minus: gr.Column
+    minus_told: gr.Markdown
+    minus_plot: SoundPlot
+    minus_curves: gr.HTML
+    kept: gr.State  # `Beside`, or None
+
+    @property
+    def drawn(self) -> list[gr.components.Component]:
+        """Outputs of a pair, after those of the first result."""
+        return [self.area, self.told, *self.outputs, self.minus, self.minus_told, self.minus_plot, self.minus_curves,
+                self.kept]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside a view, for its downloads."""
+
+    held: Held
+    values: Values  # of the controls, on its side
+    called: str  # as the list of partners calls it
+
+
+def connect_side(parts: Parts, side: Side, stop: gr.Button) -> gr.events.Dependency:
+    """Run the partner when it is chosen, and again when the first result has changed. Returns the event to cancel."""
+    name = parts.name
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    side.partner.input(None, [side.partner], None, js=f"(partner) => window.ism.setBeside('{name}', partner)", **quiet)
+    return gr.on(
+        [side.partner.input, side.again.click],
+        toast(_runner(parts, side)),
+        [side.partner, parts.shell.trail, *parts.asked],
+        [*parts.outputs, *side.drawn, parts.code, stop],
+        concurrency_id="runs",
+        concurrency_limit=None,
+        trigger_mode="multiple",  # a newer choice overtakes the one before
+        show_progress_on=[side.progress],
+        api_visibility="private",
+    )
+
+
+def _runner(parts: Parts, side: Side) -> Callable[..., AsyncGenerator[tuple, None]]:
+    async def work(
+        request: gr.Request, partner: str, trail: Trail, view: Any, _unasked: bool, *asked: Any,
+        progress: Any = gr.Progress(),
+    ) -> AsyncGenerator[tuple, None]:  # fmt: skip
+        number = view.beside = view.beside + 1  # of this visitor's choices: older ones give way
+        if partner == NOTHING:
+            yield _shut(parts, side)
+            return
+        visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
+        visitor = replace(visitor, gone=_either(visitor.gone, lambda: view.beside != number))
+        try:
+            asking = Pairing(parts, side, parts.question(*asked), partner)
+            async with contextlib.aclosing(asking.shown(trail, visitor, progress)) as shown:
+                async for each in shown:
+                    yield each
+        except (UserError, OutOfTimeError) as problem:
+            yield _told(parts, side, str(problem))
+
+    return work
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: one() or other()
+
+
+def _updates(parts: Parts, side: Side, stop: Any = None, **given: Any) -> tuple:
+    """A value for every output of the event: those that are given, the rest as they are."""
+    first = given.get("first", (gr.skip(),) * len(parts.outputs))
+    second = given.get("second", (gr.skip(),) * len(side.outputs))
+    named = [given.get(name, gr.skip()) for name in ("minus", "minus_told", "minus_plot", "minus_curves", "kept")]
+    rest = given.get("code", gr.skip()), gr.skip() if stop is None else gr.Button(visible=stop)
+    return (*first, given.get("area", gr.skip()), given.get("told", gr.skip()), *second, *named, *rest)
+
+
+def _shut(parts: Parts, side: Side) -> tuple:
+    return _updates(parts, side, area=gr.Column(visible=False), minus=gr.Column(visible=False), kept=None)
+
+
+def _told(parts: Parts, side: Side, sentence: str) -> tuple:
+    """The side with a sentence in the place of a result."""
+    nothing = (None,) * len(side.outputs)
+    return _updates(
+        parts, side, area=gr.Column(visible=True), told=sentence, second=nothing, minus=gr.Column(visible=False),
+        kept=None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """One visitor's question, and what is to stand beside its answer."""
+
+    parts: Parts
+    side: Side
+    question: Question
+    partner: str
+
+    async def shown(self, trail: Trail, visitor: Visitor, progress: Any) -> AsyncGenerator[tuple, None]:
+        """All that there is to see of the second result; with the first one on one scale, once it is there."""
+        key, _ = await self.question.work(visitor)
+        first = Held(key)
+        if first.found is None:
+            yield _told(self.parts, self.side, FIRST_RUN)
+            return
+        other = await self._other(trail, visitor)
+        other_key, job = await other.work(visitor)
+        yield _updates(self.parts, self.side, True, area=gr.Column(visible=True), told=f"**{self.called}** …")
+        async with contextlib.aclosing(visitor.follows(other_key, job)) as run:
+            async for seen in run:
+                progress(seen.news.step.done, desc=seen.text)
+                if seen.new:
+                    yield await self._pair(first, Held(other_key), other, seen)
+
+    @property
+    def called(self) -> str:
+        """How the list calls the partner."""
+        return caption(self.partner, self.side.partner.choices)
+
+    async def _other(self, trail: Trail, visitor: Visitor) -> Question:
+        """The same question with the one thing changed."""
+        asked, session = self.question, present(self.question.session)
+        values = changed_values(self.partner, self.parts.controls, asked.values)
+        model_id = changed_model(self.partner, asked.model_id)
+        clip = changed_clip(self.partner, session, trail.before)
+        if clip is not session and clip.words is None:
+            listened = await listened_to(clip, model_id, visitor)
+            clip = clip if listened is None else listened.given_to(clip)
+        return replace(asked, session=clip, model_id=model_id, values=values)
+
+    async def _pair(self, first: Held, second: Held, other: Question, seen: Seen) -> tuple:
+        result, answer = first.found, second.found
+        mine, theirs = self._fitted(result, self.question.values), self._fitted(answer, other.values)
+        drawn = await MACHINE.drawings.shared(
+            self._key(first, second, mine, theirs), lambda: self._drawn(result, mine, answer, theirs)
+        )
+        one, two, differences = drawn
+        two = await self._audible(two, other.session)
+        code = await MACHINE.drawings.looked_up(self._code, (result, mine), (answer, theirs), other.session)
+        busy = not seen.news.ended or not result.complete
+        told = f"**Beside it: {self.called}.** {SAME_SCALE} {self.parts.recipe.status(answer, theirs)}"
+        kept = Beside(second, other.values, self.called)
+        return _updates(
+            self.parts, self.side, busy, first=one, second=two, told=told, code=code, kept=kept,
+            **_minus(differences),
+        )  # fmt: skip
+
+    def _key(self, first: Held, second: Held, mine: Values, theirs: Values) -> Hashable:
+        """Of the pair as it is now: results come in parts."""
+        seen = tuple((held.key, MACHINE.turns.version(held.key), part_of_key(values))
+                     for held, values in ((first, mine), (second, theirs)))  # fmt: skip
+        return ("pair", self.parts.name, *seen)
+
+    def _fitted(self, result: Result, values: Values) -> Values:
+        return self.parts.recipe.fitted(result, values)
+
+    def _drawn(self, result: Result, mine: Values, answer: Result, theirs: Values) -> tuple[Drawn, Drawn, list[Any]]:
+        recipe = self.parts.recipe
+        return pair(lambda: recipe.drawn(result, mine), lambda: recipe.drawn(answer, theirs))
+
+    async def _audible(self, drawn: Drawn, session: Session) -> Drawn:
+        """Give the other clip's plots their sound: the page's player holds that of the first alone."""
+        if session.clip.sha256 == present(self.question.session).clip.sha256:
+            return drawn
+        plot = next((output for output in self.side.outputs if isinstance(output, SoundPlot)), None)
+        if plot is None:
+            return drawn
+        sound = await MACHINE.drawings.looked_up(sound_of, session.clip, plot)
+        return [{**value, "sound": sound} if is_plot(value) else value for value in drawn]
+
+    def _code(self, left: tuple[Result, Values], right: tuple[Result, Values], session: Session) -> str:
+        recipe, name = self.parts.recipe, self.parts.name
+        sides = ((*left, present(self.question.session)), (*right, session))
+        scripts = [snippet(result, name, whose, recipe.plot_options(result, values)) for result, values, whose in sides]
+        return f"{scripts[0]}\n\n# Beside it: {self.called}\n\n{scripts[1]}"
+
+
+def _minus(differences: Sequence[Any]) -> dict[str, Any]:
+    """The third picture: maps and curves of left minus right, or why there is none."""
+    plots = [value for value in differences if is_plot(value)]
+    curves = "".join(value for value in differences if not is_plot(value))
+    told = DIFFERENCE if differences else NO_DIFFERENCE
+    return {
+        "minus": gr.Column(visible=True),
+        "minus_told": told,
+        "minus_plot": gr.update(value=_joined(plots), visible=True) if plots else gr.update(value=None, visible=False),
+        "minus_curves": curves,
+    }
+
+
+def _joined(plots: Sequence[Values]) -> Values:
+    """One plot of all rows that could be subtracted."""
+    return {**plots[0], "rows": [row for plot in plots for row in plot["rows"]]}

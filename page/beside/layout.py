@@ -1,0 +1,41 @@
+"""Where the second result stands: beside the first where there is room, below it on a phone; their difference after."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import BlockContext
+
+from page.beside.events import Side
+from page.recipe import Recipe
+from page.widgets.sound_plot import SoundPlot
+from page.widgets.told import Told
+
+SUFFIX = "-beside"  # of the second side's names in the page
+
+
+def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
+    """The second side of a technique's tab, not laid out yet: `area` and `minus` are rendered where they belong."""
+    again = gr.Button("Again", elem_id=f"beside-again-{name}", elem_classes="unseen")  # in a column that is hidden it would not exist
+    area = gr.Column(visible=False, elem_classes=["shown", "beside"], min_width=0, render=False)
+    with area:
+        told = Told(elem_id=f"beside-told-{name}", elem_classes="status")
+        progress = gr.Markdown("", elem_id=f"beside-progress-{name}", elem_classes="progress")
+        outputs = list(recipe.outputs())
+    for component in _inside(area):
+        if component.elem_id and component not in (told, progress):
+            component.elem_id += SUFFIX
+    minus = gr.Column(visible=False, elem_classes=["minus"], min_width=0, render=False)
+    with minus:
+        minus_told = gr.Markdown()
+        minus_plot = SoundPlot(elem_id=f"minus-{name}")
+        minus_curves = gr.HTML(elem_id=f"minus-curves-{name}", elem_classes="minus-curves")
+    kept = gr.State(None)
+    return Side(partner, again, area, told, progress, outputs, minus, minus_told, minus_plot, minus_curves, kept)
+
+
+def _inside(context: BlockContext) -> Iterator[Any]:
+    for child in context.children:
+        yield child
+        if isinstance(child, BlockContext):
+            yield from _inside(child)

@@ -1,0 +1,165 @@
+"""What two sides draw, on common scales, and the difference of what both have."""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from methods.core.figures.draw import plain_axes
+from page.beside import figures
+from page.recipe import Values
+from page.widgets import sound_plot
+from page.widgets.pictures import inline_svg, watched
+from page.widgets.sound_plot import Row
+
+Drawn = Sequence[Any]  # a value for each output
+HEAT, SCORED = ("matrix", "grid"), ("segments", "line")
+
+
+def pair(draw: Callable[[], Drawn], draw_other: Callable[[], Drawn]) -> tuple[Drawn, Drawn, list[Any]]:
+    """Both sides on common scales, and the pictures of their difference; the functions draw each side alone.
+
+    Each side is drawn twice: limits are known only when both have been.
+    """
+    with watched() as mine:
+        one = draw()
+    with watched() as theirs:
+        other = draw_other()
+    differences = list(curve_differences(mine.figures, theirs.figures))
+    if mine.figures and len(mine.figures) == len(theirs.figures):
+        fits = [partial(_fitted_to, other=figure) for figure in theirs.figures]
+        backs = [partial(_fitted_to, other=figure) for figure in mine.figures]
+        with watched(fits):
+            one = draw()
+        with watched(backs):
+            other = draw_other()
+    one, other = [*one], [*other]
+    for number, (left, right) in enumerate(zip(one, other, strict=True)):
+        if is_plot(left) and is_plot(right):
+            one[number], other[number] = plots_on_one_scale(left, right)
+    maps = [found for left, right in zip(one, other, strict=True) if (found := plot_difference(left, right))]
+    return one, other, [*maps, *differences]
+
+
+def _fitted_to(figure: Figure, other: Figure) -> None:
+    figures.on_one_scale(figure, other)
+
+
+def is_plot(value: Any) -> bool:
+    """Whether it is what a `SoundPlot` draws."""
+    return isinstance(value, dict) and "rows" in value and "seconds" in value
+
+
+def plots_on_one_scale(left: Values, right: Values) -> tuple[Values, Values]:
+    """Rows that show the same quantity with the limits that hold both."""
+    rows, others = [*left["rows"]], [*right["rows"]]
+    for number, (row, other) in enumerate(zip(rows, others, strict=False)):
+        if "vmin" in row and _alike(row, other):
+            limits = {"vmin": min(row["vmin"], other["vmin"]), "vmax": max(row["vmax"], other["vmax"])}
+            rows[number], others[number] = {**row, **limits}, {**other, **limits}
+    return {**left, "rows": rows}, {**right, "rows": others}
+
+
+def _alike(row: Row, other: Row) -> bool:
+    """Whether two rows show the same quantity in the same colours."""
+    return all(row.get(name) == other.get(name) for name in ("kind", "unit", "scale")) and "vmin" in other
+
+
+def plot_difference(left: Any, right: Any) -> Values | None:
+    """Left minus right, row by row, over the left side's time axis; None where nothing can be subtracted."""
+    if not (is_plot(left) and is_plot(right)):
+        return None
+    pairs = [(row, other) for row, other in zip(left["rows"], right["rows"], strict=False) if _alike(row, other)]
+    rows = [row for one, other in pairs for row in _row_difference(one, other)]
+    if not rows:
+        return None
+    head = [row for row in left["rows"] if row["kind"] == "segments" and "score" not in (row["items"] or [{}])[0]][:1]
+    head = head if any(row["kind"] != "grid" for row in rows) else []
+    summary = "Left minus right: " + "; ".join(row.get("title") or row["label"] for row in rows)
+    return {**sound_plot.plot_value(left["seconds"], [*head, *rows], summary), "clip": left.get("clip")}
+
+
+def _row_difference(row: Row, other: Row) -> Iterator[Row]:
+    if row["kind"] in HEAT and _names(row) == _names(other):
+        yield _heat_difference(row, other)
+    elif row["kind"] == "line":
+        found = _line_difference(row, other)
+        if found:
+            yield found
+
+
+def _names(row: Row) -> tuple[list[str], list[str]]:
+    """What stands at a map's rows and columns."""
+    return [item["label"] for item in row["rows"]], [item["label"] for item in row["columns"]]
+
+
+def _heat_difference(row: Row, other: Row) -> Row:
+    """A map of the same rows and columns; red where the left side has more."""
+    values = cells(row) - cells(other)
+    most = _reach(values)
+    again = {name: row[name] for name in row if name not in ("data", "dtype", "scale_min", "scale_max")}
+    title = f"Left minus right: {row['title']}"
+    return {
+        **again, **sound_plot.encoded(values.astype(np.float32)), "vmin": -most, "vmax": most, "scale": "rdbu",
+        "title": title, "alt": title,
+    }  # fmt: skip
+
+
+def _line_difference(row: Row, other: Row) -> Row | None:
+    """Curves of one name and as many places; None if there are none."""
+    theirs = {one["name"]: _numbers(one["values"]) for one in other["series"]}
+    found = {}
+    for one in row["series"]:
+        values = _numbers(one["values"])
+        if one["name"] in theirs and theirs[one["name"]].shape == values.shape:
+            found[one["name"]] = values - theirs[one["name"]]
+    found = {name: values for name, values in found.items() if np.isfinite(values).any()}
+    if not found:
+        return None
+    most = max(map(_reach, found.values()))
+    label = f"{row['label']}, left minus right"
+    return sound_plot.line_row(found, label, vmin=-most, vmax=most, unit=row["unit"], decimals=row["decimals"])
+
+
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _reach(values: np.ndarray) -> float:
+    """The largest distance from zero; 1 where all is zero, so that a scale has a width."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def cells(row: Row) -> np.ndarray:
+    """The values (rows, columns) of a heat map's row, as it travels to the browser."""
+    shape = len(row["rows"]), len(row["columns"])
+    raw = base64.b64decode(row["data"])
+    if row["dtype"] == "float32":
+        return np.frombuffer(raw, "<f4").reshape(shape).astype(float)
+    steps = np.frombuffer(raw, "<u2").reshape(shape).astype(float)
+    values = row["scale_min"] + steps / sound_plot.QUANTA * (row["scale_max"] - row["scale_min"])
+    return np.where(steps > sound_plot.QUANTA, np.nan, values)
+
+
+def curve_differences(mine: Sequence[Figure], theirs: Sequence[Figure]) -> Iterator[str]:
+    """A picture for every pair of pictures that have curves in common."""
+    for one, other in zip(mine, theirs, strict=False):
+        for left, right in zip(one.axes, other.axes, strict=False):
+            curves = figures.shared_curves(left, right)
+            if curves:
+                said = left.get_xlabel(), left.get_ylabel(), list(left.get_xticks())
+                text = "Left minus right: " + ", ".join(name for name, _, _ in curves)
+                yield inline_svg(partial(_draw_curves, curves=curves, said=said), text, (5.2, 3.0))
+
+
+def _draw_curves(ax: Axes, ink: str, *, curves: list[figures.Curve], said: tuple[str, str, list[float]]) -> None:
+    ax.axhline(0.0, color=ink, linewidth=0.8)
+    for name, places, values in curves:
+        ax.plot(places, values, marker="o", markersize=3, label=name)
+    ax.set(xlabel=said[0], ylabel=f"{said[1]}, left − right", xticks=said[2], xlim=ax.get_xlim())
+    plain_axes(ax, ink, columns=2)
