@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from matplotlib.figure import Figure
 
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Work
 from methods.core.results import Result
+from page.beside.files import pair_download
 from page.beside.partner import choices
+from page.beside.side import Beside, Side
 from page.errors import toast
 from page.export.downloads import download
 from page.export.snippets import snippet
@@ -59,7 +62,7 @@ class Parts:
     progress: gr.Markdown
     status: gr.Markdown
     code: gr.Code
-    partner: gr.Dropdown  # what stands beside the view
+    side: Side  # what stands beside the view
 
     @property
     def drawn(self) -> list[gr.components.Component]:
@@ -69,7 +72,7 @@ class Parts:
     @property
     def adjusted(self) -> list[gr.components.Component]:
         """What is given new ranges once it is known what a model has."""
-        return [*self.controls.values(), self.partner]
+        return [*self.controls.values(), self.side.partner]
 
     @property
     def asked(self) -> list[gr.components.Component]:
@@ -151,7 +154,9 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button, also: Sequence[gr
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     event.failure(lambda: run_and_stop(False), None, [run, stop], **quiet)
-    stop.click(lambda: gr.Button(visible=False), None, [stop], cancels=[event, *also], **quiet)  # the failure frees Run
+    stop.click(
+        lambda: gr.Button(visible=False), None, [stop], cancels=[event, *also], **quiet
+    )  # the failure frees Run
 
 
 def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
@@ -289,7 +294,7 @@ def connect_files(parts: Parts, buttons: list[gr.Button]) -> None:
     event = gr.on(
         [button.click for button in buttons],
         toast(_saver(parts)),
-        [parts.result, *parts.controls.values()],
+        [parts.result, parts.side.kept, *parts.controls.values()],
         [parts.shell.saved],
         show_progress="hidden",
         api_visibility="private",
@@ -298,19 +303,30 @@ def connect_files(parts: Parts, buttons: list[gr.Button]) -> None:
 
 
 def _saver(parts: Parts) -> Callable:
-    async def save(pressed: gr.EventData, held: Held | None, *values: Any) -> dict[str, str]:
+    async def save(pressed: gr.EventData, held: Held | None, beside: Beside | None, *values: Any) -> dict[str, str]:
         kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
         if held is None:
             raise UserError("There is nothing to download yet; press “Run” first.")
-        return await MACHINE.drawings.alone(_file, parts, kind, result_of(held), parts.named(values))
+        asked = parts.named(values)
+        return await MACHINE.drawings.alone(_file, parts, kind, result_of(held), asked, beside)
 
     return save
 
 
-def _file(parts: Parts, kind: str, result: Result, values: Values) -> dict[str, str]:
+def _file(parts: Parts, kind: str, result: Result, values: Values, beside: Beside | None) -> dict[str, str]:
+    figure = _figure(parts, kind, result, values)
+    if beside is None:
+        return download(kind, parts.name, result, figure)
+    other = result_of(beside.held)
+    return pair_download(kind, parts.name, (result, other), (figure, _figure(parts, kind, other, beside.values)))
+
+
+def _figure(parts: Parts, kind: str, result: Result, values: Values) -> Figure | None:
+    """What a picture's file shows; None for files of numbers."""
+    if kind not in ("svg", "png"):
+        return None
     options = parts.recipe.plot_options(result, parts.recipe.fitted(result, values))
-    figure = parts.recipe.module.plot(result, **options) if kind in ("svg", "png") else None
-    return download(kind, parts.name, result, figure)
+    return parts.recipe.module.plot(result, **options)
 
 
 def result_of(held: Held) -> Any:

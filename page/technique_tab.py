@@ -4,11 +4,14 @@ A tab is described by a `Recipe`: its controls, its outputs, and four functions 
 else is here once. See `tabs/mixing.py` for the shortest complete example.
 """
 
+from typing import Any
+
 import gradio as gr
 
 from page.beside.events import connect_side
 from page.beside.layout import make_side
 from page.beside.partner import partner_control
+from page.beside.side import Side
 from page.errors import toast
 from page.export import links
 from page.link_options import set_options
@@ -31,32 +34,50 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     gr.Markdown(f"### {question.strip('*')}", elem_classes="question")
     with gr.Column(elem_classes="bench", min_width=0):
         with gr.Column(elem_classes="options", min_width=0):
-            controls = recipe.controls()
-            with gr.Column(elem_classes="partner", min_width=0):
-                partner = partner_control(controls, recipe.over_corpora)
-            set_options({**controls, "beside": partner}, shell.now.asked)
-            gr.HTML(MORE_OPTIONS, elem_classes="more-options")
-            with gr.Row(elem_classes="run-row"):
-                run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=90)
-                stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=90)
-                progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
+            controls, partner = _choices(recipe, shell)
+            run, stop, progress = _buttons(name)
         with gr.Column(elem_classes="results", min_width=0):
-            status = Told(elem_id=f"status-{name}", elem_classes="status")
-            with gr.Row(elem_classes="sides"):
-                side = make_side(name, partner, recipe)  # before the first side's outputs, whose events are its own
-                with gr.Column(elem_classes=["shown"], min_width=0) as area:
-                    outputs = list(recipe.outputs())
-                side.area.render()
-            side.minus.render()
+            side, status, area, outputs = _sides(name, partner, recipe)
     with gr.Accordion("How to read this, what it cannot show, and its source", open=False, elem_classes="help"):
         gr.Markdown(explanation, elem_classes="reading")
     files, code = _files(name, shell, controls.get("corpus"))
     kept = gr.State(None), gr.State(View()), gr.Checkbox(False, visible=False)
-    parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code, partner)
-    connect_run(parts, run, stop, [connect_side(parts, side, stop)])
+    parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code, side)
+    connect_run(parts, run, stop, [connect_side(parts, stop)])
     connect_views(parts)
     connect_files(parts, files)
     return Tab(name, controls, parts.result)
+
+
+def _choices(recipe: Recipe, shell: Shell) -> tuple[dict[str, Any], gr.Dropdown]:
+    """The technique's own controls, and what is set beside them."""
+    controls = recipe.controls()
+    with gr.Column(elem_classes="partner", min_width=0):
+        partner = partner_control(controls, recipe.over_corpora)
+    set_options({**controls, "beside": partner}, shell.now.asked)
+    return controls, partner
+
+
+def _buttons(name: str) -> tuple[gr.Button, gr.Button, gr.Markdown]:
+    gr.HTML(MORE_OPTIONS, elem_classes="more-options")
+    with gr.Row(elem_classes="run-row"):
+        run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=90)
+        stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=90)
+        progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
+    return run, stop, progress
+
+
+def _sides(name: str, partner: gr.Dropdown, recipe: Recipe) -> tuple[Side, Told, gr.Column, list[Any]]:
+    """The result, and beside it room for a second one."""
+    with gr.Row(elem_classes="sides"):
+        side = make_side(name, partner, recipe)  # before the first side's outputs: later ones are those with events
+        with gr.Column(elem_classes="first-side", min_width=0):
+            status = Told(elem_id=f"status-{name}", elem_classes="status")
+            with gr.Column(elem_classes=["shown"], min_width=0) as area:
+                outputs = list(recipe.outputs())
+        side.area.render()
+    side.minus.render()
+    return side, status, area, outputs
 
 
 def _files(name: str, shell: Shell, corpus: gr.Dropdown | None) -> tuple[list[gr.Button], gr.Code]:

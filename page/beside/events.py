@@ -13,6 +13,7 @@ from methods.core.errors import OutOfTimeError, UserError
 from methods.core.results import Result
 from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values
 from page.beside.scales import Drawn, is_plot, pair
+from page.beside.side import Beside, Side
 from page.errors import toast
 from page.export.snippets import snippet
 from page.recipe import Values
@@ -29,46 +30,15 @@ if TYPE_CHECKING:
     from page.run_events import Parts, Question
 
 FIRST_RUN = "Nothing to stand beside yet: press “Run” first."
-SAME_SCALE = "Both sides have the same scales; left is as chosen above."
-DIFFERENCE = "#### Left minus right"
-NO_DIFFERENCE = "Nothing can be subtracted here: the two sides have no rows, columns or curves of the same names."
+DIFFERENCE = "#### Left minus right: {}"
+NO_DIFFERENCE = (
+    "There is no difference to draw: the sides share no rows, columns or curves by name, or are equal there."
+)
 
 
-@dataclass(frozen=True)
-class Side:
-    """The components of the second result."""
-
-    partner: gr.Dropdown
-    again: gr.Button  # pressed by the page's script when the first result has changed
-    area: gr.Column
-    told: gr.Markdown
-    progress: gr.Markdown
-    outputs: list[gr.components.Component]
-    minus: gr.Column
-    minus_told: gr.Markdown
-    minus_plot: SoundPlot
-    minus_curves: gr.HTML
-    kept: gr.State  # `Beside`, or None
-
-    @property
-    def drawn(self) -> list[gr.components.Component]:
-        """Outputs of a pair, after those of the first result."""
-        return [self.area, self.told, *self.outputs, self.minus, self.minus_told, self.minus_plot, self.minus_curves,
-                self.kept]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What stands beside a view, for its downloads."""
-
-    held: Held
-    values: Values  # of the controls, on its side
-    called: str  # as the list of partners calls it
-
-
-def connect_side(parts: Parts, side: Side, stop: gr.Button) -> gr.events.Dependency:
+def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
     """Run the partner when it is chosen, and again when the first result has changed. Returns the event to cancel."""
-    name = parts.name
+    name, side = parts.name, parts.side
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     side.partner.input(None, [side.partner], None, js=f"(partner) => window.ism.setBeside('{name}', partner)", **quiet)
     return gr.on(
@@ -183,11 +153,11 @@ class Pairing:
         two = await self._audible(two, other.session)
         code = await MACHINE.drawings.looked_up(self._code, (result, mine), (answer, theirs), other.session)
         busy = not seen.news.ended or not result.complete
-        told = f"**Beside it: {self.called}.** {SAME_SCALE} {self.parts.recipe.status(answer, theirs)}"
+        told = f"Beside it **{self.called}** · {self.parts.recipe.status(answer, theirs)}"
         kept = Beside(second, other.values, self.called)
         return _updates(
             self.parts, self.side, busy, first=one, second=two, told=told, code=code, kept=kept,
-            **_minus(differences),
+            **_minus(differences, self.called),
         )  # fmt: skip
 
     def _key(self, first: Held, second: Held, mine: Values, theirs: Values) -> Hashable:
@@ -216,15 +186,17 @@ class Pairing:
     def _code(self, left: tuple[Result, Values], right: tuple[Result, Values], session: Session) -> str:
         recipe, name = self.parts.recipe, self.parts.name
         sides = ((*left, present(self.question.session)), (*right, session))
-        scripts = [snippet(result, name, whose, recipe.plot_options(result, values)) for result, values, whose in sides]
+        scripts = [
+            snippet(result, name, whose, recipe.plot_options(result, values)) for result, values, whose in sides
+        ]
         return f"{scripts[0]}\n\n# Beside it: {self.called}\n\n{scripts[1]}"
 
 
-def _minus(differences: Sequence[Any]) -> dict[str, Any]:
+def _minus(differences: Sequence[Any], called: str) -> dict[str, Any]:
     """The third picture: maps and curves of left minus right, or why there is none."""
     plots = [value for value in differences if is_plot(value)]
     curves = "".join(value for value in differences if not is_plot(value))
-    told = DIFFERENCE if differences else NO_DIFFERENCE
+    told = DIFFERENCE.format(called) if differences else NO_DIFFERENCE
     return {
         "minus": gr.Column(visible=True),
         "minus_told": told,

@@ -1,6 +1,7 @@
 """Two Matplotlib figures on one scale, and the difference of the curves that they share."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 Limits = tuple[float, float]
-Curve = tuple[str, np.ndarray, np.ndarray]  # name, places, values
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of the left side minus that of the same name at the right."""
+
+    name: str
+    places: np.ndarray
+    values: np.ndarray
+    colour: str  # of the left side's
 
 
 def on_one_scale(one: Figure, other: Figure) -> bool:
@@ -59,7 +69,7 @@ def _common_colours(left: Axes, right: Axes) -> None:
 
 
 def shared_curves(left: Axes, right: Axes) -> list[Curve]:
-    """Curves of one name over the same places in both: name, places, and left minus right."""
+    """Left minus right, for curves of one name over the same places in both that are not the same."""
     named = {line.get_label(): line for line in right.lines if _is_curve(line, right)}
     found = []
     for line in left.lines:
@@ -68,8 +78,8 @@ def shared_curves(left: Axes, right: Axes) -> list[Curve]:
             continue
         x, theirs = np.asarray(line.get_xdata(), float), np.asarray(other.get_xdata(), float)
         if x.shape == theirs.shape and np.allclose(x, theirs):
-            found.append((str(line.get_label()), x, _values(line) - _values(other)))
-    return found
+            found.append(Curve(str(line.get_label()), x, _values(line) - _values(other), line.get_color()))
+    return [curve for curve in found if np.nan_to_num(curve.values).any()]
 
 
 def _values(line: Line2D) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Where the second result stands: beside the first where there is room, below it on a phone; their difference after."""
+"""Where the second result stands: beside the first, below it on a phone; the difference of both after them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import BlockContext
 
-from page.beside.events import Side
+from page.beside.side import Side
 from page.recipe import Recipe
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
@@ -16,7 +16,9 @@ SUFFIX = "-beside"  # of the second side's names in the page
 
 def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
     """The second side of a technique's tab, not laid out yet: `area` and `minus` are rendered where they belong."""
-    again = gr.Button("Again", elem_id=f"beside-again-{name}", elem_classes="unseen")  # in a column that is hidden it would not exist
+    again = gr.Button(
+        "Again", elem_id=f"beside-again-{name}", elem_classes="unseen"
+    )  # in a column that is hidden it would not exist
     area = gr.Column(visible=False, elem_classes=["shown", "beside"], min_width=0, render=False)
     with area:
         told = Told(elem_id=f"beside-told-{name}", elem_classes="status")
@@ -27,7 +29,7 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
             component.elem_id += SUFFIX
     minus = gr.Column(visible=False, elem_classes=["minus"], min_width=0, render=False)
     with minus:
-        minus_told = gr.Markdown()
+        minus_told = Told()
         minus_plot = SoundPlot(elem_id=f"minus-{name}")
         minus_curves = gr.HTML(elem_id=f"minus-curves-{name}", elem_classes="minus-curves")
     kept = gr.State(None)

@@ -85,7 +85,8 @@ def plot_difference(left: Any, right: Any) -> Values | None:
 
 def _row_difference(row: Row, other: Row) -> Iterator[Row]:
     if row["kind"] in HEAT and _names(row) == _names(other):
-        yield _heat_difference(row, other)
+        if np.nan_to_num(cells(row) - cells(other)).any():
+            yield _heat_difference(row, other)
     elif row["kind"] == "line":
         found = _line_difference(row, other)
         if found:
@@ -153,13 +154,13 @@ def curve_differences(mine: Sequence[Figure], theirs: Sequence[Figure]) -> Itera
             curves = figures.shared_curves(left, right)
             if curves:
                 said = left.get_xlabel(), left.get_ylabel(), list(left.get_xticks())
-                text = "Left minus right: " + ", ".join(name for name, _, _ in curves)
+                text = "Left minus right: " + ", ".join(curve.name for curve in curves)
                 yield inline_svg(partial(_draw_curves, curves=curves, said=said), text, (5.2, 3.0))
 
 
 def _draw_curves(ax: Axes, ink: str, *, curves: list[figures.Curve], said: tuple[str, str, list[float]]) -> None:
     ax.axhline(0.0, color=ink, linewidth=0.8)
-    for name, places, values in curves:
-        ax.plot(places, values, marker="o", markersize=3, label=name)
+    for curve in curves:
+        ax.plot(curve.places, curve.values, marker="o", markersize=3, label=curve.name, color=curve.colour)
     ax.set(xlabel=said[0], ylabel=f"{said[1]}, left − right", xticks=said[2], xlim=ax.get_xlim())
     plain_axes(ax, ink, columns=2)

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from methods.core.arrays import npz
@@ -19,6 +20,11 @@ MIME = {"csv": "text/csv", "npz": "application/octet-stream", "svg": "image/svg+
 def download(kind: str, name: str, result: Result, figure: Figure | None) -> dict[str, str]:
     """What the page's script saves: file name, MIME type and base64 content."""
     make = {"csv": lambda: csv(result), "npz": lambda: npz(result)}.get(kind, lambda: picture(kind, figure, result))
+    return message(file_name(name, result), kind, make())
+
+
+def file_name(name: str, result: Result) -> str:
+    """What a file of this result is called: technique, what was heard, model, and whether it is all of it."""
     origin = result.provenance
     heard = origin.get("clip") or origin["corpus"]
     parts = (
@@ -27,8 +33,12 @@ def download(kind: str, name: str, result: Result, figure: Figure | None) -> dic
         _plain((origin["model"] or "").split("/")[-1]),
         "" if result.complete else UNFINISHED,
     )
-    file = "-".join(part for part in parts if part)
-    return {"name": f"{file}.{kind}", "mime": MIME[kind], "data": base64.b64encode(make()).decode("ascii")}
+    return "-".join(part for part in parts if part)
+
+
+def message(file: str, kind: str, content: bytes) -> dict[str, str]:
+    """A file on its way to the page's script."""
+    return {"name": f"{file}.{kind}", "mime": MIME[kind], "data": base64.b64encode(content).decode("ascii")}
 
 
 def _plain(text: str) -> str:
@@ -41,12 +51,17 @@ def csv(result: Result) -> bytes:
     `complete` is False in a table that was taken before its controls were there. `provenance`, in the first row alone,
     is the whole origin as JSON text, options and versions among it.
     """
+    return labelled(result).to_csv(index=False).encode("utf-8")
+
+
+def labelled(result: Result) -> pd.DataFrame:
+    """The table with where it came from."""
     kept = ("model", "weights_sha256", "clip", "clip_sha256", "corpus", "corpus_sha256")
     origin = {name: result.provenance[name] for name in kept if name in result.provenance}
     software = f"{SOFTWARE} {result.provenance['versions'][SOFTWARE]}"
     table = result.table().assign(**origin, complete=result.complete, software=software)
     table["provenance"] = [_json(result.provenance), *[None] * (len(table) - 1)][: len(table)]
-    return table.to_csv(index=False).encode("utf-8")
+    return table
 
 
 def _json(provenance: Provenance) -> str:

@@ -22,8 +22,8 @@ from page.space import on_space
 from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
-from page.top.trail import Trail
 from page.top.heard_text import deaf, heard_line
+from page.top.trail import Trail
 from page.top.transcript import heard_html, sure_html
 from page.widgets.recorder import Recorder
 from page.widgets.sound_plot import SoundPlot
@@ -95,7 +95,13 @@ def corrections_area() -> Corrections:
 
 def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
     """Lay out the clip itself, above every view: low where a technique is open, whole where it is asked for."""
-    parts: dict[str, Any] = {"session": gr.State(None), "trail": gr.State(Trail()), "key": gr.Textbox(visible=False), "mend": mend, **choices}
+    parts: dict[str, Any] = {
+        "session": gr.State(None),
+        "trail": gr.State(Trail()),
+        "key": gr.Textbox(visible=False),
+        "mend": mend,
+        **choices,
+    }
     with gr.Column(elem_id="strip", min_width=0):
         parts["plot"] = SoundPlot(elem_id="clip-plot")
         with gr.Column(elem_id="heard"):

@@ -18,7 +18,7 @@ Adjust = Callable[[Figure], None]
 
 @dataclass
 class Drawing:
-    """The pictures of one drawing in their order: what was drawn, and what is still done to each before it is saved."""
+    """The pictures of one drawing, in their order, and what is still done to each before it is saved."""
 
     figures: list[Figure] = field(default_factory=list)
     adjust: Sequence[Adjust] = ()

@@ -1,0 +1,41 @@
+"""The second side of a view: its components, and what stands there."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from page.recipe import Values
+from page.runs.machine import Held
+from page.widgets.sound_plot import SoundPlot
+
+
+@dataclass(frozen=True)
+class Side:
+    """The components of the second result."""
+
+    partner: gr.Dropdown
+    again: gr.Button  # pressed by the page's script when the first result has changed
+    area: gr.Column
+    told: gr.Markdown
+    progress: gr.Markdown
+    outputs: list[gr.components.Component]
+    minus: gr.Column
+    minus_told: gr.Markdown
+    minus_plot: SoundPlot
+    minus_curves: gr.HTML
+    kept: gr.State  # `Beside`, or None
+
+    @property
+    def drawn(self) -> list[gr.components.Component]:
+        """Outputs of a pair, after those of the first result."""
+        return [self.area, self.told, *self.outputs, self.minus, self.minus_told, self.minus_plot, self.minus_curves,
+                self.kept]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside a view, for its downloads."""
+
+    held: Held
+    values: Values  # of the controls, on its side
+    called: str  # as the list of partners calls it
