@@ -40,7 +40,7 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
             side, status, area, outputs = _sides(name, partner, recipe)
     with gr.Accordion("How to read this, what it cannot show, and its source", open=False, elem_classes="help"):
         gr.Markdown(explanation, elem_classes="reading")
-    files, code = _files(name, shell, controls.get("corpus"))
+    files, code = _files(name, shell, partner, controls.get("corpus"))
     kept = gr.State(None), gr.State(View()), gr.Checkbox(False, visible=False)
     parts = Parts(recipe, name, shell, controls, outputs, area, *kept, progress, status, code, side)
     connect_run(parts, run, stop, [connect_side(parts, stop)])
@@ -80,7 +80,9 @@ def _sides(name: str, partner: gr.Dropdown, recipe: Recipe) -> tuple[Side, Told,
     return side, status, area, outputs
 
 
-def _files(name: str, shell: Shell, corpus: gr.Dropdown | None) -> tuple[list[gr.Button], gr.Code]:
+def _files(
+    name: str, shell: Shell, partner: gr.Dropdown, corpus: gr.Dropdown | None
+) -> tuple[list[gr.Button], gr.Code]:
     """Lay out what can be taken away: a link, the numbers, the picture, and the Python that makes them."""
     with gr.Row(elem_classes="files"):
         link = gr.Button("Copy link", size="sm", elem_id=f"link-{name}", min_width=90)
@@ -88,7 +90,7 @@ def _files(name: str, shell: Shell, corpus: gr.Dropdown | None) -> tuple[list[gr
     copied = Told(elem_id=f"copied-{name}", elem_classes="quiet")
     link.click(
         toast(links.copied),
-        [copied, shell.session, shell.model, *([corpus] if corpus else [])],
+        [copied, shell.session, shell.model, partner, *([corpus] if corpus else [])],
         [copied],
         js="async (told, ...viewed) => [await window.ism.copy(), ...viewed]",  # at once: browsers want a click for it
         queue=False,

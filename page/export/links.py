@@ -9,6 +9,7 @@ import gradio as gr
 from methods import TECHNIQUES
 from methods.core.models import menu
 from page import session as sessions
+from page.beside.partner import BEFORE
 from page.errors import toast
 from page.examples import EXAMPLES, FIRST
 from page.lessons import LESSONS
@@ -26,7 +27,7 @@ def space_address() -> str:
     return f"https://huggingface.co/spaces/{space}" if space else ""
 
 
-def copied(told: str, session: Session | None, model_id: str, corpus: str = "") -> str:
+def copied(told: str, session: Session | None, model_id: str, beside: str = "", corpus: str = "") -> str:
     """What is said of a link once the browser has copied it: also what no link can name."""
     lacking = []
     if session is not None:
@@ -34,6 +35,7 @@ def copied(told: str, session: Session | None, model_id: str, corpus: str = "") 
         given = session.text is not None or session.timing in (sessions.BY_TEXTGRID, sessions.EDITED)
         lacking += ["the words and times that you gave"] if given else []
     lacking += [f"the model {model_id}"] if model_id not in menu.MODELS else []
+    lacking += ["the clip that was here before"] if beside == f"clip:{BEFORE}" else []
     lacking += ["your own corpus"] if corpus == "own" else []
     if not lacking:
         return told

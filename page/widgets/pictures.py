@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDE = 6.0  # inches; beyond that a picture takes the room of two
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # a picture on the page is no document
 INK = "#010203"  # a colour that nothing else has: it becomes the page's own text colour
 
 Adjust = Callable[[Figure], None]
@@ -44,7 +45,7 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     draw(figure.subplots(), INK)
     _adjusted(figure)
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True)
+    figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
     picture = buffer.getvalue()
     picture = picture[picture.index("<svg") :].replace(INK, "currentColor")
     label = html.escape(summary, quote=True)

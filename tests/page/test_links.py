@@ -51,11 +51,12 @@ def test_an_option_that_a_control_does_not_know_is_named_and_replaced(control, t
 def test_a_link_says_what_it_cannot_hold():
     session, told = from_example("fr_f_composez"), "Link copied: x"
     assert copied(told, session, "openai/whisper-base") == told
-    assert copied(told, None, "openai/whisper-base", "prompts") == told
+    assert copied(told, None, "openai/whisper-base", "model:x", "prompts") == told
     own = replace(session, example=None)
     assert "No link can hold your recording; this one" in copied(told, own, "openai/whisper-base")
     for given in (replace(session, text="oui"), replace(session, timing=sessions.BY_TEXTGRID)):
         assert "the words and times that you gave" in copied(told, given, "openai/whisper-base")
     edited = sessions.with_times(own, "words", [["a", 0.1, 0.3]])
-    everything = copied(told, edited, "my/model", "own")
-    assert "your recording, the words and times that you gave, the model my/model and your own corpus" in everything
+    everything = copied(told, edited, "my/model", "clip:before", "own")
+    given = "your recording, the words and times that you gave, the model my/model, the clip that was here before and "
+    assert f"{given}your own corpus" in everything

@@ -23,7 +23,9 @@ def page():
 
 
 def a_shell():
-    return Shell(gr.State(None), gr.Dropdown(["m"]), gr.Radio(["words", "phones"]), gr.State(None), gr.JSON())
+    return Shell(
+        gr.State(None), gr.State(None), gr.Dropdown(["m"]), gr.Radio(["words", "phones"]), gr.State(None), gr.JSON()
+    )
 
 
 def large_targets(config):

@@ -37,7 +37,14 @@ def recipe_of(session, monkeypatch):
         tab = importlib.import_module(f"page.tabs.{name}")
         monkeypatch.setattr(tab, "technique_tab", kept)
         with gr.Blocks():
-            states = [gr.State(session), gr.Dropdown(["m"]), gr.Radio(["words"]), gr.State(None), gr.JSON()]
+            states = [
+                gr.State(session),
+                gr.State(None),
+                gr.Dropdown(["m"]),
+                gr.Radio(["words"]),
+                gr.State(None),
+                gr.JSON(),
+            ]
             with pytest.raises(NotImplementedError):
                 getattr(tab, f"{name}_tab")(Shell(*states, now=Now(session=session)))
             return found[0], found[0].controls()
