@@ -38,6 +38,7 @@ LESSONS = (
     "?technique=attention&clip=en_f_weasels&stack=cross&layer=4&head=2",
 )
 OTHERS = ("attention_norm", "context_mixing", "head_roles", "decoder_lens", "attribution")
+FORGOTTEN = 130.0  # s in which the server has looked twice for visitors who have left
 WARM = 20.0  # s for the server's own warm-up, where a case is not about a cold start
 
 
@@ -108,17 +109,28 @@ async def slowest(app: Path) -> None:
 
 
 async def visits(app: Path, count: int = 500) -> None:
-    """Many bare visits one after the other: the memory of the server."""
+    """Many bare visits one after the other: the memory of the server, before and after those who left are forgotten.
+
+    Ours come faster than the server forgets (`page/upkeep.py`): it is given the time, then as many come again.
+    """
     async with server(app) as (http, page, process):
-        for number in range(count):
-            visitor = Visitor(page, http)
-            beats = asyncio.create_task(heartbeat(http, visitor.session))
-            await visitor.arrive()
-            await visitor.leave()
-            beats.cancel()
-            await asyncio.gather(beats, return_exceptions=True)
+        for number in range(2 * count):
+            if number == count:
+                await asyncio.sleep(FORGOTTEN)
+                print(f"{FORGOTTEN:.0f} s later: {megabytes(process):.0f} MB", flush=True)
+            await one_visit(page, http)
             if (number + 1) % 100 == 0:
                 print(f"after {number + 1} visits: {megabytes(process):.0f} MB", flush=True)
+
+
+async def one_visit(page: Page, http: httpx.AsyncClient) -> None:
+    """Open the page as a browser does, and leave."""
+    visitor = Visitor(page, http)
+    beats = asyncio.create_task(heartbeat(http, visitor.session))
+    await visitor.arrive()
+    await visitor.leave()
+    beats.cancel()
+    await asyncio.gather(beats, return_exceptions=True)
 
 
 async def heartbeat(http: httpx.AsyncClient, session: str) -> None:
@@ -159,10 +171,12 @@ CASES = {case.__name__: case for case in (same, mixed, slowest, visits, cold)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", default=list(CASES), choices=list(CASES))
+    parser.add_argument("cases", nargs="*", metavar="case", help=f"some of: {', '.join(CASES)}; none: all of them")
     parser.add_argument("--app", type=Path, default=ROOT, help="the working copy whose app.py is started")
     asked = parser.parse_args()
-    for name in asked.cases:
+    if unknown := set(asked.cases) - set(CASES):
+        parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    for name in asked.cases or CASES:
         begin = time.perf_counter()
         asyncio.run(CASES[name](asked.app))
         print(f"    ({name} took {time.perf_counter() - begin:.0f} s)", flush=True)

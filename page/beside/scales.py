@@ -74,13 +74,23 @@ def plot_difference(left: Any, right: Any) -> Values | None:
     if not (is_plot(left) and is_plot(right)):
         return None
     pairs = [(row, other) for row, other in zip(left["rows"], right["rows"], strict=False) if _alike(row, other)]
-    rows = [row for one, other in pairs for row in _row_difference(one, other)]
+    rows = _on_their_scale([row for one, other in pairs for row in _row_difference(one, other)])
     if not rows:
         return None
     head = [row for row in left["rows"] if row["kind"] == "segments" and "score" not in (row["items"] or [{}])[0]][:1]
     head = head if any(row["kind"] != "grid" for row in rows) else []
     summary = "Left minus right: " + "; ".join(row.get("title") or row["label"] for row in rows)
     return {**sound_plot.plot_value(left["seconds"], [*head, *rows], summary), "clip": left.get("clip")}
+
+
+def _on_their_scale(rows: list[Row]) -> list[Row]:
+    """Differences of one quantity in the same colours: those of a control are small, and must look it."""
+    reach: dict[tuple[bool, str], float] = {}
+    for row in rows:
+        kind = row["kind"] in HEAT, row["unit"]
+        reach[kind] = max(reach.get(kind, 0.0), row["vmax"])
+    tops = [reach[row["kind"] in HEAT, row["unit"]] for row in rows]
+    return [{**row, "vmin": -top, "vmax": top} for row, top in zip(rows, tops, strict=True)]
 
 
 def _row_difference(row: Row, other: Row) -> Iterator[Row]:

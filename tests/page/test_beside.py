@@ -118,6 +118,13 @@ def test_maps_and_curves_over_time_share_their_scale_and_are_subtracted():
     np.testing.assert_allclose(line["series"][0]["values"], SHARES[0] - OTHERS[0], atol=2e-3)
 
 
+def test_a_small_difference_looks_small_beside_a_large_one():
+    left, right = (sound_plot.plot_value(1.0, [*plot(map_)["rows"][1:2], *plot(other)["rows"][1:2]], "said")
+                   for map_, other in ((SHARES, SHARES), (OTHERS, SHARES + 0.001)))  # fmt: skip
+    rows = scales.plot_difference(left, right)["rows"][-2:]
+    assert rows[0]["vmax"] == rows[1]["vmax"] > 0.5
+
+
 def test_what_differs_in_kind_is_neither_scaled_nor_subtracted():
     left, right = plot(SHARES), plot(OTHERS, names=("x", "z"), scale="oranges")
     again, other = scales.plots_on_one_scale(left, right)
