@@ -27,8 +27,9 @@ Choice = tuple[str, str]  # what is read, and the partner
 def partner_control(controls: Mapping[str, Any], over_corpora: bool) -> gr.Dropdown:
     """The choice of what stands beside the view of these controls."""
     return gr.Dropdown(
-        choices(controls, over_corpora), value=NOTHING, label=LABEL, filterable=True, interactive=True, min_width=200
-    )
+        choices(controls, over_corpora), value=NOTHING, label=LABEL, info="another model, clip or option; one scale",
+        filterable=True, interactive=True, min_width=200,
+    )  # fmt: skip
 
 
 def choices(controls: Mapping[str, Any], over_corpora: bool, ranges: Updates | None = None) -> list[Choice]:
