@@ -1,5 +1,8 @@
 """The clip itself: waveform, spectrogram, words and phones over time, and the sound that every plot plays."""
 
+import tempfile
+from pathlib import Path
+
 from gradio import processing_utils
 
 from methods.core.audio import Clip, envelope, log_spectrogram, to_wav
@@ -54,7 +57,15 @@ def sound_of(clip: Clip, plot: SoundPlot) -> Json:
 
 
 def sound_path(clip: Clip, plot: SoundPlot) -> str:
-    """The clip as models hear it, in Gradio's own cache, which forgets files after some hours."""
-    path = processing_utils.save_bytes_to_cache(to_wav(clip), "clip.wav", plot.GRADIO_CACHE)
-    plot.temp_files.add(path)
-    return path
+    """The clip as models hear it, in Gradio's own cache, which forgets files after some hours.
+
+    Gradio would write into the file that another visitor's browser is just reading: it is exchanged instead.
+    """
+    content = to_wav(clip)
+    folder = Path(plot.GRADIO_CACHE) / processing_utils.hash_bytes(content)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+        file.write(content)
+    path = Path(file.name).replace(folder / "clip.wav").resolve()
+    plot.temp_files.add(str(path))
+    return str(path)

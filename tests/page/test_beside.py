@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,14 +16,17 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from playwright.sync_api import expect
 
+from methods.core.audio import to_wav
 from methods.core.errors import UserError
 from methods.core.results import SOFTWARE, read_only
 from page.beside import files, partner, scales
 from page.beside.figures import on_one_scale, shared_curves, union
 from page.session import from_example
+from page.top.clip_view import sound_of
 from page.top.trail import Trail
 from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
+from page.widgets.sound_plot import SoundPlot
 
 CONTROLS = {
     "layer": gr.Slider(1, 4, value=3, step=1, label="Layer", render=False),
@@ -281,3 +286,15 @@ def test_each_side_plays_its_own_clip(visit):
     assert page.locator("#plot-attention .sp-note").inner_text() == ""
     page.locator("#plot-attention .sp-word", has_text="phone").first.click()
     page.wait_for_function("() => Math.abs(window.speechPlayer.audio.duration - 2.95) < 0.02", timeout=PATIENCE)
+
+
+def test_a_sound_that_a_browser_reads_is_never_written_into(tmp_path):
+    clip, component = from_example("en_f_weasels").clip, SoundPlot(render=False)
+    component.GRADIO_CACHE = str(tmp_path)
+    path = sound_of(clip, component)["path"]
+    with open(path, "rb") as reading:
+        before = reading.read(100)
+        assert sound_of(clip, component)["path"] == path
+        assert os.fstat(reading.fileno()).st_nlink == 0  # what is read lives on, whole, under no name
+        assert before + reading.read() == to_wav(clip) == Path(path).read_bytes()
+    assert [file.name for file in tmp_path.rglob("*.*")] == ["clip.wav"]
