@@ -14,7 +14,7 @@ from methods.core.progress import Work
 from methods.core.results import Result
 from page.beside.files import pair_download
 from page.beside.partner import choices
-from page.beside.side import Beside, Side
+from page.beside.side import Beside, Side, Turns
 from page.errors import toast
 from page.export.downloads import download
 from page.export.snippets import snippet
@@ -45,7 +45,7 @@ class View:
     """What one visitor's controls say now, while a run goes on that was begun with other values."""
 
     values: Values = field(default_factory=dict)
-    beside: int = 0  # how often something was set beside the view: what was asked before that gives way
+    besides: Turns = field(default_factory=Turns)  # of what is set beside the view
 
 
 @dataclass(frozen=True)

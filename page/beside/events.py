@@ -13,7 +13,7 @@ from methods.core.errors import OutOfTimeError, UserError
 from methods.core.results import Result
 from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values
 from page.beside.scales import Drawn, is_plot, pair
-from page.beside.side import Beside, Side
+from page.beside.side import Beside, Side, Turn
 from page.errors import toast
 from page.export.snippets import snippet
 from page.recipe import Values
@@ -59,18 +59,20 @@ def _runner(parts: Parts, side: Side) -> Callable[..., AsyncGenerator[tuple, Non
         request: gr.Request, partner: str, trail: Trail, view: Any, _unasked: bool, *asked: Any,
         progress: Any = gr.Progress(),
     ) -> AsyncGenerator[tuple, None]:  # fmt: skip
-        number = view.beside = view.beside + 1  # of this visitor's choices: older ones give way
+        turn = view.besides.next()
         if partner == NOTHING:
+            turn.take_over()
             yield _shut(parts, side)
             return
         visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
-        visitor = replace(visitor, gone=_either(visitor.gone, lambda: view.beside != number))
+        visitor = replace(visitor, gone=_either(visitor.gone, turn.is_over))
         try:
             asking = Pairing(parts, side, parts.question(*asked), partner)
-            async with contextlib.aclosing(asking.shown(trail, visitor, progress)) as shown:
+            async with contextlib.aclosing(asking.shown(trail, visitor, progress, turn)) as shown:
                 async for each in shown:
                     yield each
         except (UserError, OutOfTimeError) as problem:
+            turn.take_over()
             yield _told(parts, side, str(problem))
 
     return work
@@ -111,11 +113,12 @@ class Pairing:
     question: Question
     partner: str
 
-    async def shown(self, trail: Trail, visitor: Visitor, progress: Any) -> AsyncGenerator[tuple, None]:
+    async def shown(self, trail: Trail, visitor: Visitor, progress: Any, turn: Turn) -> AsyncGenerator[tuple, None]:
         """All that there is to see of the second result; with the first one on one scale, once it is there."""
         key, _ = await self.question.work(visitor)
         first = Held(key)
         if first.found is None:
+            turn.take_over()
             yield _told(self.parts, self.side, FIRST_RUN)
             return
         other = await self._other(trail, visitor)
@@ -123,6 +126,7 @@ class Pairing:
         yield _updates(self.parts, self.side, True, area=gr.Column(visible=True), told=f"**{self.called}** …")
         async with contextlib.aclosing(visitor.follows(other_key, job)) as run:
             async for seen in run:
+                turn.take_over()
                 progress(seen.news.step.done, desc=seen.text)
                 if seen.new:
                     yield await self._pair(first, Held(other_key), other, seen)

@@ -1,5 +1,7 @@
 """The second side of a view: its components, and what stands there."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import gradio as gr
@@ -39,3 +41,32 @@ class Beside:
     held: Held
     values: Values  # of the controls, on its side
     called: str  # as the list of partners calls it
+
+
+@dataclass
+class Turns:
+    """Whose choice of what stands beside a view is the newest: one visitor may choose faster than a run begins."""
+
+    asked: int = 0
+    running: int = 0
+
+    def next(self) -> Turn:
+        """The turn of whoever asks now."""
+        self.asked += 1
+        return Turn(self, self.asked)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One choice. It takes over from those before it once it is watched: a run that nobody watches is dropped."""
+
+    turns: Turns
+    number: int
+
+    def take_over(self) -> None:
+        """From now on those before give way."""
+        self.turns.running = max(self.turns.running, self.number)
+
+    def is_over(self) -> bool:
+        """Whether a newer choice has taken over."""
+        return self.turns.running > self.number
