@@ -12,7 +12,7 @@ import gradio as gr
 
 from methods.core import models
 from methods.core.errors import UserError
-from page import shell, upkeep, zero_gpu
+from page import ready, shell, upkeep, zero_gpu
 
 __all__ = ["demo", "zero_gpu"]  # zero_gpu: a ZeroGPU Space looks for its marker when the page is launched
 
@@ -46,5 +46,5 @@ def choose_device() -> None:
 
 if __name__ == "__main__":
     choose_device()
-    shell.warm_up()
+    ready.warm_up()
     upkeep.serve(demo, QUEUE, LAUNCH)

@@ -25,13 +25,12 @@ from types import ModuleType
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT)]
 
-import torch
-
 from methods import TECHNIQUES, technique
 from methods.core import corpus, models
 from methods.core.alignment.forced import forced_alignment
 from methods.core.audio import Clip, load_clip
 from methods.core.models.speech_model import SpeechModel
+from methods.core.models.threads import choose_threads
 from methods.core.progress import Step, Steps
 
 EXAMPLE = ROOT / "examples_audio" / "cc-by-sa-3.0" / "en_f_weasels.wav"
@@ -60,7 +59,8 @@ def main() -> None:
 
 
 def report(name: str, model_id: str, path: Path, most: float, threads: int) -> None:
-    torch.set_num_threads(threads)
+    os.environ["SPEECH_THREADS"] = str(threads)
+    choose_threads()
     clip, model, module = load_clip(path), models.load_model(model_id), technique(name)
     gaps = measured(lambda: started(module, clip, model), most)
     work, first = sum(gap for gap, _ in gaps), True

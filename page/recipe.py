@@ -58,9 +58,10 @@ class Shell:
 
 @dataclass(frozen=True)
 class Tab:
-    """What a tab's own module needs of it: its name, the controls that a link carries, and the latest result."""
+    """What is needed of a tab: its name and recipe, the controls that a link carries, and the latest result."""
 
     name: str
+    recipe: "Recipe"
     controls: dict[str, gr.components.Component]
     result: gr.State
 

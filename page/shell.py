@@ -1,30 +1,23 @@
 """The page around the techniques: one clip and one model for all of them, a view for each, and links to any view."""
 
-import asyncio
-import threading
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from methods import TECHNIQUES, attention, technique, value_zeroing, word_confidence
-from page import session as sessions
+from methods import TECHNIQUES, technique
 from page import upkeep
 from page.contents import TOP_BAR, contents
 from page.errors import Page
-from page.examples import FIRST
 from page.export import api, links
 from page.lessons import banners
 from page.licences import licences
 from page.recipe import Now, Shell
-from page.runs.machine import Visitor
 from page.session import Session
 from page.start import start_page
 from page.tabs import TABS
 from page.top import clip_area, corpus_area
-from page.top.clip_area import FIRST_MODEL
 from page.widgets.sound_plot import HEAD as SOUND_PLOT
 
 TITLE = "Inside Speech Models"
@@ -89,21 +82,3 @@ def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
 
     # At every change of any event's state the browser copies all that is inside the components that show progress.
     list(gr.context.Context.root_block.fns.values())[-1].show_progress_on = [build]
-
-
-def warm_up() -> None:
-    """Compute what most visitors see first, in the background, so that it is there when they come."""
-    threading.Thread(target=lambda: asyncio.run(_first_views()), name="warm-up", daemon=True).start()
-
-
-async def _first_views() -> None:
-    """One after the other; any visitor's own work goes before what is left of it."""
-    visitor = Visitor("warm-up")
-    model = await visitor.model(FIRST_MODEL)
-    session = sessions.from_example(FIRST)
-    listened = await visitor.answer(lambda: sessions.hearing(session, model))
-    segments = listened.given_to(session).segments("words")
-    for first in (value_zeroing, attention):
-        await visitor.answer(partial(first.analyse.in_steps, session.clip, model, segments=segments))
-    # shades the transcript above every view
-    await visitor.answer(partial(word_confidence.analyse.in_steps, session.clip, model, random_seeds=()))

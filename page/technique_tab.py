@@ -46,7 +46,7 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     connect_run(parts, run, stop, [connect_side(parts, stop)])
     connect_views(parts)
     connect_files(parts, files)
-    return Tab(name, controls, parts.result)
+    return Tab(name, recipe, controls, parts.result)
 
 
 def _choices(recipe: Recipe, shell: Shell) -> tuple[dict[str, Any], gr.Dropdown]:

@@ -11,6 +11,7 @@ from page.recipe import Recipe
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
 
+HEARD_LEFT = "<p class='quiet'>Press on the left side to hear it.</p>"
 SUFFIX = "-beside"  # of the second side's names in the page
 
 
@@ -27,6 +28,8 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
     for component in _inside(area):
         if component.elem_id and component not in (told, progress):
             component.elem_id += SUFFIX
+        if isinstance(component, gr.HTML) and component.value and component not in outputs:
+            component.value = HEARD_LEFT  # players, which answer to a press on the first side
     minus = gr.Column(visible=False, elem_classes=["minus"], min_width=0, render=False)
     with minus:
         minus_told = Told()

@@ -1,6 +1,7 @@
 """What two sides draw, on common scales, and the difference of what both have."""
 
 import base64
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +18,8 @@ from page.widgets.pictures import inline_svg, watched
 from page.widgets.sound_plot import Row
 
 Drawn = Sequence[Any]  # a value for each output
-HEAT, SCORED = ("matrix", "grid"), ("segments", "line")
+HEAT = ("matrix", "grid")
+LONGEST_LINE = 28  # letters that fit beside a small picture
 
 
 def pair(draw: Callable[[], Drawn], draw_other: Callable[[], Drawn]) -> tuple[Drawn, Drawn, list[Any]]:
@@ -172,5 +174,10 @@ def _draw_curves(ax: Axes, ink: str, *, curves: list[figures.Curve], said: tuple
     ax.axhline(0.0, color=ink, linewidth=0.8)
     for curve in curves:
         ax.plot(curve.places, curve.values, marker="o", markersize=3, label=curve.name, color=curve.colour)
-    ax.set(xlabel=said[0], ylabel=f"{said[1]}, left − right", xticks=said[2], xlim=ax.get_xlim())
+    ax.set(
+        xlabel=said[0],
+        ylabel=textwrap.fill(f"{said[1]}, left − right", LONGEST_LINE),
+        xticks=said[2],
+        xlim=ax.get_xlim(),
+    )
     plain_axes(ax, ink, columns=2)

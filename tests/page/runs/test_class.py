@@ -5,14 +5,18 @@ import contextlib
 import re
 import threading
 import time
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
 import app
 from benchmarks.visitor import Page, Visitor, all_at_once
+from methods import TECHNIQUES
 from methods.core.errors import UserError
+from page import ready as ready_views
 from page import shell
+from page.lessons import LESSONS
 from page.runs import jobs
 from page.runs.machine import MACHINE
 
@@ -90,6 +94,23 @@ def test_twelve_visitors_of_one_link_share_one_computation(address, slow):
     assert len(set(slow)) == 1
     again = in_class(address, lambda new: new().open(LINK))
     assert again.done and len(set(slow)) == 1  # it was there
+
+
+def test_what_was_made_ready_is_not_computed_for_a_visitor(address, slow):
+    view = ready_views.view_of({"technique": "attention", "clip": "en_f_weasels", "layer": "1"})
+    asyncio.run(ready_views.make_ready([view]))
+    made = len(set(slow))
+    assert made == 1
+    visit = in_class(address, lambda new: new().open(LINK))
+    assert visit.done and len(set(slow)) == made
+
+
+def test_the_views_made_ready_are_lessons_and_defaults_each_once():
+    every = ready_views.first_links(everything=True)
+    assert len({tuple(sorted(link.items())) for link in every}) == len(every)
+    assert [link["technique"] for link in ready_views.first_links(everything=False)] == ["value_zeroing", "attention"]
+    assert all(dict(parse_qsl(lesson.link[1:])) in every for lesson in LESSONS)
+    assert all({"technique": name} in every for name in TECHNIQUES)
 
 
 def test_six_who_ask_for_different_things_all_get_an_end(address, monkeypatch):
