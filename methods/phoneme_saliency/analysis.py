@@ -1,7 +1,7 @@
 """How phoneme saliency is computed: a saliency map summed over phones, and its tests."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from methods.core.audio import Clip
 from methods.core.errors import UserError
 from methods.core.explain import faithfulness, gradients, perturb, targets
-from methods.core.explain.gradients import GradientMethod
+from methods.core.explain.gradients import GradientMap, GradientMethod
 from methods.core.explain.targets import Kind, Target
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
@@ -68,7 +68,7 @@ def analyse(
     scene = phone_cells.scene(target, phones, instead)
     sets = len(_sizes(len(phones))) * (len(RIVALS) + draws + len(random_seeds))
     phone_cells.check_affordable(scene, method, steps, sets, random_seeds, time_limit)
-    saliency = yield from _saliency(scene, asked, 0.05)
+    saliency = yield from _saliency(scene, asked, 0.05, lambda rough: _result(scene, phones, rough, asked))
     result = yield from _test(scene, _result(scene, phones, saliency, asked))
     result = yield from _test_random(scene, result, asked)
     for number, twin_seed in enumerate(random_seeds):
@@ -130,11 +130,16 @@ def _target(clip: Clip, model: SpeechModel, asked: _Asked) -> Target:
     )  # fmt: skip
 
 
-def _saliency(scene: Scene, asked: _Asked, start: float) -> Steps[np.ndarray]:
-    """(bins, own) the size of each cell's attribution."""
+def _saliency(
+    scene: Scene, asked: _Asked, start: float, show: Callable[[np.ndarray], PhonemeSaliency] | None = None
+) -> Steps[np.ndarray]:
+    """(bins, own) the size of each cell's attribution; `show` makes a result of what is known before it is exact."""
     steps = gradients.gradient_map(scene.target, scene.level, asked.method, steps=asked.steps)
-    found = yield from within(steps, start, start + 0.1)
-    return np.abs(found.values[:, : scene.own])
+
+    def sizes(found: GradientMap) -> np.ndarray:
+        return np.abs(found.values[:, : scene.own])
+
+    return sizes((yield from within(steps, start, start + 0.1, show=show and (lambda found: show(sizes(found))))))
 
 
 def _result(scene: Scene, phones: Sequence[Segment], saliency: np.ndarray, asked: _Asked) -> PhonemeSaliency:

@@ -1,5 +1,6 @@
 """Two Matplotlib figures on one scale, and the difference of the curves that they share."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ def on_one_scale(one: Figure, other: Figure) -> bool:
 
 def _common_limits(left: Axes, right: Axes) -> None:
     """Values share their axis; layers and other numbers along the bottom do where both axes count the same."""
-    if left.get_ylabel() == right.get_ylabel() and not (_is_image(left) or _is_image(right)):
+    if _quantity(left) == _quantity(right) and not (_is_image(left) or _is_image(right)):
         mine, theirs = union(left.get_ylim(), right.get_ylim()), union(right.get_ylim(), left.get_ylim())
         left.set_ylim(mine)
         right.set_ylim(theirs)
@@ -42,6 +43,11 @@ def _common_limits(left: Axes, right: Axes) -> None:
             wide = union(left.get_xlim(), right.get_xlim())
             left.set_xlim(wide)
             right.set_xlim(wide)
+
+
+def _quantity(axes: Axes) -> str:
+    """What is counted upwards, whichever layer's or head's it is."""
+    return re.sub(r"\d+", "#", axes.get_ylabel())
 
 
 def union(limits: Limits, others: Limits) -> Limits:

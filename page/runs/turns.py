@@ -74,7 +74,7 @@ class Turns:
     def place(self, watch: Watch) -> Place:
         """How many go before this one now, and how long it will be until there is more to see."""
         with self._changed:
-            order = sorted(self._jobs.values(), key=self._rank)
+            order = sorted(self._jobs.values(), key=self._rank(self._clock()))
             return self.experience.place(watch.job, order)
 
     def is_ready(self, key: Hashable) -> bool:
@@ -111,7 +111,7 @@ class Turns:
         with self._changed:
             dropped, self._dropped = self._dropped, []
             ready = [job for job in self._jobs.values() if not job.at_work]
-            job = min(ready, key=self._rank, default=None)
+            job = min(ready, key=self._rank(self._clock()), default=None)
             if job is not None:
                 job.at_work = True
         for old in dropped:
@@ -176,19 +176,24 @@ class Turns:
 
     # Whose turn it is
 
-    def _rank(self, job: Job) -> tuple[bool, float, int]:
-        least = min((self._attained(watch.visitor) for watch in job.watches), default=math.inf)
-        return not job.waits_for_a_picture, least, job.number
+    def _rank(self, now: float) -> Callable[[Job], tuple[bool, float, int]]:
+        """By what jobs are ordered, at one moment for all: one visitor's two jobs are equal but for their age."""
 
-    def _attained(self, visitor: str) -> float:
+        def rank(job: Job) -> tuple[bool, float, int]:
+            least = min((self._attained(watch.visitor, now) for watch in job.watches), default=math.inf)
+            return not job.waits_for_a_picture, least, job.number
+
+        return rank
+
+    def _attained(self, visitor: str, now: float) -> float:
         """Seconds of computing that a visitor has had, older ones counting less."""
         seconds, when = self._had.get(visitor, (0.0, 0.0))
-        return seconds * 0.5 ** ((self._clock() - when) / MEMORY)
+        return seconds * 0.5 ** ((now - when) / MEMORY)
 
     def _charge(self, job: Job, seconds: float) -> None:
         """Those who watch one job share what it costs."""
         now, visitors = self._clock(), {watch.visitor for watch in job.watches}
         for visitor in visitors:
-            self._had[visitor] = (self._attained(visitor) + seconds / len(visitors), now)
+            self._had[visitor] = (self._attained(visitor, now) + seconds / len(visitors), now)
         if len(self._had) > 1000:  # of visitors who left long ago nothing is left worth keeping
-            self._had = {who: had for who, had in self._had.items() if self._attained(who) > 0.01}
+            self._had = {who: had for who, had in self._had.items() if self._attained(who, now) > 0.01}

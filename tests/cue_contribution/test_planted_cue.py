@@ -230,9 +230,25 @@ def test_a_jump_on_the_path_is_found_by_refinement_and_missed_by_even_steps():
     )
     with pytest.raises(UserError, match=r"should give 1 .* another gradient method .* more steps \(64\) in Python"):
         finish(gradient_map(target, "waveform", "integrated gradients", steps=32, adaptive=False))
-    found = finish(gradient_map(target, "waveform", "integrated gradients", steps=64))
+    found, rough = ended(gradient_map(target, "waveform", "integrated gradients", steps=64))
     assert found.gap < 0.05 and found.total == pytest.approx(1)
     assert found.values.sum() == pytest.approx(1, abs=0.05)
+    # The first look along the path: two points of Gauss and Legendre in each quarter.
+    nodes = (np.arange(4)[:, None] + 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3)) / 4
+    told = 1 / (1 + np.exp(-800 * (0.5 * nodes - 0.3885)))
+    assert len(rough) == 1
+    assert rough[0].values.sum() == pytest.approx((0.125 * 800 * 0.5 * told * (1 - told)).sum(), rel=1e-3)
+
+
+def ended(steps):
+    """The result, and what could be shown on the way."""
+    rough = []
+    try:
+        while True:
+            step = next(steps)
+            rough += [step.partial] if step.partial is not None else []
+    except StopIteration as end:
+        return end.value, rough
 
 
 def test_completeness_gap_is_relative_and_ignores_rounding():

@@ -193,8 +193,8 @@ def figure_of(draw):
 
 def test_limits_and_colours_hold_both_sides():
     assert union((0, 1), (0.5, 2)) == (0, 2) and union((3, 0), (0, 5)) == (5, 0)
-    left = figure_of(lambda ax: ax.set(xlim=(1, 4), ylim=(0, 1), xlabel="layer", ylabel="r"))
-    right = figure_of(lambda ax: ax.set(xlim=(1, 6), ylim=(-1, 0.5), xlabel="layer", ylabel="r"))
+    left = figure_of(lambda ax: ax.set(xlim=(1, 4), ylim=(0, 1), xlabel="layer", ylabel="r of layer 3"))
+    right = figure_of(lambda ax: ax.set(xlim=(1, 6), ylim=(-1, 0.5), xlabel="layer", ylabel="r of layer 12"))
     assert on_one_scale(left, right)
     assert left.axes[0].get_xlim() == right.axes[0].get_xlim() == (1, 6)
     assert left.axes[0].get_ylim() == right.axes[0].get_ylim() == (-1, 1)

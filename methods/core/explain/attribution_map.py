@@ -21,7 +21,7 @@ from methods.core.explain.removal import EXACT_PIECES, REMOVAL_METHODS
 from methods.core.explain.targets import Target
 from methods.core.frames import Segment
 from methods.core.models.stages import Level
-from methods.core.progress import Steps
+from methods.core.progress import Steps, within
 from methods.core.results import read_only
 
 Aggregate = Literal["sum", "mean", "max", "L2", "sum of magnitudes"]
@@ -181,10 +181,11 @@ def _by_window(target: Target, game: Game, recipe: MapRecipe) -> Steps[Evidence]
 def _by_gradients(target: Target, game: Game, recipe: MapRecipe) -> Steps[Evidence]:
     # A cut leaves nothing to start from: integrated gradients then set out from silence, and the result says so.
     start: Mode = "silence" if game.mode == "cut" else game.mode
-    found = yield from gradients.gradient_map(
+    steps = gradients.gradient_map(
         target, recipe.level, recipe.method, baseline=start, steps=recipe.steps,
         samples=recipe.samples or NOISY_SAMPLES, seed=recipe.seed,
     )  # fmt: skip
+    found = yield from within(steps, 0.0, 1.0)
     where = cell_times(target, recipe.level, found.values.shape[-1])
     own = where < target.clip.seconds
     values, where = found.values[..., own], where[own]

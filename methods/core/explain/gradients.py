@@ -56,7 +56,8 @@ def gradient_map(
 ) -> Steps[GradientMap]:
     """The attribution of a target at a level; every pass through the network is a step.
 
-    `baseline` is what integrated gradients start from, `steps` how many gradients they may take, and `adaptive=False`
+    What integrated gradients have after their first look at the whole path comes as a partial map. `baseline` is what
+    they start from, `steps` how many gradients they may take, and `adaptive=False`
     spaces exactly that many evenly (as captum does); `samples` is SmoothGrad's number of noisy copies. Raises
     UserError where integrated gradients miss their sum by over 5 %.
     """
@@ -174,6 +175,12 @@ class _Path:
             self.spent += 1
         return _Stretch(start, end, change, (total * (self.entering - self.baseline)).cpu())
 
+    def summed(self, parts: list[_Stretch]) -> GradientMap:
+        """The map of the whole path, and how far it misses what it must add up to."""
+        values = _time_last(sum(part.values.double() for part in parts), self.level)
+        change = sum(part.change for part in parts)
+        return GradientMap(values, change, completeness_gap(float(values.sum()), change))
+
 
 def _integrated(
     target: Target, level: Level, entering: torch.Tensor, baseline: torch.Tensor, steps: int, adaptive: bool
@@ -182,16 +189,15 @@ def _integrated(
         raise UserError(f"Integrated gradients need at least one step; got {steps}.")
     path = _Path(target, level, entering, baseline)
     parts = yield from _refined(path, steps) if adaptive else _even(path, steps)
-    values = _time_last(sum(part.values.double() for part in parts), level)
-    change = sum(part.change for part in parts)
-    gap = completeness_gap(float(values.sum()), change)
-    if gap > WIDEST_GAP:
+    found = path.summed(parts)
+    if found.gap > WIDEST_GAP:
         raise UserError(
-            f"With {path.spent} steps the integrated gradients add up to {values.sum():.3g} where they should give "
-            f"{change:.3g} ({gap:.0%} off, more than {WIDEST_GAP:.0%}), so they cannot be trusted: choose another "
-            f"gradient method or something else to explain, or ask for more steps ({2 * steps}) in Python or the API."
+            f"With {path.spent} steps the integrated gradients add up to {found.values.sum():.3g} where they should "
+            f"give {found.total:.3g} ({found.gap:.0%} off, more than {WIDEST_GAP:.0%}), so they cannot be trusted: "
+            "choose another gradient method or something else to explain, or ask for more steps "
+            f"({2 * steps}) in Python or the API."
         )
-    return GradientMap(values, change, gap)
+    return found
 
 
 def _even(path: _Path, steps: int) -> Steps[list[_Stretch]]:
@@ -217,6 +223,8 @@ def _refined(path: _Path, steps: int) -> Steps[list[_Stretch]]:
         enough = WIDEST_ERROR * abs(known[1.0] - known[0.0]) + ROUNDING
         if sum(part.error for part in parts) > enough and path.spent + 2 * POINTS <= steps:
             worst = parts.pop()
+            if len(parts) + 1 == len(edges) - 1:  # the whole path has been looked at once
+                yield Step(0.0, f"gradient {path.spent + 1}", partial=path.summed([*parts, worst]))
             middle = (worst.start + worst.end) / 2
             known[middle] = path.value(middle)
             todo = [(worst.start, middle), (middle, worst.end)]

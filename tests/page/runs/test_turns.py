@@ -68,6 +68,20 @@ def test_least_attained_service_goes_first_and_each_step_is_a_new_decision():
     assert machine.taken == ["long"] * 3 + ["short"] * 3 + ["long"]  # b has caught up with a
 
 
+def test_of_one_visitors_two_jobs_the_older_one_goes_on_though_the_clock_never_stands_still():
+    machine = Machine()
+
+    def later_at_every_look():
+        machine.now += 1e-6
+        return machine.now
+
+    machine.turns._clock = later_at_every_look
+    machine.join("older", "one", steps=5, shows=(0,))
+    machine.join("newer", "one", steps=5, shows=(0,))
+    machine.run()
+    assert machine.taken == ["older"] * 5 + ["newer"] * 5
+
+
 def test_first_results_go_before_controls_of_whoever_has_had_less():
     machine = Machine()
     machine.join("rich", "rich", steps=2)
