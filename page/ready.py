@@ -1,7 +1,8 @@
 """What visitors see first, computed before they come: on the public Space every lesson and every technique's default.
 
 One after the other, in the background, and after whatever a visitor asks for. On a machine of one's own only the first
-views are made: half an hour of computing that nobody asked for belongs on no laptop.
+views are made, and the states of the bundled recordings: half an hour of computing that nobody asked for belongs on no
+laptop.
 """
 
 import asyncio
@@ -14,17 +15,24 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from methods import TECHNIQUES, word_confidence
+from methods.core import corpus as corpora
+from methods.core.corpus import features
 from methods.core.errors import OutOfTimeError, UserError
+from methods.core.progress import Work
 from page.export import links
 from page.lessons import LESSONS
 from page.recipe import Now, Recipe, Shell, Values
 from page.runs.machine import Visitor
+from page.runs.question import Alone
 from page.session import Session
 from page.space import on_space
 from page.tabs import TABS
 from page.top.clip_area import listened_to
 from page.values import checked
 
+# Recordings, window and "less silence's" of the states that techniques over corpora read first: half a minute of
+# computing, once on a machine, since the states of bundled recordings are kept on its disk.
+STATES = (("prompts", "clip", True), ("prompts", "clip", False), ("voices", "clip", True), ("prompts", "full", False))
 FIRST_VIEWS = ({"technique": "value_zeroing"}, {"technique": "attention"})
 Link = Mapping[str, str]
 
@@ -77,13 +85,14 @@ def view_of(link: Link) -> View:
 
 
 async def make_ready(views: Sequence[View]) -> None:
-    """Compute the views one by one, the words' shades after the first; what cannot be done is left to be asked for."""
+    """Compute the views one by one, words' shades and states after the first; what fails is left to be asked for."""
     visitor = Visitor("warm-up")
     for number, view in enumerate(views):
         try:
             await make_view_ready(view, visitor)
             if number == len(FIRST_VIEWS) - 1:
                 await _shade(view, visitor)
+                await _encode(view.model_id, visitor)
         except (UserError, OutOfTimeError) as problem:
             log.info("not made ready: %s", problem)
 
@@ -102,3 +111,11 @@ async def _shade(view: View, visitor: Visitor) -> None:
     """How sure the model is of each word: shades the transcript above every view."""
     model = await visitor.model(view.model_id)
     await visitor.answer(lambda: word_confidence.analyse.in_steps(view.session.clip, model, random_seeds=()))
+
+
+async def _encode(model_id: str, visitor: Visitor) -> None:
+    """Let the model read the bundled recordings, as it will be asked to."""
+    model = await visitor.model(model_id)
+    for name, window, subtract in STATES:
+        states = features.of_model(corpora.bundled(name), model, window=window, subtract_silence=subtract)
+        await visitor.result(Alone(), Work("bundled recordings", {}, states))

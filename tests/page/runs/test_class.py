@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import re
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 import app
 from benchmarks.visitor import Page, Visitor, all_at_once
-from methods import TECHNIQUES
+from methods import TECHNIQUES, technique
 from methods.core.errors import UserError
 from page import ready as ready_views
 from page import shell
@@ -111,6 +112,14 @@ def test_the_views_made_ready_are_lessons_and_defaults_each_once():
     assert [link["technique"] for link in ready_views.first_links(everything=False)] == ["value_zeroing", "attention"]
     assert all(dict(parse_qsl(lesson.link[1:])) in every for lesson in LESSONS)
     assert all({"technique": name} in every for name in TECHNIQUES)
+
+
+def test_the_states_made_ready_are_those_that_techniques_ask_for():
+    made = {(window, subtract) for name, window, subtract in ready_views.STATES if name == "prompts"}
+    for name in TECHNIQUES:
+        options = {key: one.default for key, one in inspect.signature(technique(name).analyse).parameters.items()}
+        if "corpus" in options and "window" in options:
+            assert (options["window"], options.get("subtract_silence", False)) in made, name
 
 
 def test_six_who_ask_for_different_things_all_get_an_end(address, monkeypatch):
