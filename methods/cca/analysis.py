@@ -261,11 +261,11 @@ def _with_controls(result: Cca, work: _Work) -> Steps[Cca]:
     """Acoustic features, then random weights, one after the other."""
     controls, seeds, twins = CcaControls(tuple(BASELINES.values()), _baselines(work)), work.asked.random_seeds, []
     for number, seed in enumerate(seeds):
-        begin, end = (0.6 + 0.4 * (number + part) / len(seeds) for part in (0, 1))
+        begin, middle, end = (0.6 + 0.4 * (number + part) / len(seeds) for part in (0, 0.6, 1))
         yield Step(begin, "random weights", replace(result, controls=controls))
         states = _states(work.corpus, models.random_twin(work.model, seed), work.asked)
-        twin = yield from within(states, begin, end)
-        twins.append([_of_twin(view, result.ridge[v], view.layers(twin)) for v, view in enumerate(work.views)])
+        twin = yield from within(states, begin, middle)
+        twins.append((yield from within(_of_twin(work, result.ridge, twin, seed), middle, end)))
         controls = replace(controls, random=read_only(twins))
     return replace(result, controls=controls)
 
@@ -290,6 +290,14 @@ def _baselines(work: _Work) -> np.ndarray:
     return read_only(scores)
 
 
-def _of_twin(view: _View, ridges: np.ndarray, layers: Sequence[np.ndarray]) -> list[float]:
+def _of_twin(work: _Work, ridges: np.ndarray, twin: Features, seed: int) -> Steps[list[list[float]]]:
     """Scores of a random twin's layers, with the ridges that were chosen for the trained model's."""
-    return [view.scored(*view.sides(layers, i), [float(ridge)]).score for i, ridge in enumerate(ridges)]
+    rows: list[list[float]] = []
+    for view, chosen in zip(work.views, ridges, strict=True):
+        layers, row = view.layers(twin), []
+        for layer, ridge in enumerate(chosen):
+            done = (len(rows) + layer / len(chosen)) / len(work.views)
+            yield Step(done, f"random weights, seed {seed}: {NAMES[view.name]}, layer {layer}")
+            row.append(view.scored(*view.sides(layers, layer), [float(ridge)]).score)
+        rows.append(row)
+    return rows

@@ -90,16 +90,30 @@ def _task(clip: Clip | Corpus, model: SpeechModel, request: Request) -> _Task:
 
 
 def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
-    """Everything about one network."""
-    readings, sounds = [], task.sounds
+    """Everything about one network; what is known of the first context can be shown before the others are read."""
+    readings, sounds, steps = [], task.sounds, len(task.series[0].clips)
     who = model.id if model.trained else f"random weights, seed {model.seed}"
     for number, (clip, place) in enumerate(sounds):
-        yield Step(0.6 * number / len(sounds), f"{who}: step {number + 1} of {len(sounds)}")
+        whole, within_one = divmod(number, steps)
+        known = replace(task, series=task.series[:whole]) if whole and not within_one else None
+        shown = known and _without_probe(known, model, readings)
+        yield Step(0.6 * number / len(sounds), f"{who}: step {number + 1} of {len(sounds)}", shown)
         readings.append(_reading(clip, place, model, task))
-    shape = (len(task.series), len(sounds) // len(task.series))
+    result = _without_probe(task, model, readings)
+    yield Step(0.6, f"{who}: training the probe", result)
+    if task.learnt is None:
+        return result
+    probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
+    share = _arranged(list(probe.share.T), (len(task.series), steps))
+    return replace(result, probe=share, probe_accuracy=read_only(probe.accuracy))
+
+
+def _without_probe(task: _Task, model: SpeechModel, readings: list[dict[str, np.ndarray | None]]) -> Continuum:
+    """What the readings of all steps of the task's series tell."""
+    sounds, shape = task.sounds, (len(task.series), len(task.series[0].clips))
     found = {name: _arranged([reading[name] for reading in readings], shape) for name in readings[0]}
     states = found.pop("states")
-    result = Continuum(
+    return Continuum(
         **found,
         probe=None,
         probe_accuracy=None,
@@ -114,11 +128,6 @@ def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
         offsets=read_only(np.cumsum([0, *(len(clip.samples) for clip, _ in sounds)]), np.int64),
         provenance=_origin(task, model),
     )
-    yield Step(0.6, f"{who}: training the probe", result)
-    if task.learnt is None:
-        return result
-    probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
-    return replace(result, probe=_arranged(list(probe.share.T), shape), probe_accuracy=read_only(probe.accuracy))
 
 
 def _origin(task: _Task, model: SpeechModel) -> Provenance:

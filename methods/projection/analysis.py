@@ -55,7 +55,8 @@ def analyse(
     )  # fmt: skip
     states = yield from within(_states(corpus, model, asked), 0.0, 0.3)
     chosen = projection_points.choose(corpus, states, asked)
-    maps = yield from within(_maps(states, chosen, asked, "trained"), 0.3, 0.5)
+    maps = yield from within(_maps(states, chosen, asked, "trained"), 0.3, 0.49)
+    yield Step(0.49, "where the formants point")
     result = _result(corpus, model, states, chosen, maps, asked)
     yield Step(0.5, "acoustic features", result)
     result = replace(result, controls=_baselines(result, corpus, model, chosen, asked))

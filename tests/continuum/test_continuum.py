@@ -1,6 +1,7 @@
 """From one sound to another: steps that are what they say, shares by hand, and a context that tips a real scale."""
 
 import io
+import itertools
 import json
 
 import numpy as np
@@ -184,9 +185,14 @@ def test_the_lens_is_that_of_the_ctc_lens_tab(dialled):
 
 def test_what_needs_no_probe_is_shown_while_the_probe_is_trained(clip, tiny_model):
     steps = continuum.analyse.in_steps(clip, tiny_model, random_seeds=())
-    first = next(step.partial for step in steps if step.partial is not None)
-    assert "nearness" in first.measures and "probe" not in first.measures and not first.complete
-    assert continuum.plot(first)
+    one, both = itertools.islice((step.partial for step in steps if step.partial is not None), 2)
+    for shown in (one, both):
+        assert "nearness" in shown.measures and "probe" not in shown.measures and not shown.complete
+        assert continuum.plot(shown)
+    assert (
+        both.contexts[:1] == one.contexts and len(both.contexts) == 2
+    )  # the first is there before the second is read
+    np.testing.assert_array_equal(one.nearness, both.nearness[:1])
 
 
 def test_the_context_tips_the_scale(dialled):
