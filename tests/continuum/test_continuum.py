@@ -191,7 +191,7 @@ def test_what_needs_no_probe_is_shown_while_the_probe_is_trained(clip, tiny_mode
         assert continuum.plot(shown)
     assert (
         both.contexts[:1] == one.contexts and len(both.contexts) == 2
-    )  # the first is there before the second is read
+    )  # the first comes early
     np.testing.assert_array_equal(one.nearness, both.nearness[:1])
 
 
