@@ -2,9 +2,9 @@
 
 `client.predict(handle_file("clip.wav"), "openai/whisper-tiny.en", "", api_name="/value_zeroing")` answers with
 `table` (columns of numbers) and `provenance`; the third argument is a transcript, or nothing, and a fourth may give
-options, which `client.view_api()` lists by name, kind and range. Techniques over many clips take a bundled corpus's
-name, a model, options, and, if wanted, a zip of one's own: `client.predict("prompts", "openai/whisper-tiny.en",
-{"target": "manner"}, api_name="/probing")`.
+options, which `client.view_api()` lists by name, kind and range; causal tracing's fifth may be another recording, of
+the same length. Techniques over many clips take a bundled corpus's name, a model, options, and, if wanted, a zip of
+one's own: `client.predict("prompts", "openai/whisper-tiny.en", {"target": "manner"}, api_name="/probing")`.
 """
 
 import inspect
@@ -32,6 +32,7 @@ from page.recipe import over_corpora
 from page.runs.machine import MACHINE, Visitor
 from page.top.clip_area import FIRST_MODEL
 
+RECORDING = "recording"  # the parameter of a technique that may take another clip beside the first
 LONGEST_TRANSCRIPT = 2000  # characters
 
 
@@ -41,13 +42,16 @@ def endpoints(techniques: dict[str, ModuleType]) -> None:
         audio = gr.Audio(type="filepath", label="clip", buttons=[])
         zipped = gr.File(type="filepath", label="zip of your own; none: a bundled corpus", file_types=[".zip"])
         name = gr.Textbox("prompts", label="bundled corpus")
+        second = gr.Audio(type="filepath", label="another recording, of the same length", buttons=[])
         model = gr.Textbox(FIRST_MODEL, label="model")
         text = gr.Textbox("", label="transcript; empty: what the model hears")
         answer, call = gr.JSON(label="answer"), gr.Button()
         _named(call, "words", words, [audio, model, text], answer)
         for technique, module in techniques.items():
             options = Options(module)
-            if over_corpora(module):
+            if RECORDING in inspect.signature(module.analyse).parameters:
+                _named(call, technique, pair_endpoint(module), [audio, model, text, options, second], answer)
+            elif over_corpora(module):
                 _named(call, technique, corpus_endpoint(module), [name, model, options, zipped], answer)
             else:
                 _named(call, technique, clip_endpoint(module), [audio, model, text, options], answer)
@@ -156,16 +160,36 @@ def clip_endpoint(module: ModuleType) -> Callable:
     async def endpoint(
         path: str, model_id: str, transcript: str, options: dict | None, request: gr.Request
     ) -> dict:  # Gradio reads these annotations, and cannot read `Json`
-        visitor = Visitor(str(request.session_hash))
-        clip = await MACHINE.drawings.looked_up(sound, path)
-        known, transcript = checked(module, options), said(transcript)
-        if transcript and "transcript" in inspect.signature(module.analyse).parameters:
-            known["transcript"] = transcript
-        model = await visitor.model(model_id)
-        return await _answered(visitor, lambda: module.analyse.in_steps(clip, model, **known))
+        return await _over_clip(module, path, model_id, transcript, options, request)
 
     endpoint.__doc__ = _question(module)
     return endpoint
+
+
+def pair_endpoint(module: ModuleType) -> Callable:
+    """The endpoint of a technique that may compare the clip with another recording."""
+
+    async def endpoint(
+        path: str, model_id: str, transcript: str, options: dict | None, other: str | None, request: gr.Request
+    ) -> dict:  # Gradio reads these annotations, and cannot read `Json`
+        recording = {RECORDING: await MACHINE.drawings.looked_up(sound, other)} if other else {}
+        return await _over_clip(module, path, model_id, transcript, options, request, **recording)
+
+    endpoint.__doc__ = _question(module)
+    return endpoint
+
+
+async def _over_clip(
+    module: ModuleType, path: str, model_id: str, transcript: str, options: dict | None, request: gr.Request,
+    **recording: Clip,
+) -> dict[str, Json]:  # fmt: skip
+    visitor = Visitor(str(request.session_hash))
+    clip = await MACHINE.drawings.looked_up(sound, path)
+    known, transcript = checked(module, options) | recording, said(transcript)
+    if transcript and "transcript" in inspect.signature(module.analyse).parameters:
+        known["transcript"] = transcript
+    model = await visitor.model(model_id)
+    return await _answered(visitor, lambda: module.analyse.in_steps(clip, model, **known))
 
 
 def corpus_endpoint(module: ModuleType) -> Callable:

@@ -189,9 +189,7 @@ def test_what_needs_no_probe_is_shown_while_the_probe_is_trained(clip, tiny_mode
     for shown in (one, both):
         assert "nearness" in shown.measures and "probe" not in shown.measures and not shown.complete
         assert continuum.plot(shown)
-    assert (
-        both.contexts[:1] == one.contexts and len(both.contexts) == 2
-    )  # the first comes early
+    assert both.contexts[:1] == one.contexts and len(both.contexts) == 2  # the first comes early
     np.testing.assert_array_equal(one.nearness, both.nearness[:1])
 
 

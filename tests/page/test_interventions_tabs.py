@@ -1,13 +1,20 @@
 """The tabs of causal tracing and head ablation: what is drawn, what a click opens, what is said; labels stay text."""
 
+import asyncio
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from methods import causal_tracing, head_ablation
 from methods.causal_tracing import corruption
 from methods.core.audio import Clip
+from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import load_model, whisper
+from page.examples import EXAMPLES, FOLDER
+from page.export import api
+from page.runs.machine import MACHINE
 from page.session import Session
 from page.tabs import causal_tracing as tracing_tab
 from page.tabs import head_ablation as heads_tab
@@ -95,3 +102,19 @@ def test_a_head_that_this_model_does_not_have_is_not_opened(clip, tiny_model):
     assert not heads_tab._has(session, load_model("hama-ctc"), values)  # it has no decoder
     for other in ({"row": 2}, {"column": 2}, {"row": heads_tab.CLOSED}):
         assert not heads_tab._has(session, tiny_model, values | other)
+
+
+def test_a_script_may_trace_between_two_recordings(tiny_model, monkeypatch):
+    monkeypatch.setattr(MACHINE.loads, "_load", lambda _name: tiny_model)
+    request = SimpleNamespace(session_hash="a script")
+    clip, other = (str(FOLDER / EXAMPLES[key].file) for key in ("en_f_weasels", "en_f_weasels_noisy_5dB"))
+    options = {"corruption": "recording", "window": "clip", "places": 3, "random_seeds": [], "noise_seeds": [0]}
+
+    async def asked(recording):
+        endpoint = api.pair_endpoint(causal_tracing)
+        return await endpoint(clip, "tiny", "ab cd", options, recording, request)
+
+    with pytest.raises(UserError, match="The change costs “ab” only"):  # of a random network: it has been compared
+        asyncio.run(asked(other))
+    with pytest.raises(UserError, match="recording"):
+        asyncio.run(asked(None))

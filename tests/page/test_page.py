@@ -279,6 +279,8 @@ def test_endpoints_are_named_and_answer(address):
     client = Client(address, verbose=False)
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert {"/words", "/attention", "/value_zeroing", "/attention_norm", "/context_mixing"} <= set(named)
+    labels = [parameter["label"] for parameter in named["/causal_tracing"]["parameters"]]
+    assert labels[-1] == "another recording, of the same length" and len(labels) == 5
     heard = client.predict(handle_file(str(WEASELS)), "openai/whisper-tiny.en", "", api_name="/words")
     assert heard["text"] == "Weasles have eaten our phone system."
     assert [each["word"] for each in heard["confidence"]] == ["Weasles", "have", "eaten", "our", "phone", "system"]
