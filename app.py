@@ -27,7 +27,7 @@ LAUNCH = {
     "ssr_mode": False,  # the same code path here and on a Space
     "max_file_size": "20mb",
     "run_history": False,  # would keep every visitor's runs, voices included, in their browser
-    "app_kwargs": upkeep.ROUTES,
+    "app_kwargs": upkeep.SERVER,
     "footer_links": ["api", "gradio", "settings"],
     "max_threads": 500,  # events at a time; a visitor who waits is one of them, and takes no thread
 }

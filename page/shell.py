@@ -8,7 +8,7 @@ import gradio as gr
 
 from methods import TECHNIQUES, technique
 from page import upkeep
-from page.contents import TOP_BAR, contents
+from page.contents import TOP_BAR, contents, question
 from page.errors import Page
 from page.export import api, links
 from page.lessons import banners
@@ -73,7 +73,8 @@ def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
 
     The browser compares every component with every event: all views at once took it four seconds, a phone twenty.
     """
-    build = gr.Button("Opening …", elem_id=f"build-{name}", elem_classes="build")  # pressed by `ism.open`, once
+    # Pressed by `ism.open`, once; until the rest is there, the question stands in its place.
+    build = gr.Button(f"{question(name)} Opening …", elem_id=f"build-{name}", elem_classes="build")
 
     @gr.render(inputs=[shell.session, shell.units, link], triggers=[build.click], show_progress="hidden")
     def content(session: Session | None, units: str, opened: dict[str, Any] | None) -> None:

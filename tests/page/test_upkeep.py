@@ -1,6 +1,7 @@
 """A server that runs for weeks: files go in time, visitors who have left are forgotten, an end is quick and silent."""
 
 import datetime
+import gzip
 import os
 import signal
 import subprocess
@@ -88,6 +89,9 @@ def test_no_link_writes_a_visitors_state_and_the_end_is_quick_silent_and_leaves_
     address, process, place = served
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{address}/gradio_api/deep_link?session_hash=x", timeout=30)
+    page = urllib.request.urlopen(urllib.request.Request(address, headers={"Accept-Encoding": "gzip"}), timeout=30)
+    packed = page.read()
+    assert page.headers["Content-Encoding"] == "gzip" and len(packed) < 0.2 * len(gzip.decompress(packed))
     body = b'--b\r\nContent-Disposition: form-data; name="files"; filename="voice.wav"\r\n\r\nsound\r\n--b--\r\n'
     about = {"Content-Type": "multipart/form-data; boundary=b"}
     urllib.request.urlopen(urllib.request.Request(f"{address}/gradio_api/upload", body, about), timeout=30).read()
