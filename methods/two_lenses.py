@@ -127,6 +127,7 @@ def analyse(
         step = Step(number / (len(random_seeds) + 1), f"random weights, seed {seed}")
         yield replace(step, partial=result)
         twin = models.random_twin(model, seed)
+        yield step
         twins.append(_compared(asked, twin, (yield from _heard(asked, twin, step)), meant))
     return replace(result, random=tuple(twins))
 
@@ -161,7 +162,7 @@ def _heard(asked: _Asked, encoder: SpeechModel, step: Step) -> Steps[_Heard]:
         found.said["symbols"] = [_labels(symbols) for symbols in found.read["symbols"]]
     yield step
     if asked.final is not None:
-        found.read["words"], found.said["words"] = _words(asked.clip, asked.model, encoder, asked.final)
+        found.read["words"], found.said["words"] = yield from _words(asked, encoder, asked.final, step)
     return found
 
 
@@ -228,17 +229,23 @@ def _symbols(clip: Clip, encoder: SpeechModel, head: Head) -> list[list[Segment]
     ]
 
 
-@torch.inference_mode()
 def _words(
-    clip: Clip, model: SpeechModel, encoder: SpeechModel, final: Transcript
-) -> tuple[list[list[Segment]], list[tuple[str, ...]]]:
-    """What `model`'s decoder writes from each layer of `encoder`: words where the decoder looked for them, and all."""
+    asked: _Asked, encoder: SpeechModel, final: Transcript, step: Step
+) -> Steps[tuple[list[list[Segment]], list[tuple[str, ...]]]]:
+    """What the model's decoder writes from each layer of `encoder`: words where the decoder looked for them, and all.
+
+    A step before each layer's words are looked for.
+    """
+    clip, model, found = asked.clip, asked.model, []
     states = decoder.readable(encoder, decoder.streams(clip, encoder))
     longest = min(max(SHORTEST_CAP, 2 * len(final.tokens)), whisper.LONGEST_TRANSCRIPT)
-    own, found = models.frame_grid(clip, model).frames, []
-    with model.lock:
-        for layer, written in zip(states, decoder.greedy(model, states, final.prompt, longest), strict=True):
-            tokens = tuple(token for token in written.tokens if token <= model.decoding.no_timestamps)
+    own = models.frame_grid(clip, model).frames
+    with torch.inference_mode(), model.lock:
+        texts = list(decoder.greedy(model, states, final.prompt, longest))
+    for layer, written in zip(states, texts, strict=True):
+        yield step
+        tokens = tuple(token for token in written.tokens if token <= model.decoding.no_timestamps)
+        with torch.inference_mode(), model.lock:
             found.append(_placed(clip, model, layer[None], tokens, final.language, own) if tokens else ([], ()))
     return [placed for placed, _ in found], [labels for _, labels in found]
 

@@ -50,11 +50,13 @@ def analyse(
         words=[[w.label, w.start, w.end] for w in words], transcript=transcript,
         transcript_given=transcript is not None and segments is None, native=native, random_seeds=list(random_seeds),
     )  # fmt: skip
-    result = _measured(clip, model, head, said, words, origin)
+    yield Step(0.0, f"{model.id}, trained weights")
+    result = yield from _measured(clip, model, head, said, words, origin)
     found: list[PhoneCheck] = []
     for number, seed in enumerate(random_seeds):
         yield Step(0.05 + 0.1 * number, f"random weights, seed {seed}", partial=result)
-        found.append(_measured(clip, models.random_twin(model, seed), head, said, words, origin))
+        twin = _measured(clip, models.random_twin(model, seed), head, said, words, origin)
+        found.append((yield from twin))
         free, aligned = (read_only([twin.margins(form) for twin in found]) for form in ("free", "aligned"))
         result = replace(result, controls=PhoneControls(free, aligned))
     if not native:
@@ -87,8 +89,9 @@ def _phones(
 
 def _measured(
     clip: Clip, model: SpeechModel, head: PhoneHead, said: Claimed, words: Sequence[Segment], origin: Provenance
-) -> PhoneCheck:
+) -> Steps[PhoneCheck]:
     scores, grid = head.log_probabilities(clip, model), models.frame_grid(clip, model)
+    yield Step(0.05, "each phone and its rivals")
     read = read_phones(scores, grid, said)
     return PhoneCheck(
         phones=tuple(segment.label for segment in said.segments),
