@@ -44,7 +44,8 @@ class CompressedPage(GZipMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compress the answer if the page was asked for."""
-        if scope["type"] == "http" and scope["path"].rstrip("/") == scope.get("root_path", "").rstrip("/"):
+        root = scope.get("root_path", "").rstrip("/")
+        if scope["type"] == "http" and scope["path"] in ("", "/", root, f"{root}/"):
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)
