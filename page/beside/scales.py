@@ -25,21 +25,18 @@ LONGEST_LINE = 28  # letters that fit beside a small picture
 def pair(draw: Callable[[], Drawn], draw_other: Callable[[], Drawn]) -> tuple[Drawn, Drawn, list[Any]]:
     """Both sides on common scales, and the pictures of their difference; the functions draw each side alone.
 
-    Each side is drawn twice: limits are known only when both have been.
+    Each side is drawn twice, once to see its limits and once with those of both.
     """
     with watched() as mine:
-        one = draw()
+        draw()
     with watched() as theirs:
-        other = draw_other()
+        draw_other()
     differences = list(curve_differences(mine.figures, theirs.figures))
-    if mine.figures and len(mine.figures) == len(theirs.figures):
-        fits = [partial(_fitted_to, other=figure) for figure in theirs.figures]
-        backs = [partial(_fitted_to, other=figure) for figure in mine.figures]
-        with watched(fits):
-            one = draw()
-        with watched(backs):
-            other = draw_other()
-    one, other = [*one], [*other]
+    fit = len(mine.figures) == len(theirs.figures)
+    with watched([partial(_fitted_to, other=figure) for figure in theirs.figures] if fit else ()):
+        one = [*draw()]
+    with watched([partial(_fitted_to, other=figure) for figure in mine.figures] if fit else ()):
+        other = [*draw_other()]
     for number, (left, right) in enumerate(zip(one, other, strict=True)):
         if is_plot(left) and is_plot(right):
             one[number], other[number] = plots_on_one_scale(left, right)

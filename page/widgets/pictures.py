@@ -22,15 +22,18 @@ class Drawing:
     """The pictures of one drawing, in their order, and what is still done to each before it is saved."""
 
     figures: list[Figure] = field(default_factory=list)
-    adjust: Sequence[Adjust] = ()
+    adjust: Sequence[Adjust] | None = ()  # None: they are only looked at, and no SVG is written
 
 
 _drawing: ContextVar[Drawing | None] = ContextVar("drawing", default=None)
 
 
 @contextlib.contextmanager
-def watched(adjust: Sequence[Adjust] = ()) -> Generator[Drawing, None, None]:
-    """See every picture that is drawn meanwhile; the n-th is changed by the n-th `adjust` before it becomes SVG."""
+def watched(adjust: Sequence[Adjust] | None = None) -> Generator[Drawing, None, None]:
+    """See every picture that is drawn meanwhile. The n-th is changed by the n-th `adjust` before it becomes SVG.
+
+    Without `adjust` the pictures are but looked at: writing SVG is what takes long of a drawing.
+    """
     drawing = Drawing(adjust=adjust)
     token = _drawing.set(drawing)
     try:
@@ -43,7 +46,8 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     """An SVG drawn by `draw(ax, ink)`; `summary` is its text for screen readers. `size` in inches."""
     figure = Figure(figsize=size, layout="constrained")
     draw(figure.subplots(), INK)
-    _adjusted(figure)
+    if not _adjusted(figure):
+        return ""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
     picture = buffer.getvalue()
@@ -53,11 +57,15 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     return picture.replace("<svg ", f'<svg role="img" aria-label="{label}" class="{kind}" ', 1)
 
 
-def _adjusted(figure: Figure) -> None:
+def _adjusted(figure: Figure) -> bool:
+    """Let whoever watches see the figure, and change it; whether it is to become SVG."""
     drawing = _drawing.get()
     if drawing is None:
-        return
+        return True
     number = len(drawing.figures)
     drawing.figures.append(figure)
+    if drawing.adjust is None:
+        return False
     if number < len(drawing.adjust):
         drawing.adjust[number](figure)
+    return True
