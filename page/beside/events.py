@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from page.run_events import Parts, Question
 
 FIRST_RUN = "Nothing to stand beside yet: press “Run” first."
+UNENDED = "This side ended before it was complete; choose again what to set beside, or press “Run”."
 DIFFERENCE = "#### Left minus right: {}"
 NO_DIFFERENCE = (
     "There is no difference to draw: the sides share no rows, columns or curves by name, or are equal there."
@@ -41,7 +42,7 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
     name, side = parts.name, parts.side
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     side.partner.input(None, [side.partner], None, js=f"(partner) => window.ism.setBeside('{name}', partner)", **quiet)
-    return gr.on(
+    event = gr.on(
         [side.partner.input, side.again.click],
         toast(_runner(parts, side)),
         [side.partner, parts.shell.trail, *parts.asked],
@@ -52,6 +53,8 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
         show_progress_on=[side.progress],
         api_visibility="private",
     )
+    event.failure(lambda: UNENDED, None, [side.told], **quiet)  # also what a cancel ends in
+    return event
 
 
 def _runner(parts: Parts, side: Side) -> Callable[..., AsyncGenerator[tuple, None]]:

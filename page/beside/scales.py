@@ -127,7 +127,7 @@ def _line_difference(row: Row, other: Row) -> Row | None:
         values = _numbers(one["values"])
         if one["name"] in theirs and theirs[one["name"]].shape == values.shape:
             found[one["name"]] = values - theirs[one["name"]]
-    found = {name: values for name, values in found.items() if np.isfinite(values).any()}
+    found = {name: values for name, values in found.items() if np.nan_to_num(values).any()}
     if not found:
         return None
     most = max(map(_reach, found.values()))

@@ -11,6 +11,7 @@ from test_options import NAMES
 
 from methods.core.errors import UserError
 from page import run_events
+from page.beside import scales
 from page.recipe import Now, Shell
 from page.session import Session
 from page.values import LONGEST, checked
@@ -120,3 +121,34 @@ def test_the_tabs_ask_for_it():
     parts = SimpleNamespace(controls={"it": gr.Slider(0, 5, label="Layer")})
     with pytest.raises(UserError, match="“Layer” is empty"):
         run_events.Parts.named(parts, [None])
+
+
+def first_shown(steps):
+    """The first partial result of a run, or its result."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if step.partial is not None:
+            return step.partial
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(NAMES) - {"projection", "probing"})
+)  # two are slow
+def test_two_sides_can_be_drawn_on_one_scale(name, recipe_of, session, tiny_model):
+    recipe, controls = recipe_of(name)
+    values = {key: control.value for key, control in controls.items()}
+    try:
+        result = first_shown(recipe.steps(session, tiny_model, "words", values))
+    except UserError:
+        pytest.skip("a tiny model has no such thing")
+    values = recipe.fitted(result, values)
+
+    def draw():
+        return recipe.drawn(result, values)
+
+    one, other, differences = scales.pair(draw, draw)
+    assert differences == []
+    assert list(map(type, one)) == list(map(type, other)) and len(one) > 1
