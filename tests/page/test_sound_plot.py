@@ -256,8 +256,9 @@ def test_frames_draw_within_50_ms(visit):
         window.ImageData = function (...size) { begun = performance.now(); return new start(...size); };
         CanvasRenderingContext2D.prototype.putImageData = function (...a) { put.apply(this, a);
             if (this.canvas.closest('#frames')) spent.push(performance.now() - begun); }; }""")
-    for factor in ("2", "1", "2"):
-        page.get_by_label(f"Zoom {factor} times").last.click()
+    for name in ("Zoom in", "Show all of the clip", "Zoom in"):
+        page.locator("#frames").get_by_label(name).click()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
     assert min(page.evaluate("spent")) < 50  # ms; the best of several, since two cores are shared
 
 
@@ -281,11 +282,95 @@ def test_a_plot_of_another_clip_does_not_play(visit):
 
 def test_phone_has_no_sideways_overflow(visit):
     page = visit(390, has_touch=True)
-    page.locator("#shares").get_by_label("Zoom 4 times").tap()
+    for _ in range(2):
+        page.locator("#shares").get_by_label("Zoom in").tap()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     scroller = page.locator("#shares .sp-scroll").evaluate("s => [s.scrollWidth, s.clientWidth]")
     assert scroller[0] > 2 * scroller[1]  # the zoomed axis scrolls inside its own box
     assert page.locator("#shares .sp-gutter").first.bounding_box()["width"] <= 64
+
+
+STRETCH = "speechStretches.of(null, 2)"
+
+
+def settled(page):
+    """The stretch in seconds, once every plot has drawn it."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.evaluate(STRETCH)
+
+
+def test_one_stretch_of_the_clip_in_every_plot(visit):
+    """Wheel, keys, buttons and scrolling move the same window; what stands under the pointer stays there."""
+    page = visit()
+    area = page.locator("#shares .sp-words .sp-box").first.bounding_box()
+    page.mouse.move(area["x"] + area["width"] / 4, area["y"] + 5)  # 0.5 s
+    page.mouse.wheel(0, -120)
+    assert settled(page) == [0, SECONDS]  # the plain wheel is the page's own
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -160)
+    page.keyboard.up("Control")
+    length = SECONDS * np.exp(-0.4)  # 0.0025 for each pixel of the wheel
+    assert settled(page) == pytest.approx([0.5 - length / 4, 0.5 + 3 * length / 4], abs=0.002)
+    page.evaluate("speechPlayer.play(0.8, 0.85); speechPlayer.pause()")
+    page.locator("#clip .sp-scroll").focus()
+    page.keyboard.press("z")
+    assert settled(page) == pytest.approx([0.8, 0.85])
+    seen = """(id) => { const word = document.querySelectorAll(`${id} .sp-word`)[2].getBoundingClientRect();
+        const plot = document.querySelector(`${id} .sp-scroll`), gutter = plot.querySelector('.sp-gutter').offsetWidth;
+        const left = plot.getBoundingClientRect().left + gutter;
+        return [word.left - left, (word.right - word.left) / (plot.clientWidth - gutter)]; }"""
+    for plot in ("#clip", "#shares"):  # 'eaten' begins where the stretch begins, and is 22 times as long
+        left, width = page.evaluate(seen, plot)
+        assert abs(left) < 2 and width == pytest.approx(1.1 / 0.05, rel=0.001)
+    page.keyboard.press("ArrowRight")
+    assert settled(page) == pytest.approx([0.805, 0.855])
+    page.locator("#shares .sp-scroll").evaluate("s => s.scrollLeft = 0")
+    page.wait_for_function(f"{STRETCH}[0] < 0.001")
+    assert settled(page)[1] == pytest.approx(0.05, abs=1e-3)
+    assert page.evaluate("Math.max(...[...document.querySelectorAll('canvas')].map((c) => c.width))") < 1300
+
+
+def test_a_new_value_and_another_width_keep_the_stretch(visit):
+    page = visit()
+    page.evaluate("speechStretches.set(null, 2, 0, 0.05)")
+    page.locator("#other").click()
+    expect(page.locator("#shares .sp-word").first).to_have_text("we")
+    assert settled(page)[1] == pytest.approx(0.05, abs=1e-3)
+    page.set_viewport_size({"width": 900, "height": 900})
+    assert settled(page)[1] == pytest.approx(0.05, abs=1e-3)
+    page.locator("#clip").get_by_label("Show all of the clip").click()
+    assert settled(page) == [0, SECONDS]
+
+
+def test_a_wave_that_is_zoomed_into_shows_its_samples(visit):
+    """Ten periods of 220 Hz cross the middle 20 times; the envelope, a wedge, crosses it never."""
+    page = visit()
+    page.evaluate(f"speechStretches.set(null, 2, 0.5, {0.5 + 10 / 220})")
+    page.wait_for_timeout(500)  # the sound is fetched and decoded
+    crossings = page.locator("#clip .sp-wave canvas").evaluate("""(c) => {
+        const { width, height } = c, pixels = c.getContext('2d').getImageData(0, 0, width, height).data;
+        const middle = (x) => { let sum = 0, n = 0;
+            for (let y = 0; y < height; y++) { const a = pixels[4 * (y * width + x) + 3]; sum += a * y; n += a; }
+            return sum / n - (height - 1) / 2; };
+        let found = 0;
+        for (let x = 1; x < width; x++) found += middle(x - 1) * middle(x) < 0;
+        return found; }""")
+    assert 19 <= crossings <= 21
+
+
+def test_two_fingers_zoom_and_select_nothing(visit):
+    page = visit(390, has_touch=True)
+    page.locator("#clip").scroll_into_view_if_needed()
+    area = page.locator("#clip .sp-image .sp-box").bounding_box()
+    y, middle = area["y"] + 30, area["x"] + area["width"] / 2
+    touch = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 60), ("touchMove", 90), ("touchMove", 120)):
+        points = [{"x": middle + side * apart / 2, "y": y, "id": n} for n, side in enumerate((-1, 1))]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert settled(page) == pytest.approx([0.5, 1.5], abs=0.03)  # twice as far apart, about the middle
+    assert page.evaluate("speechPlayer.region") is None
 
 
 def test_values_survive_both_encodings():
