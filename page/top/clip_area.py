@@ -23,6 +23,7 @@ from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
 from page.top.heard_text import deaf, heard_line
+from page.top.spectrogram import USUAL, Look, look_of, settings
 from page.top.transcript import heard_html, sure_html
 from page.widgets.recorder import Recorder
 from page.widgets.sound_plot import SoundPlot
@@ -50,6 +51,8 @@ class ClipArea:
     model: gr.Dropdown
     units: gr.Radio
     plot: SoundPlot
+    look: gr.State  # how the spectrogram is drawn
+    settings: list[gr.components.Component]  # what it is set with
     said: gr.HTML  # the transcript, its words shaded by how sure the model is
     heard: Told
     mend: Corrections
@@ -93,9 +96,16 @@ def corrections_area() -> Corrections:
 
 def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
     """Lay out the clip itself, above every view: low where a technique is open, whole where it is asked for."""
-    parts: dict[str, Any] = {"session": gr.State(None), "key": gr.Textbox(visible=False), "mend": mend, **choices}
+    parts: dict[str, Any] = {
+        "session": gr.State(None),
+        "look": gr.State(USUAL),
+        "key": gr.Textbox(visible=False),
+        "mend": mend,
+        **choices,
+    }
     with gr.Column(elem_id="strip", min_width=0):
         parts["plot"] = SoundPlot(elem_id="clip-plot")
+        parts["settings"] = settings()
         with gr.Column(elem_id="heard"):
             parts["said"] = gr.HTML(elem_id="said", elem_classes="sure-box", padding=False)
             parts["heard"] = Told(elem_id="heard-line")
@@ -117,9 +127,20 @@ def connect(area: ClipArea) -> None:
     recut = area.units.input(lambda session: session, [area.session], [area.session], **QUIET)
     for event in (recorded, chosen, remodelled, recut, *_connect_corrections(area)):
         listen_after(event, area)
+    _connect_settings(area)
     for name in ("example", "model", "units"):
         component, shared = getattr(area, name), "clip" if name == "example" else name
         component.change(None, [component], None, js=f"(value) => window.ism.share({{{shared}: value}})")
+
+
+def _connect_settings(area: ClipArea) -> None:
+    async def redraw(session: Session | None, *set_to: Any) -> tuple[Look, Any]:
+        look = look_of(*set_to)
+        return look, gr.skip() if session is None else await clip_plot(session, look, area.plot)
+
+    changed = [each.release if isinstance(each, gr.Slider) else each.input for each in area.settings]
+    inputs, outputs = [area.session, *area.settings], [area.look, area.plot]
+    gr.on(changed, toast(redraw), inputs, outputs, trigger_mode="always_last", **QUIET)
 
 
 def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
@@ -143,18 +164,23 @@ def listen_after(event: Any, area: ClipArea) -> None:
     """After a new clip, text or model: listen, then let the technique on screen run again."""
 
     async def hear(
-        session: Session | None, model_id: str, units: str, request: gr.Request, progress: Any = gr.Progress()
+        session: Session | None,
+        model_id: str,
+        units: str,
+        look: Look,
+        request: gr.Request,
+        progress: Any = gr.Progress(),
     ) -> AsyncGenerator[tuple, None]:
         visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
         on_screen = held(area.session, visitor)
         newest = replace(visitor, gone=_overtaken(visitor, lambda: on_screen() is not session))
-        async with contextlib.aclosing(listen(session, model_id, units, area.plot, newest)) as shown:
+        async with contextlib.aclosing(listen(session, model_id, units, area.plot, newest, look)) as shown:
             async for each in shown:
                 yield each
 
     heard = event.success(
         toast(hear),
-        [area.session, area.model, area.units],
+        [area.session, area.model, area.units, area.look],
         [area.session, area.plot, area.heard, area.said, area.key, *area.mend.filled],
         concurrency_id="runs",
         concurrency_limit=None,
@@ -189,12 +215,12 @@ def _overtaken(visitor: Visitor, replaced: Callable[[], bool]) -> Callable[[], b
 
 
 async def listen(
-    session: Session | None, model_id: str, units: str, plot: SoundPlot, visitor: Visitor
+    session: Session | None, model_id: str, units: str, plot: SoundPlot, visitor: Visitor, look: Look = USUAL
 ) -> AsyncGenerator[tuple, None]:
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
     rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield gr.skip(), await clip_plot(session, plot), "*The model is listening …*", "", *rest
+    yield gr.skip(), await clip_plot(session, look, plot), "*The model is listening …*", "", *rest
     try:
         listened = await _listened(session, model_id, visitor)
     except Exception as problem:
@@ -207,7 +233,7 @@ async def listen(
     spelled = session.text or (answer.text.text if answer.text else "")
     english = answer.text is None or answer.text.language in (None, "en")
     filled = mending.filling(session, spelled, english, units)
-    line, picture = heard_line(session, answer, model_id), await clip_plot(session, plot)
+    line, picture = heard_line(session, answer, model_id), await clip_plot(session, look, plot)
     if visitor.gone():  # a newer clip must not be overwritten by what was found out about the one before
         return
     yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled

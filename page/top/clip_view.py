@@ -2,23 +2,23 @@
 
 from gradio import processing_utils
 
-from methods.core.audio import Clip, envelope, log_spectrogram, to_wav
+from methods.core.audio import Clip, envelope, to_wav
 from methods.core.results import Json
 from page.runs.machine import MACHINE
 from page.runs.question import named
 from page.session import Session
+from page.top.spectrogram import Look, spectrogram_row
 from page.widgets import sound_plot
 from page.widgets.sound_plot import SoundPlot
 
 COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
-HIGHEST_HZ = 8000
 
 
-async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
+async def clip_plot(session: Session, look: Look, plot: SoundPlot) -> dict[str, Json]:
     """The value of the plot above every view; drawn once for all who see the same, each with a sound of his own."""
     clip, said = session.clip, summary(session)
-    seen = ("clip", clip.sha256, said, named(session.words), named(session.phones))
-    rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session))
+    seen = ("clip", clip.sha256, said, look, named(session.words), named(session.phones))
+    rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session, look))
     audio = await MACHINE.drawings.looked_up(_sound, clip, plot)
     return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256)
 
@@ -29,18 +29,11 @@ def summary(session: Session) -> str:
     return f"{session.clip.name}, {session.clip.seconds:.2f} s. Words: {said or 'not known yet'}."
 
 
-def drawn_rows(session: Session) -> list[sound_plot.Row]:
+def drawn_rows(session: Session, look: Look) -> list[sound_plot.Row]:
     """Waveform, spectrogram, words and phones."""
     clip = session.clip
     low, high = envelope(clip, min(COLUMNS, len(clip.samples))).T
-    spectrum = log_spectrogram(clip)
-    ticks = [(hertz / HIGHEST_HZ, f"{hertz // 1000} kHz") for hertz in (2000, 4000, 6000)]
-    rows = [
-        sound_plot.wave_row(low, high),
-        sound_plot.image_row(
-            spectrum.decibels.T, "frequency", alt="Spectrogram, 0 to 8 kHz, 70 dB range", y_ticks=ticks, height=110
-        ),
-    ]
+    rows = [sound_plot.wave_row(low, high), spectrogram_row(clip, look)]
     if session.words:
         rows.append(sound_plot.segments_row(session.words, "words"))
     if session.phones:

@@ -67,8 +67,8 @@ def test_a_link_says_what_it_cannot_hold():
     [
         ({}, ("", ""), []),
         ({"from": "1", "to": "1.5"}, ("1.000", "1.500"), []),
-        ({"from": "2"}, ("2.000", "2.950"), []),  # the weasels last 2.95 s
-        ({"to": "2.9504"}, ("0.000", "2.950"), []),  # half a millisecond is what rounding may add
+        ({"from": "2"}, ("2.000", "2.951"), []),  # the weasels last 2.9508 s
+        ({"to": "2.9512"}, ("0.000", "2.951"), []),  # half a millisecond is what rounding may add
         ({"from": "1.5", "to": "1"}, ("", ""), ["from=1.5", "to=1"]),
         ({"from": "-1"}, ("", ""), ["from=-1"]),
         ({"to": "nan"}, ("", ""), ["to=nan"]),

@@ -1,94 +1,16 @@
-"""The plots tied to sound as a visitor meets them, in a small demo, and the builders of their values."""
+"""The plots tied to sound as a visitor meets them, in a small demo."""
 
-import base64
 import shutil
 import socket
-import wave
-from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from plot_demo import HOSTILE, SECONDS, WORDS, build, tone
 
-from page.widgets.sound_plot import (
-    HEAD,
-    SoundPlot,
-    grid_row,
-    image_row,
-    line_row,
-    matrix_row,
-    plot_value,
-    segments_row,
-    wave_row,
-)
+from page.widgets.sound_plot import HEAD
 
 pytestmark = pytest.mark.browser
-
-SECONDS = 2.0
-WORDS = [("weasels", 0.1, 0.5), ("have", 0.5, 0.8), ("eaten", 0.8, 1.9)]
-SHARES = np.array([[0.1, 0.9, 0.0], [0.12, 0.76, 0.12], [0.1, np.nan, 0.9]])
-HOSTILE = ["<img src=x onerror=window.hacked=1>", "${window.hacked=1}{{value}}", "long" * 75]
-
-
-def tone(path):
-    """Two seconds of 220 Hz: the clip of every plot here."""
-    samples = (8000 * np.sin(2 * np.pi * 220 * np.arange(int(16_000 * SECONDS)) / 16_000)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(samples.tobytes())
-    return path
-
-
-def clip_view(path):
-    ramp = np.linspace(0, 1, 200)
-    rows = [
-        wave_row(-ramp, ramp),
-        image_row(np.outer(np.arange(40), ramp), alt="Rising ramp"),
-        segments_row(WORDS),
-    ]
-    return plot_value(SECONDS, rows, "Three words, getting louder.", audio=path)
-
-
-def shares(words=WORDS, clip=None):
-    matrix = matrix_row(SHARES, words, words, title="Shares", unit="share of row", vmax=1.0)
-    curve = line_row({"model": [0, 1, np.nan, 2], "chance": [1, 1, 1, 1]}, "curve", dashed=["chance"])
-    labels = [label for label, *_ in words]
-    grid = grid_row(SHARES, labels, labels, title="Tokens", unit="nats", scale="rdbu", vmin=-1)
-    return plot_value(SECONDS, [segments_row(words), matrix, curve, grid], "Most keep to themselves.", clip=clip)
-
-
-def frames():
-    spans = [("frame", i * SECONDS / 250, (i + 1) * SECONDS / 250) for i in range(250)]
-    return plot_value(SECONDS, [matrix_row(np.eye(250), spans, spans, title="Frames")], "The diagonal.")
-
-
-def build(path):
-    with gr.Blocks() as demo:
-        SoundPlot(clip_view(path), elem_id="clip")
-        with gr.Tabs():
-            with gr.Tab("First"):
-                plot = SoundPlot(shares(), elem_id="shares")
-                other = gr.Button("Other", elem_id="other")
-                stale = gr.Button("Stale", elem_id="stale")
-                said = gr.Textbox(elem_id="said")
-            with gr.Tab("Second"):
-                SoundPlot(
-                    shares([(label, *times) for label, (_, *times) in zip(HOSTILE, WORDS, strict=True)]),
-                    elem_id="hostile",
-                )
-                SoundPlot(frames(), elem_id="frames")
-                SoundPlot(None, elem_id="empty")
-        other.click(lambda: shares([("we", 0.0, 0.4), ("are", 0.4, 0.9), ("here", 0.9, 2.0)]), None, plot)
-        stale.click(lambda: shares(clip="another"), None, plot)
-
-        def select(event: gr.EventData):
-            return str(event._data)
-
-        plot.select(select, None, said, show_progress="hidden")
-    return demo
 
 
 @pytest.fixture(scope="module")
@@ -371,45 +293,3 @@ def test_two_fingers_zoom_and_select_nothing(visit):
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert settled(page) == pytest.approx([0.5, 1.5], abs=0.03)  # twice as far apart, about the middle
     assert page.evaluate("speechPlayer.region") is None
-
-
-def test_values_survive_both_encodings():
-    small = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
-    row = grid_row(small, list("abc"), list("wxyz"), title="t", vmin=-1)
-    assert row["dtype"] == "float32"
-    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(row["data"]), "<f4").reshape(3, 4), small)
-    big = np.random.default_rng(0).normal(size=(200, 300))
-    big[3, 5] = np.nan
-    row = grid_row(big, ["r"] * 200, ["c"] * 300, title="t")
-    steps = np.frombuffer(base64.b64decode(row["data"]), "<u2").reshape(big.shape)
-    span = row["scale_max"] - row["scale_min"]
-    decoded = np.where(steps == 65_535, np.nan, row["scale_min"] + steps / 65_534 * span)
-    # Rounding to a step is off by at most half of one; float32 on the way in adds less than 1e-6.
-    np.testing.assert_allclose(decoded, big, atol=span / 65_534 / 2 + 1e-6)
-
-
-def test_500_by_500_stays_under_a_megabyte():
-    assert len(grid_row(np.ones((500, 500)), ["r"] * 500, ["c"] * 500, title="t")["data"]) < 1e6
-
-
-def test_builders_refuse_what_does_not_fit():
-    segment = SimpleNamespace(label="a", start=0.0, end=1.0)
-    assert segments_row([segment], scores=[np.nan])["items"] == [
-        {"label": "a", "start": 0.0, "end": 1.0, "score": None}
-    ]
-    with pytest.raises(ValueError, match="do not label an array of shape"):
-        matrix_row(np.ones((2, 2)), [segment], [segment], title="t")
-    with pytest.raises(ValueError, match="finite values"):
-        grid_row([[np.inf]], ["a"], ["b"], title="t")
-    with pytest.raises(ValueError, match="No colour scale 'jet'"):
-        grid_row([[1.0]], ["a"], ["b"], title="t", scale="jet")
-    with pytest.raises(ValueError, match="0 <= start <= end"):
-        segments_row([("a", 1.0, 0.5)])
-    with pytest.raises(ValueError, match="as many scores"):
-        segments_row([segment], scores=[1.0, 2.0])
-    with pytest.raises(ValueError, match="low <= high"):
-        wave_row([1.0], [0.0])
-    with pytest.raises(ValueError, match="needs one axis"):
-        line_row([[1.0]], "curve")
-    with pytest.raises(ValueError, match="positive length"):
-        plot_value(0.0, [wave_row([0.0], [0.0])], "nothing")

@@ -4,7 +4,7 @@ const KINDS = { wave: waveRow, image: imageRow, segments: segmentsRow, line: lin
 
 class Plot {
   constructor(host, value, trigger) {
-    Object.assign(this, { host, value, seconds: value.seconds, marks: [], painters: [], timeListeners: [], frame: 0, wide: 0, scrolled: 0 });
+    Object.assign(this, { host, value, seconds: value.seconds, marks: [], painters: [], timeListeners: [], frame: 0, wide: 0, scrolled: 0, pointed: false });
     this.emit = (detail) => trigger("select", detail);
     this.scroller = el("div", "sp-scroll", null, { tabindex: 0, role: "group", "aria-label": value.summary || "Plot over time" });
     this.rows = this.time = el("div", "sp-rows");
@@ -153,7 +153,13 @@ class Plot {
     this.paintTime();
   }
 
-  paintSoon() { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.paint(); }); }
+  paintSoon() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      if (this.pointed) { this.crosshair(null); this.tip(null); }   // something else is under the pointer now
+      this.paint();
+    });
+  }
 
   paintTime() {
     const stale = this.isStale(), playing = !stale && !player.audio.paused, name = playing ? "Pause" : "Play";
@@ -182,6 +188,7 @@ class Plot {
   }
 
   crosshair(x) {
+    this.pointed = x !== null;
     for (const { hover } of this.marks) { hover.hidden = x === null; hover.style.left = percent(x); }
     if (!this.hoverTime) return;
     this.hoverTime.hidden = x === null;

@@ -90,49 +90,6 @@ function fillEnvelope(ctx, { high, low }, [left, right], y, ratio) {
   ctx.fill();
 }
 
-function imageRow(plot, row) {
-  const { box, gutter } = addRow(plot, { label: row.label, height: row.height || 128, className: "sp-tall sp-image" });
-  const canvas = canvasIn(box, row.alt || row.label), span = [(row.t0 ?? 0) / plot.seconds, (row.t1 ?? plot.seconds) / plot.seconds];
-  for (const [at, text] of row.y_ticks || []) {
-    const tick = el("span", "sp-ytick", text);
-    tick.style.bottom = percent(at);
-    gutter.append(tick);
-  }
-  const values = bytes(row.data), drawn = {};   // by theme and height: scrolling draws the same picture again and again
-  plot.painters.push(() => {
-    const size = fit(canvas), key = `${plot.dark} ${size?.h}`;
-    if (size) paintPicture(size, (drawn[key] ||= picture(row, values, size.h, palette(row.scale || "magma", plot.dark))), plot.onCanvas(span));
-  });
-}
-
-/** A picture of `shape`, as high as its canvas if that is lower: browsers leave rows out, here each counts by its share. */
-function picture(row, values, most, lut) {
-  const [bins, frames] = row.shape, height = Math.min(bins, most), source = el("canvas"), sum = new Float32Array(frames);
-  source.width = frames;
-  source.height = height;
-  const image = new ImageData(frames, height), pixels = new Uint32Array(image.data.buffer);
-  for (let y = 0; y < height; y++) {   // row 0 of the values is the lowest bin, row 0 of a canvas its top
-    const low = ((height - 1 - y) * bins) / height, high = ((height - y) * bins) / height;
-    sum.fill(0);
-    for (let k = Math.floor(low); k < Math.min(bins, high - 1e-9); k++) {
-      const share = (Math.min(k + 1, high) - Math.max(k, low)) / (high - low);
-      for (let x = 0; x < frames; x++) sum[x] += share * values[k * frames + x];
-    }
-    for (let x = 0; x < frames; x++) pixels[y * frames + x] = lut[Math.round(sum[x])];
-  }
-  source.getContext("2d").putImageData(image, 0, 0);
-  return source;
-}
-
-/** Only the columns that are seen, and one more at each side, so that smoothing goes on across the edges. */
-function paintPicture({ ctx, w, h }, source, [left, right]) {
-  const each = ((right - left) * w) / source.width;   // of a column, px
-  const first = clamp(Math.floor((-left * w) / each) - 1, 0, source.width - 1);
-  const end = clamp(Math.ceil(((1 - left) * w) / each) + 1, first + 1, source.width);
-  ctx.imageSmoothingQuality = "high";   // a spectrogram is looked at, not read off
-  ctx.drawImage(source, first, 0, end - first, source.height, left * w + first * each, 0, (end - first) * each, h);
-}
-
 function segmentsRow(plot, row, of) {
   const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" });
   const buttons = row.items.map((item, i) => {
