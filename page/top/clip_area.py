@@ -156,6 +156,7 @@ def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
         mend.align.click(toast(align), asked, [session], **QUIET),
         mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
         gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
+        area.plot.edit(toast(mending.move), [session], [session], trigger_mode="multiple", **QUIET),
         mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
     ]
 
@@ -274,6 +275,8 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
 def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
+    if any(sessions.BY_ATTENTION in step.timing for step in session.steps):
+        session = replace(session, steps=())
     if sessions.BY_ATTENTION in session.timing:
         return replace(session, words=None, corpus=None)
     return session

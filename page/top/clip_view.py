@@ -20,7 +20,8 @@ async def clip_plot(session: Session, look: Look, plot: SoundPlot) -> dict[str, 
     seen = ("clip", clip.sha256, said, look, named(session.words), named(session.phones))
     rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session, look))
     audio = await MACHINE.drawings.looked_up(_sound, clip, plot)
-    return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256)
+    undo = len(session.steps) if session.words or session.phones else None
+    return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256, undo=undo)
 
 
 def summary(session: Session) -> str:

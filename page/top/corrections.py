@@ -144,6 +144,14 @@ def edit(session: Session | None, units: str, rows: list[list[Any]]) -> Session:
     return sessions.with_times(present(session), units, rows)
 
 
+def move(session: Session | None, event: gr.EventData) -> Session:
+    """Times as the visitor has dragged them on the picture, or what they were before."""
+    session, asked = present(session), event._data if isinstance(event._data, dict) else {}
+    if asked.get("undo"):
+        return sessions.undone(session)
+    return sessions.with_moved(session, asked.get("clip"), asked.get("times"))
+
+
 def export(session: Session | None) -> dict[str, str]:
     """Words and phones as a TextGrid file."""
     session = present(session)

@@ -19,7 +19,9 @@ from methods.core.results import Json
 
 _HERE = Path(__file__).parent / "sound_plot"
 # Each file uses what those before it define.
-_PARTS = ("player", "colour", "helpers", "stretch", "samples", "rows", "image", "heat", "plot")
+_PARTS = (
+    "player", "colour", "helpers", "stretch", "select", "samples", "rows", "image", "heat", "boundaries", "plot",
+)  # fmt: skip
 _SCRIPT = "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
 _SCRIPT = f'(() => {{\n"use strict";\n{_SCRIPT}}})();\n'  # their names are nobody else's on the page
 _STYLE = (_HERE / "sound_plot.css").read_text(encoding="utf-8")
@@ -39,7 +41,8 @@ class SoundPlot(gr.HTML):
 
     Its `select` event carries `of` (the row's position in the value) and, for a heat map, `row`, `column`, `value`
     (column and value are None when a row label was chosen); for a word `segment`, `label`, `start`, `end`; for a
-    dragged region only `start` and `end` (s).
+    dragged region only `start` and `end` (s). The `edit` event of a plot whose boundaries can be moved carries `clip`,
+    and `undo` or `times`: by tier, [start, end] (s) of each of its segments.
     """
 
     def __init__(self, value: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
@@ -47,7 +50,7 @@ class SoundPlot(gr.HTML):
             value=value,
             html_template="<div class='sp'></div>",  # no ${value}: the template would evaluate what labels contain
             apply_default_css=False,
-            js_on_load="window.SoundPlot(element, props, trigger, watch);  // Gradio looks for the name: 'select'",
+            js_on_load="window.SoundPlot(element, props, trigger, watch);  // 'select', 'edit': Gradio looks for them",
             **kwargs,
         )
 
@@ -56,12 +59,19 @@ class SoundPlot(gr.HTML):
 
 
 def plot_value(
-    seconds: float, rows: Sequence[Row], summary: str, *, audio: str | Path | None = None, clip: str | None = None
+    seconds: float,
+    rows: Sequence[Row],
+    summary: str,
+    *,
+    audio: str | Path | None = None,
+    clip: str | None = None,
+    undo: int | None = None,
 ) -> dict[str, Json]:
     """Join rows into the value of a `SoundPlot`.
 
     `audio` is the clip's sound file: give it to one plot of the page, which then loads the shared player. `clip` names
-    the clip (its hash): a plot whose name differs from the loaded clip's refuses to play. Raises ValueError if
+    the clip (its hash): a plot whose name differs from the loaded clip's refuses to play. With `undo`, how
+    many changes can be undone, the boundaries of its segments can be moved. Raises ValueError if
     `seconds` is not positive or no row is given.
     """
     if not (np.isfinite(seconds) and seconds > 0):
@@ -73,6 +83,8 @@ def plot_value(
         value["audio"] = gr.FileData(path=str(audio)).model_dump()
     if clip is not None:
         value["clip"] = clip
+    if undo is not None:
+        value |= {"editable": True, "undo": undo}
     return value
 
 

@@ -4,7 +4,7 @@ const KINDS = { wave: waveRow, image: imageRow, segments: segmentsRow, line: lin
 
 class Plot {
   constructor(host, value, trigger) {
-    Object.assign(this, { host, value, seconds: value.seconds, marks: [], painters: [], timeListeners: [], frame: 0, wide: 0, scrolled: 0, pointed: false });
+    Object.assign(this, { host, value, trigger, seconds: value.seconds, marks: [], painters: [], timeListeners: [], tiers: [], frame: 0, wide: 0, scrolled: 0, pointed: false, held: false });
     this.emit = (detail) => trigger("select", detail);
     this.scroller = el("div", "sp-scroll", null, { tabindex: 0, role: "group", "aria-label": value.summary || "Plot over time" });
     this.rows = this.time = el("div", "sp-rows");
@@ -30,6 +30,7 @@ class Plot {
     this.scroller.append(this.time);
     const overTime = rows.filter(([row]) => row.kind !== "grid"), grids = rows.filter(([row]) => row.kind === "grid");
     for (const [row, i] of overTime) KINDS[row.kind](this, row, i);
+    if (value.audio && overTime.length) this.tools();
     if (overTime.length) this.axis(); else this.scroller.hidden = this.bar.hidden = true;
     this.rows = host;
     for (const [row, i] of grids) KINDS[row.kind](this, row, i);
@@ -43,6 +44,12 @@ class Plot {
     this.button.addEventListener("click", () => player.toggle());
     this.bar.append(this.button, this.clock, zoomButtons(this));
     return this.bar;
+  }
+
+  tools() {
+    const tools = selectionTools(this);
+    if (this.value.editable) tools.append(...boundaryTools(this));
+    this.bar.after(tools);
   }
 
   axis() {
@@ -117,6 +124,7 @@ class Plot {
   get soundUrl() { return this.value.audio?.url || this.value.audio; }
 
   dispose() {
+    this.disposed = true;
     cancelAnimationFrame(this.frame);
     this.unsubscribe();
     this.unseen();
@@ -127,11 +135,22 @@ class Plot {
 
   key(event) {
     if (event.key === "Escape") { player.clearRegion(); this.tip(null); }
-    if (!event.defaultPrevented && stretchKey(this, event)) return event.preventDefault();
+    if (!event.defaultPrevented && (boundaryKey(this, event) || selectionKey(this, event) || stretchKey(this, event))) return event.preventDefault();
     const onButton = event.target.closest("button");
     if (event.key !== " " || (onButton && player.audio.paused)) return;   // a paused word button answers Space itself
     event.preventDefault();
     if (!this.isStale()) player.toggle();
+  }
+
+  /** While a boundary is in the visitor's hand, or a change is not sent, the picture is not drawn again. */
+  get busy() { return this.held || Boolean(this.unsent); }
+
+  /** What waits until then. */
+  whenFree() {
+    const { waiting } = this;
+    if (this.busy || !waiting) return;
+    this.waiting = null;
+    waiting();
   }
 
   /** A tab may still show the clip before: playing the new one under it would be a lie. */
@@ -226,13 +245,34 @@ window.SoundPlot = function mount(element, props, trigger, watch) {
   let plot = null;
   const render = () => {
     const value = props.value, drawable = Boolean(value && value.rows);
+    if (plot?.busy) { plot.waiting = render; return; }
+    if (plot && drawable && sameAsDrawn(plot, value)) return;
+    const held = plot && focusedBoundary(plot);
     if (plot) plot.dispose();
     if (plot?.value.audio && !(drawable && value.audio)) player.setSource("", 0);   // the clip was taken away
     host.replaceChildren();
     host.removeAttribute("style");
-    plot = drawable ? new Plot(host, value, trigger) : null;
+    host.classList.remove("sp-zoomed", "sp-editing");
+    plot = drawable ? new Plot(host, ownCopy(value), trigger) : null;
+    if (held && plot) focusBoundary(plot, held);
     if (!drawable) host.append(el("p", "sp-hint", value?.hint || "Run to see the plot."));
   };
   watch("value", render);
   render();
 };
+
+/** A plot whose boundaries can be moved moves its own, not those of the value that Gradio keeps. */
+function ownCopy(value) {
+  if (!value.editable) return value;
+  const rows = value.rows.map((row) => (row.kind === "segments" ? { ...row, items: row.items.map((item) => ({ ...item })) } : row));
+  return { ...value, rows };
+}
+
+/** After an edit the server sends what is drawn already: the focus, and a hand on the next boundary, stay where they are. */
+function sameAsDrawn(plot, value) {
+  const told = ({ undo, ...rest }) => JSON.stringify(rest);
+  if (plot.disposed || !value.editable || told(plot.value) !== told(value)) return false;
+  plot.value.undo = value.undo;
+  plot.paint();
+  return true;
+}

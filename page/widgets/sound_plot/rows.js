@@ -49,6 +49,7 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     if (!start) return;
     if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
     else if (click) click(x, y, event);
+    else if (!timeless && event.shiftKey && !event.target.closest("button")) extendSelection(plot, x * plot.seconds);
     else if (!timeless && !event.target.closest("button")) plot.play(x * plot.seconds);
   });
   box.addEventListener("pointercancel", () => { end(); plot.paintTime(); });
@@ -91,16 +92,19 @@ function fillEnvelope(ctx, { high, low }, [left, right], y, ratio) {
 }
 
 function segmentsRow(plot, row, of) {
-  const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" });
+  const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" }), layers = new Map();
   const buttons = row.items.map((item, i) => {
     const score = item.score ?? null, value = score === null ? "" : ` ${row.unit || "Score"} ${score.toFixed(2)}.`;
-    const button = el("button", "sp-word", null, {
-      type: "button", "aria-label": `${spoken(item)}.${value} Play.`,
-      title: `${item.label || "silence"}  ${extent(item)}${value && ` ·${value}`}`,
-    });
+    const button = el("button", "sp-word", null, { type: "button" });
     button.append(el("span", "", item.label));
-    place(button, [item.start / plot.seconds, item.end / plot.seconds]);
-    button.style.height = "";
+    const lay = () => {
+      button.setAttribute("aria-label", `${spoken(item)}.${value} Play.`);
+      button.title = `${item.label || "silence"}  ${extent(item)}${value && ` ·${value}`}`;
+      place(button, [item.start / plot.seconds, item.end / plot.seconds]);
+      button.style.height = "";
+    };
+    lay();
+    layers.set(item, lay);
     button.addEventListener("click", () => {
       plot.play(item.start, item.end);
       plot.emit({ of, segment: i, label: item.label, start: item.start, end: item.end });
@@ -109,6 +113,7 @@ function segmentsRow(plot, row, of) {
     return button;
   });
   const wide = row.items.map((item) => textWidth(plot, item.label, 13));
+  plot.tiers.push({ label: row.label, items: row.items, box, place: (item) => layers.get(item)() });
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", row.label);
   roving(box, "ArrowLeft", "ArrowRight");
