@@ -201,6 +201,21 @@ def with_transcript(
     return replace(session, words=aligned.words, phones=aligned.phones, timing=timing)
 
 
+def at_stake(session: Session) -> str:
+    """What a new alignment would replace that the visitor has made, a sentence; empty: nothing."""
+    mine = ["the words and phones of your TextGrid"] if session.tiers is not None else []
+    mine += ["the times that you edited"] if session.timing == EDITED else []
+    return f"Align replaces {' and '.join(mine)} by its own. “Download TextGrid” keeps a copy." if mine else ""
+
+
+def with_own_words(session: Session) -> Session:
+    """The same clip with the words of the visitor's TextGrid as its transcript; their times stay."""
+    if session.tiers is None or not session.word_tier or not session.words:
+        raise UserError("There is no tier of words to take; choose one below “Upload a TextGrid”.")
+    text = unicodedata.normalize("NFC", " ".join(word.label for word in session.words))
+    return replace(session, text=" ".join(text.split()), readings=())
+
+
 def with_textgrid(session: Session, content: bytes) -> Session:
     """The same clip with the visitor's own words and phones; `about` names the tiers that were taken.
 

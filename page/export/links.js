@@ -180,7 +180,16 @@ window.ism = {
 
   listened(key) { this.key = key || ""; return this.refresh(); },
 
-  taken() { this.written = false; return []; },
+  taken() { this.written = false; return this.answered(); },
+
+  atStake(question) { // what a visitor has made is not replaced without asking
+    if (!question) { this.press("align-now", 20); return []; }
+    document.documentElement.classList.add("align-asked");
+    requestAnimationFrame(() => document.getElementById("align-keep")?.focus());
+    return [];
+  },
+
+  answered() { document.documentElement.classList.remove("align-asked"); return []; },
 
   spelled(heard, text) { return this.written ? text : heard; }, // what a visitor is writing is never overwritten
 

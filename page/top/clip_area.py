@@ -145,18 +145,27 @@ def _connect_settings(area: ClipArea) -> None:
 
 def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
     mend, session = area.mend, area.session
-    own, done = area.own, [mend.align.click, mend.textgrid.upload]  # a text of another clip, or one that is taken
+    own, done = (
+        area.own,
+        [mend.replace.click, mend.take.click, mend.textgrid.upload],
+    )  # a text of another clip, or one that is taken
     gr.on([area.example.input, own.upload, own.stop_recording, own.edit, *done], None, None, None,
           js="() => window.ism.taken()")  # fmt: skip
     asked = [session, mend.text, area.model, mend.readings]
     exported = mend.export.click(toast(mending.export), [session], [mend.file], **QUIET)
     exported.success(None, [mend.file], None, js="(file) => window.ism.save(file)")
+    asked_first = mend.align.click(toast(mending.at_stake), [session], [mend.question], **QUIET)
+    asked_first.success(None, [mend.question], None, js="(question) => window.ism.atStake(question)")
     menus = [mend.word_tier, mend.phone_tier]
     return [
-        mend.align.click(toast(align), asked, [session], **QUIET),
+        mend.replace.click(toast(align), asked, [session], **QUIET),
+        mend.take.click(toast(mending.take_words), [session], [session], **QUIET),
         mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
         gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
-        area.plot.edit(toast(mending.move), [session], [session], trigger_mode="multiple", **QUIET),
+        # One after the other: an undo right after a change must find it.
+        area.plot.edit(
+            toast(mending.move), [session], [session], trigger_mode="multiple", concurrency_limit=1, **QUIET
+        ),
         mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
     ]
 
@@ -227,6 +236,8 @@ async def listen(
     except Exception as problem:
         if not visitor.gone():
             yield gr.skip(), gr.skip(), deaf(problem), "", *rest
+        elif isinstance(problem, UserError):  # a model that an overtaken listening waits for no longer is not late
+            return
         raise
     if listened is None:  # nobody waits for it any more
         return

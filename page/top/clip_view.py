@@ -1,5 +1,7 @@
 """The clip itself: waveform, spectrogram, words and phones over time, and the sound that every plot plays."""
 
+import itertools
+
 from gradio import processing_utils
 
 from methods.core.audio import Clip, envelope, to_wav
@@ -11,6 +13,7 @@ from page.top.spectrogram import Look, spectrogram_row
 from page.widgets import sound_plot
 from page.widgets.sound_plot import SoundPlot
 
+_drawings = itertools.count()
 COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
 
 
@@ -21,7 +24,9 @@ async def clip_plot(session: Session, look: Look, plot: SoundPlot) -> dict[str, 
     rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session, look))
     audio = await MACHINE.drawings.looked_up(_sound, clip, plot)
     undo = len(session.steps) if session.words or session.phones else None
-    return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256, undo=undo)
+    value = sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256, undo=undo)
+    # A boundary that was moved and moved back: Gradio would see no new value, and leave the picture as it was dragged.
+    return value | {"drawn": next(_drawings)}
 
 
 def summary(session: Session) -> str:

@@ -146,15 +146,19 @@ function sendEdit(plot) {
   plot.unsent = null;
   if (moved) {
     const times = Object.fromEntries([...moved].map((tier) => [tier.label, tier.items.map(({ start, end }) => [start, end])]));
+    plot.value.undo += 1;   // until the server says how many there are
     plot.trigger("edit", { clip: plot.value.clip, times });
+    plot.paintSoon();
   }
   plot.whenFree();
 }
 
 function undoEdit(plot) {
-  const moved = plot.unsent;
   sendEdit(plot);   // first what was done, then back
-  if (plot.value.undo || moved) plot.trigger("edit", { clip: plot.value.clip, undo: true });
+  if (!plot.value.undo) return;
+  plot.value.undo -= 1;
+  plot.trigger("edit", { clip: plot.value.clip, undo: true });
+  plot.paintSoon();
 }
 
 /** Ctrl+Z; true if this was it. */
@@ -164,17 +168,16 @@ function boundaryKey(plot, event) {
   return true;
 }
 
-/** Which boundary has the focus, as [tier's name, time], so that a plot that is drawn again can give it back. */
+/** Which boundary has the focus, as [tier's name, its number there], so that a plot that is drawn again can give it back. */
 function focusedBoundary(plot) {
   for (const tier of plot.boundaries || []) {
-    const held = tier.boundaries.find(({ handle }) => handle === document.activeElement);
-    if (held) return [tier.label, held.time];
+    const k = tier.boundaries.findIndex(({ handle }) => handle === document.activeElement);
+    if (k >= 0) return [tier.label, k];
   }
   return null;
 }
 
-function focusBoundary(plot, [label, time]) {
+function focusBoundary(plot, [label, k]) {
   const tier = (plot.boundaries || []).find((each) => each.label === label);
-  const near = tier?.boundaries.reduce((a, b) => (Math.abs(b.time - time) < Math.abs(a.time - time) ? b : a));
-  near?.handle.focus({ preventScroll: true });
+  tier?.boundaries[k]?.handle.focus({ preventScroll: true });
 }

@@ -270,7 +270,7 @@ function ownCopy(value) {
 
 /** After an edit the server sends what is drawn already: the focus, and a hand on the next boundary, stay where they are. */
 function sameAsDrawn(plot, value) {
-  const told = ({ undo, ...rest }) => JSON.stringify(rest);
+  const told = ({ undo, drawn, ...rest }) => JSON.stringify(rest);
   if (plot.disposed || !value.editable || told(plot.value) !== told(value)) return false;
   plot.value.undo = value.undo;
   plot.paint();

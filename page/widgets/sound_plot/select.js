@@ -26,7 +26,7 @@ function toolButton(text, title, act) {
 const milliseconds = (t) => t.toFixed(3);
 const selectedText = (region) => (region
   ? `${milliseconds(region[0])} to ${milliseconds(region[1])} s, ${milliseconds(region[1] - region[0])} s long`
-  : "No selection: drag over the picture.");
+  : "No selection: drag over the picture, or choose a word.");
 
 function playSelection(plot) { if (player.region) plot.play(...player.region); }
 
