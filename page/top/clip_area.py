@@ -138,7 +138,7 @@ def _connect_settings(area: ClipArea) -> None:
         look = look_of(*set_to)
         return look, gr.skip() if session is None else await clip_plot(session, look, area.plot)
 
-    changed = [each.release if isinstance(each, gr.Slider) else each.input for each in area.settings]
+    changed = [each.input for each in area.settings]  # of the slider too: its keys release nothing
     inputs, outputs = [area.session, *area.settings], [area.look, area.plot]
     gr.on(changed, toast(redraw), inputs, outputs, trigger_mode="always_last", **QUIET)
 

@@ -7,9 +7,8 @@ from gradio import processing_utils
 from methods.core.audio import Clip, envelope, to_wav
 from methods.core.results import Json
 from page.runs.machine import MACHINE
-from page.runs.question import named
 from page.session import Session
-from page.top.spectrogram import Look, spectrogram_row
+from page.top.spectrogram import Look, curves_over, spectrogram_row
 from page.widgets import sound_plot
 from page.widgets.sound_plot import SoundPlot
 
@@ -20,8 +19,7 @@ COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
 async def clip_plot(session: Session, look: Look, plot: SoundPlot) -> dict[str, Json]:
     """The value of the plot above every view; drawn once for all who see the same, each with a sound of his own."""
     clip, said = session.clip, summary(session)
-    seen = ("clip", clip.sha256, said, look, named(session.words), named(session.phones))
-    rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session, look))
+    rows = [*await _pictures(clip, look), *tiers(session)]
     audio = await MACHINE.drawings.looked_up(_sound, clip, plot)
     undo = len(session.steps) if session.words or session.phones else None
     value = sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256, undo=undo)
@@ -35,16 +33,24 @@ def summary(session: Session) -> str:
     return f"{session.clip.name}, {session.clip.seconds:.2f} s. Words: {said or 'not known yet'}."
 
 
-def drawn_rows(session: Session, look: Look) -> list[sound_plot.Row]:
-    """Waveform, spectrogram, words and phones."""
-    clip = session.clip
+async def _pictures(clip: Clip, look: Look) -> list[sound_plot.Row]:
+    """Waveform and spectrogram; neither is drawn again for another word, nor Praat asked again for another window."""
+    asked = (clip.sha256, look.over, look.ceiling, look.highest)
+    shared = MACHINE.drawings.shared
+    over = await shared(("over the clip", *asked), lambda: curves_over(clip, look)) if look.over else []
+    return await shared(("clip", clip.sha256, look), lambda: [wave(clip), spectrogram_row(clip, look, over)])
+
+
+def wave(clip: Clip) -> sound_plot.Row:
+    """The waveform's envelope."""
     low, high = envelope(clip, min(COLUMNS, len(clip.samples))).T
-    rows = [sound_plot.wave_row(low, high), spectrogram_row(clip, look)]
-    if session.words:
-        rows.append(sound_plot.segments_row(session.words, "words"))
-    if session.phones:
-        rows.append(sound_plot.segments_row(session.phones, "phones"))
-    return rows
+    return sound_plot.wave_row(low, high)
+
+
+def tiers(session: Session) -> list[sound_plot.Row]:
+    """Words and phones, as far as they are known."""
+    known = (("words", session.words), ("phones", session.phones))
+    return [sound_plot.segments_row(segments, name) for name, segments in known if segments]
 
 
 def _sound(clip: Clip, plot: SoundPlot) -> str:

@@ -3,6 +3,7 @@
 All of it is a view of the sound: no model runs when it changes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -20,7 +21,10 @@ INTENSITY_LIMITS = (50.0, 100.0)  # dB, as Praat's own window shows it
 CEILINGS = [("5000 Hz: a deep voice", 5000), ("5500 Hz: a high voice", 5500)]
 NOTE = f"""F0 from {praat.FLOOR:g} to {praat.CEILING:g} Hz, formants (Burg, five below their ceiling, windows of
 25 ms) and intensity are Praat's own, by parselmouth. Intensity is in dB as Praat counts them: full scale is
-{praat.FULL_SCALE_DB:.0f} dB. Pre-emphasis lifts levels by 6 dB for each octave. Point at the picture to read it."""
+{praat.FULL_SCALE_DB:.0f} dB. Pre-emphasis lifts levels by 6 dB for each octave. Point at the picture to read it.
+
+Ctrl (⌘) with the wheel, or two fingers, zoom in time. Keys where the picture has the focus: + and − zoom, 0 shows all,
+Z the selection, arrows move, Shift and arrows select, Space plays, L loops, H halves the speed."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ def look_of(window: int, highest: int, decibels: float, emphasis: bool, over: li
     return Look(window, highest, int(decibels), emphasis, curves, ceiling)
 
 
-def spectrogram_row(clip: Clip, look: Look) -> sound_plot.Row:
-    """The picture, with a scale in kHz and what the pointer reads of it."""
+def spectrogram_row(clip: Clip, look: Look, over: Sequence[sound_plot.Row] = ()) -> sound_plot.Row:
+    """The picture, with a scale in kHz, what the pointer reads of it, and the curves that are drawn over it."""
     hop = look.window / 5000 if clip.seconds <= LONG or look.window > 5 else 0.002  # s
     top, floor = 1000.0 * look.highest, -float(look.decibels)
     shown = log_spectrogram(clip, window=look.window / 1000, hop=hop, highest=top, floor=floor, emphasis=look.emphasis)
@@ -83,7 +87,7 @@ def spectrogram_row(clip: Clip, look: Look) -> sound_plot.Row:
         height=140,
         scale="greys" if look.over else "magma",  # colours over colours could not be told apart
         reads={"top": top, "unit": "Hz", "level": "dB"},
-        over=curves_over(clip, look),
+        over=over,
     )
 
 

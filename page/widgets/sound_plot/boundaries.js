@@ -108,7 +108,7 @@ function moveBoundary(plot, moving, time) {
     if (k < boundaries.length - 1) high = Math.min(high, boundaries[k + 1].time - APART);
   }
   if (low > high) return false;   // neighbours that are nearer than that already
-  const to = clamp(Number(time.toFixed(4)), low, high), before = moving[0][1].time;
+  const to = Number(clamp(time, low, high).toFixed(4)), before = moving[0][1].time;
   for (const [tier, each] of moving) {
     each.time = to;
     for (const [item, side] of each.edges) item[side] = to;
