@@ -49,21 +49,23 @@ function paintPicture({ ctx, w, h }, source, [left, right]) {
 
 /** Points for formants, which jump; lines for what is continuous. Each stands on a halo, for it crosses black and white. */
 function paintCurve(plot, { ctx, w, h, ratio }, { values, step, low, high, look }) {
-  const [from, to] = plot.stretch, first = Math.max(0, Math.floor(from / step) - 1), end = Math.min(values.length, Math.ceil(to / step) + 2);
+  const [from, to] = plot.stretch, apart = (step / (to - from)) * w;   // px
+  const every = Math.max(1, Math.ceil((1.5 * ratio) / apart)), dots = look === "formant";   // more would be one on another
+  const first = Math.max(0, Math.floor(from / step / every - 1) * every), end = Math.min(values.length, Math.ceil(to / step) + every + 1);
   const x = (i) => ((i * step - from) / (to - from)) * w, y = (v) => h * (1 - (v - low) / (high - low));
-  const trace = new Path2D(), dot = 1.6 * ratio;
-  for (let i = first; i < end; i++) {
+  const trace = new Path2D(), dot = clamp(0.45 * every * apart, 0.7 * ratio, 1.6 * ratio);
+  for (let i = first; i < end; i += every) {
     if (!Number.isFinite(values[i])) continue;
-    if (look === "formant") { trace.moveTo(x(i) + dot, y(values[i])); trace.arc(x(i), y(values[i]), dot, 0, 7); }
-    else if (Number.isFinite(values[i - 1])) trace.lineTo(x(i), y(values[i])); else trace.moveTo(x(i), y(values[i]));
+    if (dots) { trace.moveTo(x(i) + dot, y(values[i])); trace.arc(x(i), y(values[i]), dot, 0, 7); }
+    else if (Number.isFinite(values[i - every])) trace.lineTo(x(i), y(values[i])); else trace.moveTo(x(i), y(values[i]));
   }
   ctx.lineJoin = ctx.lineCap = "round";
-  for (const [colour, wide] of [["--sp-halo", 4.5], [`--sp-${look}`, 2]]) {
-    ctx.strokeStyle = ctx.fillStyle = plot.css(colour);
-    ctx.lineWidth = look === "formant" ? (wide - 2) * ratio : wide * ratio;
-    if (look !== "formant" || wide > 2) ctx.stroke(trace);
-    if (look === "formant") ctx.fill(trace);
-  }
+  ctx.strokeStyle = plot.css("--sp-halo");
+  ctx.lineWidth = (dots ? 2 : 4.5) * ratio;
+  ctx.stroke(trace);
+  ctx.strokeStyle = ctx.fillStyle = plot.css(`--sp-${look}`);
+  ctx.lineWidth = 2 * ratio;
+  if (dots) ctx.fill(trace); else ctx.stroke(trace);
 }
 
 /** Names, colours and the scales that are not the picture's own. */
