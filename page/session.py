@@ -28,6 +28,16 @@ LISTENER = "openai/whisper-tiny.en"
 MOST_SEGMENTS = 1500  # the models have no more frames
 BY_TEXTGRID = "your TextGrid"
 EDITED = "edited by you"
+MOST_STEPS = 50  # that can be undone
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """When the words and phones of a clip are said, and who says so."""
+
+    words: tuple[Segment, ...] | None
+    phones: tuple[Segment, ...]
+    timing: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +56,7 @@ class Session:
     phone_tier: str = ""
     readings: tuple[tuple[str, str], ...] = ()  # how words of the text are read aloud, where the visitor says so
     corpus: Corpus | Articulation | None = None  # the visitor's own recordings, while a technique runs
+    steps: tuple[Times, ...] = ()  # what the times were before each of the visitor's changes
     doubt: str = ""  # why there may be nothing to look at: a model found no speech
 
     def key(self, model_id: str, units: str) -> str:
@@ -180,7 +191,7 @@ def with_transcript(
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if not text:
         raise UserError("The transcript is empty; type what is said in the clip, then press “Align”.")
-    session = replace(session, text=text, about="", tiers=None, readings=tuple((readings or {}).items()))
+    session = replace(session, text=text, about="", tiers=None, steps=(), readings=tuple((readings or {}).items()))
     heard_as = models.transcribe(session.clip, model).language if model.writes_text else "en"
     if heard_as not in (None, "en"):
         words = alignment.words(session.clip, model, transcript=text)
@@ -188,6 +199,21 @@ def with_transcript(
     aligned = forced.forced_alignment(session.clip, text, readings)
     timing = " ".join((BY_FORCE, *aligned.notes)) if aligned.notes else BY_FORCE
     return replace(session, words=aligned.words, phones=aligned.phones, timing=timing)
+
+
+def at_stake(session: Session) -> str:
+    """What a new alignment would replace that the visitor has made, a sentence; empty: nothing."""
+    mine = ["the words and phones of your TextGrid"] if session.tiers is not None else []
+    mine += ["the times that you edited"] if session.timing == EDITED else []
+    return f"Align replaces {' and '.join(mine)} by its own. “Download TextGrid” keeps a copy." if mine else ""
+
+
+def with_own_words(session: Session) -> Session:
+    """The same clip with the words of the visitor's TextGrid as its transcript; their times stay."""
+    if session.tiers is None or not session.word_tier or not session.words:
+        raise UserError("There is no tier of words to take; choose one below “Upload a TextGrid”.")
+    text = unicodedata.normalize("NFC", " ".join(word.label for word in session.words))
+    return replace(session, text=" ".join(text.split()), readings=())
 
 
 def with_textgrid(session: Session, content: bytes) -> Session:
@@ -217,6 +243,7 @@ def with_tiers(session: Session, words: str, phones: str) -> Session:
         words=spoken or None,
         phones=sounds,
         timing=BY_TEXTGRID,
+        steps=(),
         about=_about(tiers, words, phones),
         word_tier=words,
         phone_tier=phones,
@@ -238,6 +265,38 @@ def _about(tiers: textgrids.Tiers, words: str, phones: str) -> str:
 
 def with_times(session: Session, units: str, rows: list[list[Any]]) -> Session:
     """The same clip with words or phones that the visitor has edited; rows are (label, start, end)."""
+    return _remembered(session, _retimed(session, units, rows))
+
+
+def with_moved(session: Session, clip: Any, times: Any) -> Session:
+    """The same clip after boundaries were dragged: `times` are (start, end) of every word, every phone, or both."""
+    tiers = {"words": session.words or (), "phones": session.phones}
+    moved = times if isinstance(times, dict) and {*times} <= {*tiers} else {}
+    fits = [isinstance(spans, list) and len(spans) == len(tiers[units]) for units, spans in moved.items()]
+    if clip != session.clip.sha256 or not moved or not all(fits):
+        raise UserError("These boundaries are of words that are not here any more; move them where they are now.")
+    changed = session
+    for units, spans in moved.items():
+        pairs = [span if isinstance(span, list) and len(span) == 2 else (None, None) for span in spans]
+        rows = [[segment.label, *pair] for segment, pair in zip(tiers[units], pairs, strict=True)]
+        changed = _retimed(changed, units, rows)
+    return _remembered(session, changed)
+
+
+def undone(session: Session) -> Session:
+    """The same clip with the times before the visitor's last change."""
+    if not session.steps:
+        raise UserError("There is no change of times left to undo.")
+    *steps, last = session.steps
+    return replace(session, words=last.words, phones=last.phones, timing=last.timing, steps=tuple(steps))
+
+
+def _remembered(before: Session, after: Session) -> Session:
+    times = Times(before.words, before.phones, before.timing)
+    return replace(after, steps=(*before.steps, times)[-MOST_STEPS:])
+
+
+def _retimed(session: Session, units: str, rows: list[list[Any]]) -> Session:
     kept = [row for row in rows if str(row[0] or "").strip()]
     try:
         segments = tuple(

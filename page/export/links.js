@@ -87,9 +87,9 @@ window.ism = {
     const asked = Object.fromEntries(new URL(window.location.href).searchParams), technique = asked.technique || "";
     const same = ["clip", "model", "units"].every((name) => (asked[name] ?? "") === String(this.shared[name] ?? ""));
     const held = { ...(this.views[technique] || (this.asked[technique] ? this.options : {})), beside: this.besides[technique] || "" };
-    const { clip, model, units, technique: _, ...options } = asked;
+    const { clip, model, units, technique: _, from = "", to = "", ...options } = asked;
     const told = Object.entries(options).filter(([name]) => !name.startsWith("__"));
-    if (same && told.every(([name, value]) => String(held[name]) === value)) this.open(technique);
+    if (same && told.every(([name, value]) => String(held[name]) === value)) { this.open(technique); this.stretch(from, to); }
     else window.location.reload();
   },
 
@@ -116,6 +116,14 @@ window.ism = {
     document.documentElement.classList.toggle("drawer-open", open);
     document.getElementById("drawer")?.setAttribute("aria-expanded", String(open));
     return [];
+  },
+
+  stretch(from, to) { window.speechStretches?.ask(from, to); }, // of the clip, in seconds; both empty: all of it
+
+  seen: 0, // timer: an address that changes with every step of a wheel is refused by browsers
+  stretched({ from, to }) { // what the plots show now; no link can name a visitor's own recording, nor a part of it
+    clearTimeout(this.seen);
+    this.seen = setTimeout(() => this.share(this.shared.clip ? { from, to } : { from: "", to: "" }), 300);
   },
 
   find(text) { // in titles and questions; groups without a hit are not shown
@@ -190,7 +198,16 @@ window.ism = {
 
   listened(key) { this.key = key || ""; return this.refresh(); },
 
-  taken() { this.written = false; return []; },
+  taken() { this.written = false; return this.answered(); },
+
+  atStake(question) { // what a visitor has made is not replaced without asking
+    if (!question) { this.press("align-now", 20); return []; }
+    document.documentElement.classList.add("align-asked");
+    requestAnimationFrame(() => document.getElementById("align-keep")?.focus());
+    return [];
+  },
+
+  answered() { document.documentElement.classList.remove("align-asked"); return []; },
 
   spelled(heard, text) { return this.written ? text : heard; }, // what a visitor is writing is never overwritten
 
@@ -212,6 +229,7 @@ window.ism = {
     this.ready = true;
     this.lesson(shared.lesson, shared.note);
     document.documentElement.classList.toggle("embed", shared.embed === "1");
+    this.stretch(shared.from, shared.to);
     if (shared.technique) { this.asked[shared.technique] = true; this.build(shared.technique); }
     this.show(shared.technique);
     return [];
@@ -247,6 +265,8 @@ window.ism = {
 
 // Gradio's own event of a text box comes with keys only: a text that is pasted or dictated counts too.
 document.addEventListener("input", (event) => { if (event.target.closest("#text")) window.ism.written = true; });
+
+document.addEventListener("stretch", (event) => window.ism.stretched(event.detail));
 
 window.addEventListener("popstate", () => window.ism.back());
 

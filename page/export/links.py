@@ -1,5 +1,6 @@
 """Links that carry a whole view: technique, model, clip and every option, in the query string."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from page.link_options import LONGEST_VALUE, warn
 from page.session import Session
 from page.top.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
 
+ROUNDED = 0.0005  # s; links name times in milliseconds
 LONGEST_NOTE = 300  # characters of a note that a link opens with
 SCRIPT = (Path(__file__).parent / "links.js").read_text(encoding="utf-8")
 
@@ -76,8 +78,22 @@ def read_link(query: dict[str, str]) -> list[Any]:
     lesson, note = pick("lesson", [str(number) for number in range(1, len(LESSONS) + 1)], ""), query.get("note", "")
     embed = pick("embed", ("1",), "")
     shared = {"technique": technique, "model": model, "clip": key, "units": units}
+    shared |= _stretch(query, EXAMPLES[key].clip().seconds, wrong)
     warn(wrong)
     shared |= {"lesson": lesson, "note": note[:LONGEST_NOTE], "embed": embed}
     options = {name: value[:LONGEST_VALUE] for name, value in query.items() if name not in shared and name[:2] != "__"}
     resolved = {"shared": shared, "options": options}
     return [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved]
+
+
+def _stretch(query: dict[str, str], seconds: float, wrong: list[str]) -> dict[str, str]:
+    """The part of the clip that a link shows, in seconds as text; empty where it shows all of it."""
+    asked = {name: query[name] for name in ("from", "to") if query.get(name)}
+    try:
+        start, end = float(asked.get("from", 0)), float(asked.get("to", seconds))
+    except ValueError:
+        start = end = math.nan
+    if asked and not 0 <= start < end <= seconds + ROUNDED:  # of a NaN, too, this is not true
+        wrong.extend(f"{name}={value[:40]}" for name, value in asked.items())
+        asked = {}
+    return {"from": f"{start:.3f}", "to": f"{min(end, seconds):.3f}"} if asked else {"from": "", "to": ""}

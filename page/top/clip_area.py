@@ -23,6 +23,7 @@ from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
 from page.top.heard_text import deaf, heard_line
+from page.top.spectrogram import USUAL, Look, look_of, settings
 from page.top.trail import Trail
 from page.top.transcript import heard_html, sure_html
 from page.widgets.recorder import Recorder
@@ -52,6 +53,8 @@ class ClipArea:
     model: gr.Dropdown
     units: gr.Radio
     plot: SoundPlot
+    look: gr.State  # how the spectrogram is drawn
+    settings: list[gr.components.Component]  # what it is set with
     said: gr.HTML  # the transcript, its words shaded by how sure the model is
     heard: Told
     mend: Corrections
@@ -98,12 +101,14 @@ def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
     parts: dict[str, Any] = {
         "session": gr.State(None),
         "trail": gr.State(Trail()),
+        "look": gr.State(USUAL),
         "key": gr.Textbox(visible=False),
         "mend": mend,
         **choices,
     }
     with gr.Column(elem_id="strip", min_width=0):
         parts["plot"] = SoundPlot(elem_id="clip-plot")
+        parts["settings"] = settings()
         with gr.Column(elem_id="heard"):
             parts["said"] = gr.HTML(elem_id="said", elem_classes="sure-box", padding=False)
             parts["heard"] = Told(elem_id="heard-line")
@@ -128,24 +133,45 @@ def connect(area: ClipArea) -> None:
     area.session.change(
         lambda session, trail: trail.on_to(session), [area.session, area.trail], [area.trail], queue=False, **QUIET
     )
+    _connect_settings(area)
     for name in ("example", "model", "units"):
         component, shared = getattr(area, name), "clip" if name == "example" else name
         component.change(None, [component], None, js=f"(value) => window.ism.share({{{shared}: value}})")
 
 
+def _connect_settings(area: ClipArea) -> None:
+    async def redraw(session: Session | None, *set_to: Any) -> tuple[Look, Any]:
+        look = look_of(*set_to)
+        return look, gr.skip() if session is None else await clip_plot(session, look, area.plot)
+
+    changed = [each.input for each in area.settings]  # of the slider too: its keys release nothing
+    inputs, outputs = [area.session, *area.settings], [area.look, area.plot]
+    gr.on(changed, toast(redraw), inputs, outputs, trigger_mode="always_last", **QUIET)
+
+
 def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
     mend, session = area.mend, area.session
-    own, done = area.own, [mend.align.click, mend.textgrid.upload]  # a text of another clip, or one that is taken
+    own, done = (
+        area.own,
+        [mend.replace.click, mend.take.click, mend.textgrid.upload],
+    )  # a text of another clip, or one that is taken
     gr.on([area.example.input, own.upload, own.stop_recording, own.edit, *done], None, None, None,
           js="() => window.ism.taken()")  # fmt: skip
     asked = [session, mend.text, area.model, mend.readings]
     exported = mend.export.click(toast(mending.export), [session], [mend.file], **QUIET)
     exported.success(None, [mend.file], None, js="(file) => window.ism.save(file)")
+    asked_first = mend.align.click(toast(mending.at_stake), [session], [mend.question], **QUIET)
+    asked_first.success(None, [mend.question], None, js="(question) => window.ism.atStake(question)")
     menus = [mend.word_tier, mend.phone_tier]
     return [
-        mend.align.click(toast(align), asked, [session], **QUIET),
+        mend.replace.click(toast(align), asked, [session], **QUIET),
+        mend.take.click(toast(mending.take_words), [session], [session], **QUIET),
         mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
         gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
+        # One after the other: an undo right after a change must find it.
+        area.plot.edit(
+            toast(mending.move), [session], [session], trigger_mode="multiple", concurrency_limit=1, **QUIET
+        ),
         mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
     ]
 
@@ -154,18 +180,23 @@ def listen_after(event: Any, area: ClipArea) -> None:
     """After a new clip, text or model: listen, then let the technique on screen run again."""
 
     async def hear(
-        session: Session | None, model_id: str, units: str, request: gr.Request, progress: Any = gr.Progress()
+        session: Session | None,
+        model_id: str,
+        units: str,
+        look: Look,
+        request: gr.Request,
+        progress: Any = gr.Progress(),
     ) -> AsyncGenerator[tuple, None]:
         visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
         on_screen = held(area.session, visitor)
         newest = replace(visitor, gone=_overtaken(visitor, lambda: on_screen() is not session))
-        async with contextlib.aclosing(listen(session, model_id, units, area.plot, newest)) as shown:
+        async with contextlib.aclosing(listen(session, model_id, units, area.plot, newest, look)) as shown:
             async for each in shown:
                 yield each
 
     heard = event.success(
         toast(hear),
-        [area.session, area.model, area.units],
+        [area.session, area.model, area.units, area.look],
         [area.session, area.plot, area.heard, area.said, area.key, *area.mend.filled],
         concurrency_id="runs",
         concurrency_limit=None,
@@ -200,17 +231,19 @@ def _overtaken(visitor: Visitor, replaced: Callable[[], bool]) -> Callable[[], b
 
 
 async def listen(
-    session: Session | None, model_id: str, units: str, plot: SoundPlot, visitor: Visitor
+    session: Session | None, model_id: str, units: str, plot: SoundPlot, visitor: Visitor, look: Look = USUAL
 ) -> AsyncGenerator[tuple, None]:
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
     rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield gr.skip(), await clip_plot(session, plot), "*The model is listening …*", "", *rest
+    yield gr.skip(), await clip_plot(session, look, plot), "*The model is listening …*", "", *rest
     try:
         listened = await listened_to(session, model_id, visitor)
     except Exception as problem:
         if not visitor.gone():
             yield gr.skip(), gr.skip(), deaf(problem), "", *rest
+        elif isinstance(problem, UserError):  # a model that an overtaken listening waits for no longer is not late
+            return
         raise
     if listened is None:  # nobody waits for it any more
         return
@@ -218,7 +251,7 @@ async def listen(
     spelled = session.text or (answer.text.text if answer.text else "")
     english = answer.text is None or answer.text.language in (None, "en")
     filled = mending.filling(session, spelled, english, units)
-    line, picture = heard_line(session, answer, model_id), await clip_plot(session, plot)
+    line, picture = heard_line(session, answer, model_id), await clip_plot(session, look, plot)
     if visitor.gone():  # a newer clip must not be overwritten by what was found out about the one before
         return
     yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
@@ -260,6 +293,8 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
 def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
+    if any(sessions.BY_ATTENTION in step.timing for step in session.steps):
+        session = replace(session, steps=())
     if sessions.BY_ATTENTION in session.timing:
         return replace(session, words=None, corpus=None)
     return session

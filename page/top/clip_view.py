@@ -1,29 +1,32 @@
 """The clip itself: waveform, spectrogram, words and phones over time, and the sound that every plot plays."""
 
+import itertools
 import tempfile
 from pathlib import Path
 
 from gradio import processing_utils
 
-from methods.core.audio import Clip, envelope, log_spectrogram, to_wav
+from methods.core.audio import Clip, envelope, to_wav
 from methods.core.results import Json
 from page.runs.machine import MACHINE
-from page.runs.question import named
 from page.session import Session
+from page.top.spectrogram import Look, curves_over, spectrogram_row
 from page.widgets import sound_plot
 from page.widgets.sound_plot import SoundPlot
 
+_drawings = itertools.count()
 COLUMNS = 900  # of the envelope: about one per pixel of a wide screen
-HIGHEST_HZ = 8000
 
 
-async def clip_plot(session: Session, plot: SoundPlot) -> dict[str, Json]:
+async def clip_plot(session: Session, look: Look, plot: SoundPlot) -> dict[str, Json]:
     """The value of the plot above every view; drawn once for all who see the same, each with a sound of his own."""
     clip, said = session.clip, summary(session)
-    seen = ("clip", clip.sha256, said, named(session.words), named(session.phones))
-    rows = await MACHINE.drawings.shared(seen, lambda: drawn_rows(session))
+    rows = [*await _pictures(clip, look), *tiers(session)]
     audio = await MACHINE.drawings.looked_up(sound_path, clip, plot)
-    return sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256)
+    undo = len(session.steps) if session.words or session.phones else None
+    value = sound_plot.plot_value(clip.seconds, rows, said, audio=audio, clip=clip.sha256, undo=undo)
+    # A boundary that was moved and moved back: Gradio would see no new value, and leave the picture as it was dragged.
+    return value | {"drawn": next(_drawings)}
 
 
 def summary(session: Session) -> str:
@@ -32,23 +35,24 @@ def summary(session: Session) -> str:
     return f"{session.clip.name}, {session.clip.seconds:.2f} s. Words: {said or 'not known yet'}."
 
 
-def drawn_rows(session: Session) -> list[sound_plot.Row]:
-    """Waveform, spectrogram, words and phones."""
-    clip = session.clip
+async def _pictures(clip: Clip, look: Look) -> list[sound_plot.Row]:
+    """Waveform and spectrogram; neither is drawn again for another word, nor Praat asked again for another window."""
+    asked = (clip.sha256, look.over, look.ceiling, look.highest)
+    shared = MACHINE.drawings.shared
+    over = await shared(("over the clip", *asked), lambda: curves_over(clip, look)) if look.over else []
+    return await shared(("clip", clip.sha256, look), lambda: [wave(clip), spectrogram_row(clip, look, over)])
+
+
+def wave(clip: Clip) -> sound_plot.Row:
+    """The waveform's envelope."""
     low, high = envelope(clip, min(COLUMNS, len(clip.samples))).T
-    spectrum = log_spectrogram(clip)
-    ticks = [(hertz / HIGHEST_HZ, f"{hertz // 1000} kHz") for hertz in (2000, 4000, 6000)]
-    rows = [
-        sound_plot.wave_row(low, high),
-        sound_plot.image_row(
-            spectrum.decibels.T, "frequency", alt="Spectrogram, 0 to 8 kHz, 70 dB range", y_ticks=ticks, height=110
-        ),
-    ]
-    if session.words:
-        rows.append(sound_plot.segments_row(session.words, "words"))
-    if session.phones:
-        rows.append(sound_plot.segments_row(session.phones, "phones"))
-    return rows
+    return sound_plot.wave_row(low, high)
+
+
+def tiers(session: Session) -> list[sound_plot.Row]:
+    """Words and phones, as far as they are known."""
+    known = (("words", session.words), ("phones", session.phones))
+    return [sound_plot.segments_row(segments, name) for name, segments in known if segments]
 
 
 def sound_of(clip: Clip, plot: SoundPlot) -> Json:

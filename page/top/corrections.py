@@ -10,11 +10,13 @@ from methods.core.errors import UserError
 from methods.core.speech.pronunciation import readings_of
 from page import session as sessions
 from page.session import Session, present
+from page.widgets.told import Told
 
 ALIGNING = """**Align** makes the decoder read your text and finds its words and phones by forced alignment (English,
 about ±20 ms); in other languages word times come from the model's cross-attention (of twelve French
 word starts, Whisper base has half within 35 ms, 11 within 0.1 s)."""
-FILLED = 5  # components that listening fills in
+FILLED = 6  # components that listening fills in
+TAKE = "Take the words of the TextGrid as the transcript"
 NO_TIER = {"words": "none: the model's own words", "phones": "none"}
 
 
@@ -25,7 +27,10 @@ class Corrections:
     text: gr.Textbox
     spelled: gr.Textbox  # what listening found; taken over into `text` unless the visitor is writing there
     readings: gr.Textbox
+    take: gr.Button  # the words of the visitor's TextGrid, as the transcript
     align: gr.Button
+    question: Told  # asked before what the visitor has made is replaced; empty: nothing is
+    replace: gr.Button
     textgrid: gr.UploadButton
     word_tier: gr.Dropdown
     phone_tier: gr.Dropdown
@@ -37,7 +42,7 @@ class Corrections:
     @property
     def filled(self) -> list[gr.components.Component]:
         """In the order of `filling`."""
-        return [self.spelled, self.readings, self.word_tier, self.phone_tier, self.times]
+        return [self.spelled, self.readings, self.word_tier, self.phone_tier, self.times, self.take]
 
 
 def corrections() -> Corrections:
@@ -53,6 +58,7 @@ def corrections() -> Corrections:
         interactive=True,
         elem_id="readings",
     )
+    made["take"] = gr.Button(TAKE, size="sm", visible=False, elem_id="take-words")
     with gr.Row():
         made["align"] = gr.Button("Align", size="sm", elem_id="align", min_width=80)
         made["textgrid"] = gr.UploadButton(
@@ -62,6 +68,7 @@ def corrections() -> Corrections:
             type="binary",
             elem_id="textgrid",
         )
+    made |= _question()
     with gr.Row():
         for kind in ("word", "phone"):
             made[f"{kind}_tier"] = gr.Dropdown(
@@ -71,6 +78,17 @@ def corrections() -> Corrections:
     made |= _boundaries()
     made["file"] = gr.JSON(visible=False)
     return Corrections(**{field.name: made[field.name] for field in fields(Corrections)})
+
+
+def _question() -> dict[str, gr.components.Component]:
+    """Between “Align” and aligning; `ism.atStake` shows it, or presses “Replace them” where nothing is at stake."""
+    with gr.Column(elem_id="at-stake"):
+        question = Told()
+        with gr.Row():
+            replace = gr.Button("Replace them", size="sm", elem_id="align-now", min_width=80)
+            keep = gr.Button("Keep mine", size="sm", elem_id="align-keep", min_width=80)
+    keep.click(None, None, None, js="() => window.ism.answered()")
+    return {"question": question, "replace": replace}
 
 
 def _boundaries() -> dict[str, gr.components.Component]:
@@ -95,7 +113,8 @@ def filling(session: Session, spelled: str, english: bool, units: str) -> list[A
     """What the model heard or the visitor gave, as values of the components that are filled in."""
     segments = (session.phones if units == "phones" else session.words) or ()
     times = [[segment.label, round(segment.start, 3), round(segment.end, 3)] for segment in segments]
-    return [spelled, _readings(session, spelled if english else ""), *_menus(session), times]
+    take = gr.Button(visible=session.tiers is not None and bool(session.word_tier))
+    return [spelled, _readings(session, spelled if english else ""), *_menus(session), times, take]
 
 
 def _readings(session: Session, spelled: str) -> gr.Textbox:
@@ -139,9 +158,27 @@ def retake(session: Session | None, words: str | None, phones: str | None) -> Se
     return sessions.with_tiers(present(session), words or "", phones or "")
 
 
+def at_stake(session: Session | None) -> str:
+    """What to ask before aligning."""
+    return sessions.at_stake(present(session))
+
+
+def take_words(session: Session | None) -> Session:
+    """The words of the visitor's TextGrid as what is said."""
+    return sessions.with_own_words(present(session))
+
+
 def edit(session: Session | None, units: str, rows: list[list[Any]]) -> Session:
     """Labels and times as the visitor edited them."""
     return sessions.with_times(present(session), units, rows)
+
+
+def move(session: Session | None, event: gr.EventData) -> Session:
+    """Times as the visitor has dragged them on the picture, or what they were before."""
+    session, asked = present(session), event._data if isinstance(event._data, dict) else {}
+    if asked.get("undo"):
+        return sessions.undone(session)
+    return sessions.with_moved(session, asked.get("clip"), asked.get("times"))
 
 
 def export(session: Session | None) -> dict[str, str]:

@@ -18,7 +18,10 @@ from numpy.typing import ArrayLike
 from methods.core.results import Json
 
 _HERE = Path(__file__).parent / "sound_plot"
-_PARTS = ("player", "colour", "helpers", "rows", "heat", "plot")  # each file uses what those before it define
+# Each file uses what those before it define.
+_PARTS = (
+    "player", "colour", "helpers", "stretch", "select", "samples", "rows", "image", "heat", "boundaries", "plot",
+)  # fmt: skip
 _SCRIPT = "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
 _SCRIPT = f'(() => {{\n"use strict";\n{_SCRIPT}}})();\n'  # their names are nobody else's on the page
 _STYLE = (_HERE / "sound_plot.css").read_text(encoding="utf-8")
@@ -26,6 +29,7 @@ HEAD = f"<style>{_STYLE}</style>\n<script>{_SCRIPT}</script>"  # launch(css=...)
 
 SCALES = ("blues", "oranges", "greens", "greys", "magma", "viridis", "rdbu")  # rdbu has its paper colour in the middle
 EXACT_CELLS = 40_000  # up to here cells travel as float32 (160 kB); beyond, 16 bits keep 500 x 500 under 1 MB
+CURVES = ("pitch", "formant", "intensity")  # how sound_plot.css and rows.js draw what is over an image
 QUANTA = 65_534  # 16-bit steps for values; 65,535 itself stands for "no value"
 
 Row = dict[str, Json]
@@ -37,7 +41,8 @@ class SoundPlot(gr.HTML):
 
     Its `select` event carries `of` (the row's position in the value) and, for a heat map, `row`, `column`, `value`
     (column and value are None when a row label was chosen); for a word `segment`, `label`, `start`, `end`; for a
-    dragged region only `start` and `end` (s).
+    dragged region only `start` and `end` (s). The `edit` event of a plot whose boundaries can be moved carries `clip`,
+    and `undo` or `times`: by tier, [start, end] (s) of each of its segments.
     """
 
     def __init__(self, value: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
@@ -45,7 +50,7 @@ class SoundPlot(gr.HTML):
             value=value,
             html_template="<div class='sp'></div>",  # no ${value}: the template would evaluate what labels contain
             apply_default_css=False,
-            js_on_load="window.SoundPlot(element, props, trigger, watch);  // Gradio looks for the name: 'select'",
+            js_on_load="window.SoundPlot(element, props, trigger, watch);  // 'select', 'edit': Gradio looks for them",
             **kwargs,
         )
 
@@ -54,12 +59,19 @@ class SoundPlot(gr.HTML):
 
 
 def plot_value(
-    seconds: float, rows: Sequence[Row], summary: str, *, audio: str | Path | None = None, clip: str | None = None
+    seconds: float,
+    rows: Sequence[Row],
+    summary: str,
+    *,
+    audio: str | Path | None = None,
+    clip: str | None = None,
+    undo: int | None = None,
 ) -> dict[str, Json]:
     """Join rows into the value of a `SoundPlot`.
 
     `audio` is the clip's sound file: give it to one plot of the page, which then loads the shared player. `clip` names
-    the clip (its hash): a plot whose name differs from the loaded clip's refuses to play. Raises ValueError if
+    the clip (its hash): a plot whose name differs from the loaded clip's refuses to play. With `undo`, how
+    many changes can be undone, the boundaries of its segments can be moved. Raises ValueError if
     `seconds` is not positive or no row is given.
     """
     if not (np.isfinite(seconds) and seconds > 0):
@@ -71,6 +83,8 @@ def plot_value(
         value["audio"] = sound_file(audio)
     if clip is not None:
         value["clip"] = clip
+    if undo is not None:
+        value |= {"editable": True, "undo": undo}
     return value
 
 
@@ -99,11 +113,15 @@ def image_row(
     t1: float | None = None,
     y_ticks: Sequence[tuple[float, str]] = (),
     height: int | None = None,
+    reads: Mapping[str, Json] | None = None,
+    over: Sequence[Row] = (),
 ) -> Row:
     """A picture over time from (bins, frames), bin 0 at the bottom.
 
     256 steps of colour run from vmin to vmax (default: the array's range). It spans t0 to t1 (s; default: the whole
-    clip). `y_ticks` are (height as a fraction of the row, text).
+    clip). `y_ticks` are (height as a fraction of the row, text). `reads` says what the pointer reads: `top`, the
+    value at the upper edge (0 is the lower one), its `unit`, and `level`, the unit of vmin and vmax; `over` holds
+    curves of `over_image`, which it reads too.
     """
     values = _finite(array, "image", 2)
     low = values.min() if vmin is None else vmin
@@ -113,6 +131,24 @@ def image_row(
         "kind": "image", "label": label, "alt": alt, "shape": list(values.shape), "data": _base64(steps),
         "scale": _known(scale), "y_ticks": [[float(at), str(text)] for at, text in y_ticks],
         **_given(t0=t0, t1=t1, height=height),
+        **({"reads": {**reads, "low": float(low), "high": float(high)}} if reads else {}),
+        **({"over": list(over)} if over else {}),
+    }  # fmt: skip
+
+
+def over_image(
+    values: ArrayLike, name: str, *, step: float, limits: tuple[float, float], unit: str, look: str, decimals: int = 0
+) -> Row:
+    """A curve over an image: (n,) values at 0, `step`, 2 `step` … s; `limits` are the picture's lower and upper edge.
+
+    NaN leaves a gap. `look` is one of CURVES, which says its colour, and whether it is a line or points.
+    """
+    curve = np.asarray(values, dtype=float)
+    if curve.ndim != 1 or look not in CURVES:
+        raise ValueError(f"Curve '{name}' needs one axis and a look of {CURVES}, not {curve.shape} and '{look}'.")
+    return {
+        "name": name, "values": _short(curve), "step": float(step), "low": float(limits[0]), "high": float(limits[1]),
+        "unit": unit, "decimals": decimals, "look": look,
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from page import link_options
 from page import session as sessions
+from page.export import links
 from page.export.links import copied
 from page.session import from_example
 
@@ -60,3 +61,26 @@ def test_a_link_says_what_it_cannot_hold():
     everything = copied(told, edited, "my/model", "clip:before", "own")
     given = "your recording, the words and times that you gave, the model my/model, the clip that was here before and "
     assert f"{given}your own corpus" in everything
+
+
+@pytest.mark.parametrize(
+    ("query", "seen", "refused"),
+    [
+        ({}, ("", ""), []),
+        ({"from": "1", "to": "1.5"}, ("1.000", "1.500"), []),
+        ({"from": "2"}, ("2.000", "2.951"), []),  # the weasels last 2.9508 s
+        ({"to": "2.9512"}, ("0.000", "2.951"), []),  # half a millisecond is what rounding may add
+        ({"from": "1.5", "to": "1"}, ("", ""), ["from=1.5", "to=1"]),
+        ({"from": "-1"}, ("", ""), ["from=-1"]),
+        ({"to": "nan"}, ("", ""), ["to=nan"]),
+        ({"from": "<img>", "to": "2"}, ("", ""), ["from=<img>", "to=2"]),
+        ({"to": "99"}, ("", ""), ["to=99"]),
+    ],
+)
+def test_a_link_shows_a_part_of_its_clip_and_nothing_beyond(monkeypatch, query, seen, refused):
+    said = []
+    monkeypatch.setattr(links, "warn", said.extend)
+    resolved = links.read_link({"clip": "en_f_weasels", **query})[-1]
+    assert (resolved["shared"]["from"], resolved["shared"]["to"]) == seen
+    assert said == refused
+    assert not {"from", "to"} & set(resolved["options"])

@@ -58,6 +58,7 @@ def test_another_tier_is_chosen_and_a_reading_is_shown(visit, tmp_path):
     expect(page.locator("#clip-plot .sp-word").first).to_contain_text("noisy", timeout=PATIENCE)
     page.locator("#text textarea").fill("Weasels have 8 our phone system")
     page.locator("#align").click()
+    page.locator("#align-now").click()  # "Replace them": see test_phonetician.py
     expect(page.locator("#readings textarea")).to_have_value("8 = eight", timeout=PATIENCE)
     page.locator("#readings textarea").fill("8 = eaten")
     page.locator("#align").click()

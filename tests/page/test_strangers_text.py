@@ -163,6 +163,7 @@ def test_of_a_label_and_a_transcript_on_plots_and_in_tables(visit):
     expect(page.locator("#plot-head_roles")).to_contain_text(labels[0], timeout=PATIENCE)
     page.locator("#text textarea").fill(f"we {PICTURE.format('said')} {DRAWN.format('said')}")
     page.locator("#align").click()
+    page.locator("#align-now").click()
     said = page.locator("#heard, [data-testid=toast-text]").filter(has_text="elsewhere.example/said")
     expect(said.first).to_be_visible(timeout=PATIENCE)
 

@@ -134,9 +134,7 @@ def first_shown(steps):
             return step.partial
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(NAMES) - {"projection", "probing"})
-)  # two are slow
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"projection", "probing"}))  # two are slow
 def test_two_sides_can_be_drawn_on_one_scale(name, recipe_of, session, tiny_model):
     recipe, controls = recipe_of(name)
     values = {key: control.value for key, control in controls.items()}

@@ -29,6 +29,7 @@ MIN_SECONDS, MAX_SECONDS = decoding.MIN_SECONDS, decoding.MAX_SECONDS  # of a cl
 SAMPLE_RATE = 16_000  # Hz, what every model here was trained on
 SILENCE_PEAK = 1e-4  # -80 dBFS, three steps of 16-bit audio
 CANCELLED_POWER = 0.01  # averaging N unrelated channels keeps 1/N of the power; under 1 % some must be upside-down
+MIN_TRANSFORM = 256  # samples: bins of 62.5 Hz, several to the main lobe of a window of 5 ms
 DB_FLOOR = -70.0  # dB under the loudest cell; quieter than that is black on any screen
 
 
@@ -67,9 +68,9 @@ class Clip:
 class Spectrogram:
     """Level over time and frequency, for display only."""
 
-    decibels: np.ndarray  # (frames, bins) float32, dB relative to the loudest cell, in [-70, 0]
+    decibels: np.ndarray  # (frames, bins) float32, dB relative to the loudest cell, from the floor to 0
     times: np.ndarray  # (frames,) float64 s, centre of each window
-    frequencies_hz: np.ndarray  # (bins,) float64 Hz, 0 to 8000
+    frequencies_hz: np.ndarray  # (bins,) float64 Hz, evenly from 0
 
 
 def load_clip(path: str | os.PathLike[str]) -> Clip:
@@ -190,16 +191,28 @@ def envelope(clip: Clip, columns: int) -> np.ndarray:
     return np.stack([np.minimum.reduceat(clip.samples, starts), np.maximum.reduceat(clip.samples, starts)], axis=1)
 
 
-def log_spectrogram(clip: Clip) -> Spectrogram:
-    """Which frequencies sound when? 25 ms Hann windows every 5 ms, 0 to 8 kHz in steps of 31.25 Hz.
+def log_spectrogram(
+    clip: Clip,
+    *,
+    window: float = 0.025,
+    hop: float = 0.005,
+    highest: float = SAMPLE_RATE / 2,
+    floor: float = DB_FLOOR,
+    emphasis: bool = False,
+) -> Spectrogram:
+    """Which frequencies sound when? Hann windows of `window` s every `hop` s, from 0 to `highest` Hz.
 
-    Window i is centred on i * 5 ms; the first and the last reach 12.5 ms beyond the clip, into zeros.
+    Window i is centred on i * hop; the first and the last reach half a window beyond the clip, into zeros. A window of
+    25 ms shows harmonics, one of 5 ms the single beats of the vocal folds. Levels are dB below the loudest cell, not
+    lower than `floor`. With `emphasis` they rise by 6 dB for each octave, as Praat draws them by default.
     """
-    window, hop, size = 400, 80, 512  # samples: 25 ms, 5 ms, and the transform's length
-    padded = np.pad(clip.samples, window // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    magnitude = np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), n=size))
+    length, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
+    size = max(MIN_TRANSFORM, 1 << (length - 1).bit_length())
+    hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    hertz = hertz[hertz <= highest]
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(clip.samples, length // 2), length)[::step]
+    spectra = np.fft.rfft(frames * np.hanning(length).astype(np.float32), n=size)
+    magnitude = np.abs(spectra[:, : len(hertz)]) * (hertz / 1000 if emphasis else 1.0)
     loudest = magnitude.max() or 1.0  # pure zeros have no loudest cell: everything is at the floor
-    decibels = 20 * np.log10(np.maximum(magnitude / loudest, 10 ** (DB_FLOOR / 20)))
-    times = np.arange(len(frames)) * hop / SAMPLE_RATE
-    return Spectrogram(decibels.astype(np.float32), times, np.fft.rfftfreq(size, 1 / SAMPLE_RATE))
+    decibels = 20 * np.log10(np.maximum(magnitude / loudest, 10 ** (floor / 20)))
+    return Spectrogram(decibels.astype(np.float32), np.arange(len(frames)) * step / SAMPLE_RATE, hertz)

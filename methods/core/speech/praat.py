@@ -39,10 +39,14 @@ def f0(clip: Clip, times: np.ndarray, *, floor: float = FLOOR, ceiling: float = 
     return np.array([pitch.get_value_at_time(float(time)) for time in times])
 
 
-def formants(clip: Clip, times: np.ndarray, *, highest: float = HIGHEST_FORMANT) -> np.ndarray:
-    """Where are the first three resonances of the mouth at these times (s)? (n, 3) Hz, NaN where none is found."""
+def formants(clip: Clip, times: np.ndarray, *, highest: float = HIGHEST_FORMANT, count: int = 3) -> np.ndarray:
+    """Where are the first `count` resonances of the mouth at these times (s)? (n, count) Hz, NaN where none is found.
+
+    Five are looked for below `highest` (Hz), so there are at most five.
+    """
     found = _sound(clip).to_formant_burg(max_number_of_formants=FORMANTS, maximum_formant=highest)
-    return np.array([[found.get_value_at_time(number, float(time)) for number in (1, 2, 3)] for time in times])
+    numbers = range(1, count + 1)
+    return np.array([[found.get_value_at_time(number, float(time)) for number in numbers] for time in times])
 
 
 def intensity(clip: Clip, times: np.ndarray) -> np.ndarray:

@@ -75,16 +75,19 @@ function lookup(spans, pixels, ratio) {
   const of = new Int32Array(pixels).fill(-1);
   spans.forEach(([from, to], k) => {
     const a = Math.round(from * pixels), b = Math.max(a + 1, Math.round(to * pixels));
-    of.fill(k, a, b - (b - a >= 8 * ratio ? Math.round(ratio) : 0));
+    of.fill(k, Math.max(0, a), Math.max(0, b - (b - a >= 8 * ratio ? Math.round(ratio) : 0)));   // less than 0 would count from the end
   });
   return of;
 }
+
+/** A canvas over time holds the stretch that is seen, a grid's all of it. */
+const onCanvas = (map) => (map.grid ? map.spans : map.spans.map((span) => map.plot.onCanvas(span)));
 
 function paintCells(map, canvas) {
   const size = fit(canvas);
   if (!size) return;
   const { ctx, w, h, ratio } = size, columns = map.spans.length;
-  const columnOf = lookup(map.spans, w, ratio), rowOf = lookup(map.bands, h, ratio);
+  const columnOf = lookup(onCanvas(map), w, ratio), rowOf = lookup(map.bands, h, ratio);
   const colours = cellColours(map), [ground, hatch] = MISSING[map.plot.dark ? "dark" : "light"];
   const picture = new ImageData(w, h), pixels = new Uint32Array(picture.data.buffer);
   for (let y = 0; y < h; y++) {
@@ -112,8 +115,9 @@ function printValues(map, ctx, { w, h, ratio }, colours) {
   ctx.font = `${11 * ratio}px ${map.plot.css("font-family")}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
+  const spans = onCanvas(map).map((span) => span.map((x) => clamp(x, 0, 1)));   // printed where the cell is seen
   map.values.forEach((v, i) => {
-    const r = Math.floor(i / map.spans.length), [from, to] = map.spans[i % map.spans.length];
+    const r = Math.floor(i / spans.length), [from, to] = spans[i % spans.length];
     const text = signed(v, map.decimals);
     if (Number.isNaN(v) || ctx.measureText(text).width > (to - from) * w - 6 * ratio) return;
     ctx.fillStyle = inkOn(colours[i]);
@@ -217,7 +221,7 @@ function addProfile(map) {
     const y = (v) => h * (1 - (clamp(v, vmin, vmax) - vmin) / (vmax - vmin || 1)), zero = y(0);
     ctx.fillStyle = map.plot.css("--sp-hairline");
     ctx.fillRect(0, Math.min(h - ratio, zero), w, ratio);
-    map.spans.forEach(([from, to], c) => {
+    onCanvas(map).forEach(([from, to], c) => {
       const i = map.selected * map.spans.length + c, x = Math.round(from * w), top = Math.min(zero, y(map.values[i]));
       if (Number.isNaN(map.values[i])) return;
       ctx.fillStyle = css(colours[i]);

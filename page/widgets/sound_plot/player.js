@@ -7,11 +7,13 @@ function makePlayer() {
   const others = {};   // clip -> its sound's address: of a plot that is beside the page's own clip
   let loaded = null;   // the clip whose sound the element holds now
   let region = null;   // [start, end] in seconds: what the last play() was asked for, shaded in every plot
-  let frame = 0;
+  let frame = 0, looping = false;
 
   const tell = () => { for (const listener of [...listeners]) listener(audio.currentTime, !audio.paused); };
   function stopAtEnd() {
-    if (!region || audio.paused || audio.currentTime < region[1]) return;
+    if (!region || audio.paused) return;
+    if (looping && (audio.currentTime >= region[1] || audio.currentTime < region[0] - 0.05)) audio.currentTime = region[0];   // round, or round the end of the file
+    if (audio.currentTime < region[1]) return;
     audio.pause();
     audio.currentTime = region[1];   // the pause lands up to one frame late; the cursor should stand on the boundary
   }
@@ -40,6 +42,10 @@ function makePlayer() {
       loaded = wanted;
       audio.src = wanted === this.clip ? this.url : others[wanted];
     },
+    get loop() { return looping; },
+    set loop(on) { looping = audio.loop = on; tell(); },
+    get slow() { return audio.playbackRate < 1; },
+    set slow(on) { audio.preservesPitch = true; audio.defaultPlaybackRate = audio.playbackRate = on ? 0.5 : 1; tell(); },   // the default outlives another source
     get subscribers() { return listeners.size; },
     setSource(url, seconds, clip = null) {
       this.seconds = seconds;
@@ -70,6 +76,7 @@ function makePlayer() {
       const finished = audio.currentTime >= end - 0.01;
       return this.play(finished ? (region ? region[0] : 0) : audio.currentTime, region && region[1], clip);
     },
+    select(start, end) { region = [start, end]; if (audio.paused) audio.currentTime = start; tell(); },
     clearRegion() { region = null; tell(); },
     subscribe(listener) { listeners.add(listener); return () => listeners.delete(listener); },
   };

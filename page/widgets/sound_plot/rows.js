@@ -28,9 +28,11 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
   };
   const end = () => { from = null; dragged = false; };
   box.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) { end(); return plot.paintTime(); }   // a second finger: they zoom
     if (event.button === 0) { from = { x: event.clientX, at: where(event)[0] }; dragged = false; }
   });
   box.addEventListener("pointermove", (event) => {
+    if (!event.isPrimary) return;
     const [x, y] = where(event);
     if (!timeless) plot.crosshair(x);
     if (from && !timeless && !dragged && Math.abs(event.clientX - from.x) > 4) {
@@ -47,6 +49,7 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     if (!start) return;
     if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
     else if (click) click(x, y, event);
+    else if (!timeless && event.shiftKey && !event.target.closest("button")) extendSelection(plot, x * plot.seconds);
     else if (!timeless && !event.target.closest("button")) plot.play(x * plot.seconds);
   });
   box.addEventListener("pointercancel", () => { end(); plot.paintTime(); });
@@ -69,52 +72,39 @@ function waveRow(plot, row) {
   plot.painters.push(() => {
     const size = fit(canvas);
     if (!size) return;
-    const { ctx, w, h, ratio } = size, n = row.high.length;
-    const x = (i) => ((i + 0.5) / n) * w, y = (v) => h / 2 - (v / peak) * (h / 2 - ratio);
-    ctx.beginPath();
-    row.high.forEach((v, i) => ctx.lineTo(x(i), y(v) - ratio / 3));   // silence stays a hairline
-    for (let i = n - 1; i >= 0; i--) ctx.lineTo(x(i), y(row.low[i]) + ratio / 3);
-    ctx.fillStyle = plot.css("--sp-wave");
-    ctx.fill();
+    const { ctx, w, h, ratio } = size, y = (v) => h / 2 - (v / peak) * (h / 2 - ratio), [a, b] = plot.view;
+    ctx.fillStyle = ctx.strokeStyle = plot.css("--sp-wave");
+    ctx.lineWidth = ratio;
+    const coarse = b - a < 1 && row.high.length * (b - a) < w / ratio;   // an envelope of fewer steps than pixels
+    const samples = coarse && plot.soundUrl ? samplesOf(plot.soundUrl, () => plot.host.isConnected && plot.paintSoon()) : null;
+    if (!samples) return fillEnvelope(ctx, row, plot.onCanvas([0, 1]).map((x) => x * w), y, ratio);
+    if ((b - a) * samples.length < 4 * w) return traceSamples(ctx, samples, plot.stretch, w, y, ratio);
+    return fillEnvelope(ctx, extremes(samples, ...plot.stretch, w), [0, w], y, ratio);
   });
 }
 
-function imageRow(plot, row) {
-  const [bins, frames] = row.shape, data = bytes(row.data);
-  const { box, gutter } = addRow(plot, { label: row.label, height: row.height || 128, className: "sp-tall sp-image" });
-  const canvas = canvasIn(box, row.alt || row.label);
-  place(canvas, [(row.t0 ?? 0) / plot.seconds, (row.t1 ?? plot.seconds) / plot.seconds]);
-  for (const [at, text] of row.y_ticks || []) {
-    const tick = el("span", "sp-ytick", text);
-    tick.style.bottom = percent(at);
-    gutter.append(tick);
-  }
-  plot.painters.push(() => {
-    const size = fit(canvas);
-    if (!size) return;
-    const source = el("canvas"), lut = palette(row.scale || "magma", plot.dark);
-    source.width = frames;
-    source.height = bins;
-    const picture = new ImageData(frames, bins), pixels = new Uint32Array(picture.data.buffer);
-    for (let y = 0; y < bins; y++) {   // row 0 of the data is the lowest bin, row 0 of a canvas its top
-      for (let x = 0; x < frames; x++) pixels[y * frames + x] = lut[data[(bins - 1 - y) * frames + x]];
-    }
-    source.getContext("2d").putImageData(picture, 0, 0);
-    size.ctx.drawImage(source, 0, 0, size.w, size.h);   // smoothed: a spectrogram is looked at, not read off
-  });
+function fillEnvelope(ctx, { high, low }, [left, right], y, ratio) {
+  const n = high.length, x = (i) => left + ((i + 0.5) / n) * (right - left);
+  ctx.beginPath();
+  high.forEach((v, i) => ctx.lineTo(x(i), y(v) - ratio / 3));   // silence stays a hairline
+  for (let i = n - 1; i >= 0; i--) ctx.lineTo(x(i), y(low[i]) + ratio / 3);
+  ctx.fill();
 }
 
 function segmentsRow(plot, row, of) {
-  const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" });
+  const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" }), layers = new Map();
   const buttons = row.items.map((item, i) => {
     const score = item.score ?? null, value = score === null ? "" : ` ${row.unit || "Score"} ${score.toFixed(2)}.`;
-    const button = el("button", "sp-word", null, {
-      type: "button", "aria-label": `${spoken(item)}.${value} Play.`,
-      title: `${item.label || "silence"}  ${extent(item)}${value && ` ·${value}`}`,
-    });
+    const button = el("button", "sp-word", null, { type: "button" });
     button.append(el("span", "", item.label));
-    place(button, [item.start / plot.seconds, item.end / plot.seconds]);
-    button.style.height = "";
+    const lay = () => {
+      button.setAttribute("aria-label", `${spoken(item)}.${value} Play.`);
+      button.title = `${item.label || "silence"}  ${extent(item)}${value && ` ·${value}`}`;
+      place(button, [item.start / plot.seconds, item.end / plot.seconds]);
+      button.style.height = "";
+    };
+    lay();
+    layers.set(item, lay);
     button.addEventListener("click", () => {
       plot.play(item.start, item.end);
       plot.emit({ of, segment: i, label: item.label, start: item.start, end: item.end });
@@ -123,18 +113,27 @@ function segmentsRow(plot, row, of) {
     return button;
   });
   const wide = row.items.map((item) => textWidth(plot, item.label, 13));
+  plot.tiers.push({ label: row.label, items: row.items, box, place: (item) => layers.get(item)() });
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", row.label);
   roving(box, "ArrowLeft", "ArrowRight");
   plot.timeListeners.push((t, playing) => row.items.forEach((item, i) =>
     buttons[i].classList.toggle("sp-on", playing && t >= item.start && t < item.end)));
   plot.painters.push(() => row.items.forEach((item, i) => {
-    fitLabel(buttons[i], wide[i], ((item.end - item.start) / plot.seconds) * box.clientWidth);
+    fitLabel(buttons[i], wide[i], showWithin(plot, buttons[i], item));
     if ((item.score ?? null) === null) return;
     const low = row.vmin ?? 0, high = row.vmax ?? 1, share = clamp((item.score - low) / (high - low), 0, 1);
     const word = palette(row.scale || "blues", plot.dark)[Math.round(255 * share)];
     Object.assign(buttons[i].style, { backgroundColor: css(word), color: inkOn(word) });
   }));
+}
+
+/** Keep a label in the part of its segment that is seen; how wide that is, px. */
+function showWithin(plot, button, item) {
+  const { wide } = plot, [left, right] = plot.onCanvas([item.start / plot.seconds, item.end / plot.seconds]).map((x) => x * wide);
+  const seen = right > 0 && left < wide, before = seen ? Math.max(0, -left) : 0, after = seen ? Math.max(0, right - wide) : 0;
+  button.style.padding = before || after ? `0 ${after}px 0 ${before}px` : "";
+  return right - left - before - after;
 }
 
 /** Full size, else small, else with an ellipsis, else no text: a label cut in a letter reads as another phone. */
@@ -189,7 +188,7 @@ function paintLines(plot, canvas, series, low, high) {
     ctx.strokeStyle = plot.css(`--sp-line-${(k % 4) + 1}`);
     values.forEach((v, i) => {
       if (!Number.isFinite(v)) return;
-      const x = ((i + 0.5) / values.length) * w, y = h - pad - ((v - low) / (high - low || 1)) * (h - 2 * pad);
+      const x = plot.onCanvas([(i + 0.5) / values.length, 0])[0] * w, y = h - pad - ((v - low) / (high - low || 1)) * (h - 2 * pad);
       if (Number.isFinite(values[i - 1])) ctx.lineTo(x, y); else ctx.moveTo(x, y);
     });
     ctx.stroke();

@@ -1,0 +1,56 @@
+// The selection: where it begins and ends, and how it is played
+
+/** A row of buttons under the toolbar of the plot that brings the clip's sound. */
+function selectionTools(plot) {
+  const tools = el("div", "sp-tools"), told = el("output", "sp-selected-times");
+  const play = toolButton("Play selection", "Play the selection (Space)", () => playSelection(plot));
+  const loop = toolButton("Loop", "Play again and again (L)", () => { player.loop = !player.loop; });
+  const slow = toolButton("Half speed", "Half speed at the same pitch (H)", () => { player.slow = !player.slow; });
+  tools.append(play, loop, slow, told);
+  plot.timeListeners.push(() => {
+    const { region } = plot, text = selectedText(region);
+    play.setAttribute("aria-disabled", !region);
+    loop.setAttribute("aria-pressed", player.loop);
+    slow.setAttribute("aria-pressed", player.slow);
+    if (told.textContent !== text) told.textContent = text;
+  });
+  return tools;
+}
+
+function toolButton(text, title, act) {
+  const button = el("button", "sp-tool", text, { type: "button", title });
+  button.addEventListener("click", act);
+  return button;
+}
+
+const milliseconds = (t) => t.toFixed(3);
+const selectedText = (region) => (region
+  ? `${milliseconds(region[0])} to ${milliseconds(region[1])} s, ${milliseconds(region[1] - region[0])} s long`
+  : "No selection: drag over the picture, or choose a word.");
+
+function playSelection(plot) { if (plot.region) plot.play(...plot.region); }
+
+/** The end that is nearer to `t` moves there, as when Shift is held in Praat; without a selection the cursor is one end. */
+function extendSelection(plot, t) {
+  if (plot.isStale()) return;
+  player.load(plot.value.clip);
+  const [a, b] = player.region ?? [player.audio.currentTime, player.audio.currentTime];
+  const kept = Math.abs(t - a) < Math.abs(t - b) ? b : a;
+  player.select(Math.min(kept, t), Math.max(kept, t));
+}
+
+/** Keys for all that can be done with a selection; true if this was one. */
+function selectionKey(plot, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || plot.isStale()) return false;
+  const key = event.key.toLowerCase(), step = { arrowleft: -1, arrowright: 1 }[key];
+  if (event.shiftKey && step && event.target === plot.scroller) {   // a hundredth of what is seen
+    player.load(plot.value.clip);
+    const [from, to] = plot.stretch, [a, b] = player.region ?? [player.audio.currentTime, player.audio.currentTime];
+    const end = clamp(b + step * Math.max(0.001, (to - from) / 100), 0, plot.seconds);
+    player.select(Math.min(a, end), Math.max(a, end));
+    plot.say(selectedText(player.region));
+  } else if (key === "l" && !event.shiftKey) player.loop = !player.loop;
+  else if (key === "h" && !event.shiftKey) player.slow = !player.slow;
+  else return false;
+  return true;
+}

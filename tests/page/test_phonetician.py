@@ -1,0 +1,198 @@
+"""A phonetician at the page: a part of the clip, its spectrogram, a selection, and boundaries moved by hand."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from methods.core.alignment import Segment, write_textgrid
+from methods.core.speech import praat
+from page.examples import EXAMPLES
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 60_000  # ms
+CLIP = EXAMPLES["en_f_weasels"]
+PLOT = "#clip-plot"
+
+
+def drag(page, box, start, end):
+    """From one place of a box to another, in px from its left edge."""
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end, y, steps=5)
+    page.mouse.up()
+
+
+def titles(page, plot=PLOT):
+    return page.locator(f"{plot} .sp-word").evaluate_all("words => words.map((word) => word.title)")
+
+
+def seen_width(page):
+    """How wide the stretch of time is on the screen, px."""
+    return page.locator(f"{PLOT} .sp-scroll").evaluate(
+        "plot => plot.clientWidth - plot.querySelector('.sp-gutter').offsetWidth"
+    )
+
+
+def at(boundary):
+    """Where a boundary is, in seconds."""
+    return float(boundary.get_attribute("aria-valuenow"))
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text)[1])
+
+
+def test_a_link_shows_its_part_in_every_row_and_the_settings_change_the_picture(visit):
+    page = visit("?from=1&to=1.5")
+    words = page.locator(f"{PLOT} .sp-words .sp-box").first
+    eaten, _ = CLIP.tiers()["words"][2:4]
+    expect(words.locator(".sp-word", has_text="eaten")).to_be_visible(timeout=PATIENCE)
+    wide = words.locator(".sp-word", has_text="eaten").bounding_box()["width"]
+    assert wide == pytest.approx(seen_width(page) * (eaten.end - eaten.start) / 0.5, abs=2)
+    before = page.locator(f"{PLOT} .sp-image canvas").evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("button", name="Spectrogram settings").click()
+    page.get_by_label("5 ms", exact=True).check()
+    page.get_by_label("0–5 kHz").check()
+    for curve in ("F0", "formants", "intensity"):
+        page.get_by_label(curve, exact=True).check()
+    expect(page.locator(f"{PLOT} .sp-key")).to_contain_text("intensity, 50 to 100 dB", timeout=PATIENCE)
+    expect(page.locator(f"{PLOT} .sp-key")).to_contain_text("F0, 75 to 500 Hz")
+    assert page.locator(f"{PLOT} .sp-image canvas").evaluate("canvas => canvas.toDataURL()") != before
+    picture = page.locator(f"{PLOT} .sp-tall.sp-image .sp-box")
+    area = picture.bounding_box()
+    # The picture is as wide as the whole clip at this zoom: 1.3 s, a quarter of the way down.
+    page.mouse.move(area["x"] + area["width"] * 1.3 / CLIP.clip().seconds, area["y"] + area["height"] / 4)
+    _reads_what_praat_measures(page.locator(f"{PLOT} .sp-tip").inner_text())
+    expect(page).to_have_url(re.compile("from=1&to=1.5"))
+    page.locator(PLOT).get_by_label("Show all of the clip").click()
+    expect(page).not_to_have_url(re.compile("from="))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def _reads_what_praat_measures(told):
+    time = number(r"(\d\.\d{3})\s*s", told)
+    assert time == pytest.approx(1.3, abs=0.002)
+    assert number(r"(\d+) Hz", told) == pytest.approx(3750, abs=40)  # a pixel of 140 is 36 Hz
+    nearest = np.array([round(time / 0.005) * 0.005])  # values stand every 5 ms, with four digits
+    assert number(r"F0\s+([\d.]+) Hz", told) == pytest.approx(praat.f0(CLIP.clip(), nearest)[0], abs=0.1)
+    assert number(r"F2\s+(\d+) Hz", told) == pytest.approx(praat.formants(CLIP.clip(), nearest)[0, 1], abs=1)
+
+
+def test_a_selection_is_told_looped_and_slowed_down(visit):
+    page = visit()
+    area = page.locator(f"{PLOT} .sp-image .sp-box").bounding_box()
+    told = page.locator(f"{PLOT} output")
+    expect(told).to_contain_text("No selection")
+    drag(page, area, area["width"] / 4, area["width"] / 4 + 30)
+    begin, end, length = (float(each) for each in re.findall(r"\d\.\d{3}", told.inner_text()))
+    seconds = CLIP.clip().seconds
+    assert begin == pytest.approx(seconds / 4, abs=0.004) and length == pytest.approx(
+        seconds * 30 / area["width"], abs=0.004
+    )
+    assert end - begin == pytest.approx(length, abs=0.0011)  # three numbers, each rounded
+    page.evaluate("""() => { window.jumps = 0; let last = 0;
+        const look = () => {
+            const t = speechPlayer.audio.currentTime;
+            jumps += t < last - 0.03;
+            last = t;
+            requestAnimationFrame(look);
+        };
+        look(); }""")
+    page.get_by_role("button", name="Loop").click()
+    page.get_by_role("button", name="Half speed").click()
+    page.get_by_role("button", name="Play selection").click()
+    page.wait_for_function("jumps >= 2", timeout=20_000)
+    assert page.evaluate("[speechPlayer.audio.playbackRate, speechPlayer.audio.preservesPitch]") == [0.5, True]
+    assert begin - 0.06 < page.evaluate("speechPlayer.audio.currentTime") < end + 0.2  # a busy machine drops frames
+    page.locator(f"{PLOT} .sp-scroll").focus()
+    page.keyboard.press("l")
+    page.wait_for_function("speechPlayer.audio.paused", timeout=20_000)
+    page.keyboard.press("h")
+    assert page.evaluate("speechPlayer.audio.playbackRate") == 1
+    page.keyboard.press("Shift+ArrowRight")  # a hundredth of what is seen
+    assert page.evaluate("speechPlayer.region[1]") == pytest.approx(end + seconds / 100, abs=0.001)
+    for name in ("Loop", "Half speed", "Play selection", "Edit boundaries", "Undo"):
+        assert page.get_by_role("button", name=name, exact=True).bounding_box()["height"] >= 24
+
+
+def test_a_shared_boundary_moves_in_both_tiers_and_the_technique_runs_again(visit):
+    page = visit("?technique=attention")
+    page.locator("#plot-attention .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    expect(page.locator(f"{PLOT} .sp-tools")).to_be_hidden()
+    page.get_by_role("button", name="More of the clip").click()
+    page.evaluate("speechStretches.ask('0.4', '1.4')")
+    expect(page.locator(f"{PLOT} .sp-handle").first).to_be_hidden()
+    page.get_by_role("button", name="Edit boundaries").click()
+    boundary = page.get_by_role("slider", name="words: boundary between weasels and have")
+    before, old = titles(page), at(boundary)
+    place = boundary.bounding_box()
+    drag(page, place, place["width"] / 2, place["width"] / 2 - 50)
+    new = at(boundary)
+    assert new == pytest.approx(old - 50 / seen_width(page), abs=0.003)  # the stretch is 1 s long
+    assert at(page.get_by_role("slider", name="phones: boundary between Z and HH")) == new
+    expect(page.locator("#heard-line")).to_contain_text("edited by you", timeout=PATIENCE)
+    weasels = page.locator("#plot-attention .sp-word").first
+    assert titles(page)[0] != before[0]
+    expect(weasels).to_have_attribute("title", titles(page)[0], timeout=PATIENCE)
+    expect(boundary).to_be_focused()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#heard-line")).to_contain_text("aligned beforehand", timeout=PATIENCE)
+    expect(boundary).to_have_attribute("aria-valuenow", f"{old:.3f}")
+    assert titles(page) == before
+
+
+def test_keys_move_a_boundary_as_far_as_its_neighbour_and_undo_leads_back(visit):
+    page = visit("?from=0.8&to=1.3")
+    page.get_by_role("button", name="Edit boundaries").click()
+    boundary = page.get_by_role("slider", name="words: boundary between weasels and have")
+    neighbour = at(page.get_by_role("slider", name="phones: boundary between HH and AE"))
+    old, place = at(boundary), boundary.bounding_box()
+    drag(page, place, place["width"] / 2, place["width"] / 2 + seen_width(page))
+    assert at(boundary) == pytest.approx(neighbour - 0.001, abs=0.0006)  # three decimals are told
+    page.keyboard.press("Control+z")
+    expect(boundary).to_have_attribute("aria-valuenow", f"{old:.3f}", timeout=PATIENCE)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(boundary).to_have_attribute("aria-valuenow", f"{old + 0.011:.3f}")
+    expect(page.locator("#heard-line")).to_contain_text("edited by you", timeout=PATIENCE)  # sent by itself, once
+    page.keyboard.press("Shift+ArrowLeft")
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    undo.click()  # what was not sent yet is sent first, and then undone
+    expect(boundary).to_have_attribute("aria-valuenow", f"{old + 0.011:.3f}", timeout=PATIENCE)
+    undo.click()
+    expect(page.locator("#heard-line")).to_contain_text("aligned beforehand", timeout=PATIENCE)
+    expect(undo).to_have_attribute("aria-disabled", "true")
+
+
+def test_align_asks_first_and_a_textgrids_words_become_the_text(visit, tmp_path):
+    path = tmp_path / "own.TextGrid"
+    tiers = {"words": (Segment("weasels", 0.1, 0.9), Segment("have", 0.9, 1.2))}
+    path.write_text(write_textgrid(tiers, CLIP.clip().seconds), encoding="utf-8")
+    page = visit()
+    page.get_by_role("button", name="Correct the transcript").click()
+    expect(page.locator("#take-words")).to_be_hidden()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#textgrid").click()
+    chooser.value.set_files(path)
+    page.locator("#take-words").click(timeout=PATIENCE)
+    expect(page.locator("#heard")).to_contain_text("The model reads your text: weasels have", timeout=PATIENCE)
+    expect(page.locator("#text textarea")).to_have_value("weasels have", timeout=PATIENCE)
+    expect(page.locator("#heard-line")).to_contain_text("Word times: your TextGrid")
+    page.locator("#text textarea").fill("Weasels have eaten our phone system")
+    page.locator("#align").click()
+    expect(page.locator("#at-stake")).to_contain_text("the words and phones of your TextGrid", timeout=PATIENCE)
+    page.locator("#align-keep").click()
+    expect(page.locator("#at-stake")).to_be_hidden()
+    expect(page.locator("#text textarea")).to_have_value("Weasels have eaten our phone system")
+    assert len(titles(page)) == 2
+    page.locator("#align").click()
+    page.locator("#align-now").click()
+    expect(page.locator("#heard-line")).to_contain_text("forced alignment", timeout=PATIENCE)
+    expect(page.locator("#at-stake")).to_be_hidden()
+    expect(page.locator(f"{PLOT} .sp-word", has_text="eaten")).to_be_visible()
+    page.locator("#align").click()  # nothing of hers is left to ask about
+    expect(page.locator("#at-stake")).to_be_hidden()
