@@ -28,6 +28,11 @@ pytestmark = pytest.mark.browser
 SECONDS = 2.0
 WORDS = [("weasels", 0.1, 0.5), ("have", 0.5, 0.8), ("eaten", 0.8, 1.9)]
 SHARES = np.array([[0.1, 0.9, 0.0], [0.12, 0.76, 0.12], [0.1, np.nan, 0.9]])
+TOLD = {  # what any map of words by words says of itself
+    "row_name": "affected word",
+    "column_name": "word that was zeroed",
+    "sentence": "{percent} of what *{row}* takes comes from *{column}*",
+}
 HOSTILE = ["<img src=x onerror=window.hacked=1>", "${window.hacked=1}{{value}}", "long" * 75]
 
 
@@ -53,16 +58,16 @@ def clip_view(path):
 
 
 def shares(words=WORDS, clip=None):
-    matrix = matrix_row(SHARES, words, words, title="Shares", unit="share of row", vmax=1.0)
+    matrix = matrix_row(SHARES, words, words, title="Shares", unit="share of row", vmax=1.0, **TOLD)
     curve = line_row({"model": [0, 1, np.nan, 2], "chance": [1, 1, 1, 1]}, "curve", dashed=["chance"])
     labels = [label for label, *_ in words]
-    grid = grid_row(SHARES, labels, labels, title="Tokens", unit="nats", scale="rdbu", vmin=-1)
+    grid = grid_row(SHARES, labels, labels, title="Tokens", unit="nats", scale="rdbu", vmin=-1, **TOLD)
     return plot_value(SECONDS, [segments_row(words), matrix, curve, grid], "Most keep to themselves.", clip=clip)
 
 
 def frames():
     spans = [("frame", i * SECONDS / 250, (i + 1) * SECONDS / 250) for i in range(250)]
-    return plot_value(SECONDS, [matrix_row(np.eye(250), spans, spans, title="Frames")], "The diagonal.")
+    return plot_value(SECONDS, [matrix_row(np.eye(250), spans, spans, title="Frames", **TOLD)], "The diagonal.")
 
 
 def build(path):
@@ -193,8 +198,13 @@ def test_hover_reads_and_click_plays_the_column(visit):
     page = visit()
     tip = page.locator("#shares .sp-tip")
     page.mouse.move(*cell_centre(page, 1, 0))
-    expect(tip).to_contain_text("0.12 share of row")
-    expect(tip).to_contain_text("have0.50–0.80 scolumnweasels0.10–0.50 s")
+    expect(tip).to_contain_text("12 % of what have takes comes from weasels")
+    expect(tip).to_contain_text(
+        "affected wordhave0.50–0.80 sword that was zeroedweasels0.10–0.50 svalue0.12 share of row"
+    )
+    expect(page.locator("#shares .sp-axes").first).to_have_text(
+        "rows ↓ affected word · columns → word that was zeroed"
+    )
     page.mouse.move(*cell_centre(page, 2, 1))
     expect(tip).to_contain_text("no value")
     page.mouse.click(*cell_centre(page, 1, 0))
@@ -223,12 +233,13 @@ def test_keyboard_moves_announces_and_plays(visit):
     page.locator("#shares .sp-heat .sp-box").first.focus()
     page.keyboard.press("ArrowDown")
     live = page.locator("#shares [aria-live]")
-    expect(live).to_have_text("row 'have', column 'weasels': 0.12 share of row")
+    expect(live).to_have_text("12 % of what have takes comes from weasels")
+    expect(page.locator("#shares .sp-tip em")).to_have_text(["have", "weasels"])
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     assert page.evaluate("speechPlayer.region") == [0.5, 0.8]
     page.keyboard.press("ArrowDown")
-    expect(live).to_have_text("row 'eaten', column 'have': no value")
+    expect(live).to_have_text("eaten, have: no value")
     page.keyboard.press("Shift+Enter")
     assert page.evaluate("speechPlayer.region") == [0.8, 1.9]
     expect(page.locator("#shares .sp-selected").first).to_have_text("eaten")
@@ -290,12 +301,12 @@ def test_phone_has_no_sideways_overflow(visit):
 
 def test_values_survive_both_encodings():
     small = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
-    row = grid_row(small, list("abc"), list("wxyz"), title="t", vmin=-1)
+    row = grid_row(small, list("abc"), list("wxyz"), title="t", vmin=-1, **TOLD)
     assert row["dtype"] == "float32"
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(row["data"]), "<f4").reshape(3, 4), small)
     big = np.random.default_rng(0).normal(size=(200, 300))
     big[3, 5] = np.nan
-    row = grid_row(big, ["r"] * 200, ["c"] * 300, title="t")
+    row = grid_row(big, ["r"] * 200, ["c"] * 300, title="t", **TOLD)
     steps = np.frombuffer(base64.b64decode(row["data"]), "<u2").reshape(big.shape)
     span = row["scale_max"] - row["scale_min"]
     decoded = np.where(steps == 65_535, np.nan, row["scale_min"] + steps / 65_534 * span)
@@ -304,7 +315,7 @@ def test_values_survive_both_encodings():
 
 
 def test_500_by_500_stays_under_a_megabyte():
-    assert len(grid_row(np.ones((500, 500)), ["r"] * 500, ["c"] * 500, title="t")["data"]) < 1e6
+    assert len(grid_row(np.ones((500, 500)), ["r"] * 500, ["c"] * 500, title="t", **TOLD)["data"]) < 1e6
 
 
 def test_builders_refuse_what_does_not_fit():
@@ -313,11 +324,11 @@ def test_builders_refuse_what_does_not_fit():
         {"label": "a", "start": 0.0, "end": 1.0, "score": None}
     ]
     with pytest.raises(ValueError, match="do not label an array of shape"):
-        matrix_row(np.ones((2, 2)), [segment], [segment], title="t")
+        matrix_row(np.ones((2, 2)), [segment], [segment], title="t", **TOLD)
     with pytest.raises(ValueError, match="finite values"):
-        grid_row([[np.inf]], ["a"], ["b"], title="t")
+        grid_row([[np.inf]], ["a"], ["b"], title="t", **TOLD)
     with pytest.raises(ValueError, match="No colour scale 'jet'"):
-        grid_row([[1.0]], ["a"], ["b"], title="t", scale="jet")
+        grid_row([[1.0]], ["a"], ["b"], title="t", scale="jet", **TOLD)
     with pytest.raises(ValueError, match="0 <= start <= end"):
         segments_row([("a", 1.0, 0.5)])
     with pytest.raises(ValueError, match="as many scores"):
