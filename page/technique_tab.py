@@ -6,6 +6,8 @@ else is here once. See `tabs/mixing.py` for the shortest complete example.
 
 import gradio as gr
 
+from page.beginnings import beginning
+from page.controls import fit_layers
 from page.errors import toast
 from page.export import links
 from page.link_options import set_options
@@ -30,11 +32,13 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
         with gr.Column(elem_classes="options", min_width=0):
             controls = recipe.controls()
             set_options(controls, shell.now.asked)
+            fit_layers(controls, shell.now.model)
             gr.HTML(MORE_OPTIONS, elem_classes="more-options")
             with gr.Row(elem_classes="run-row"):
                 run = gr.Button("Run", variant="primary", elem_id=f"run-{name}", scale=0, min_width=90)
                 stop = gr.Button("Stop", variant="stop", visible=False, elem_id=f"stop-{name}", scale=0, min_width=90)
                 progress = gr.Markdown("", min_height=44, elem_id=f"progress-{name}", elem_classes="progress")
+            gr.HTML(beginning(name), elem_classes="why-view")
         with gr.Column(elem_classes="results", min_width=0):
             status = Told(elem_id=f"status-{name}", elem_classes="status")
             with gr.Column(elem_classes=["shown"], min_width=0) as area:

@@ -45,7 +45,12 @@ def _controls() -> dict[str, gr.components.Component]:
         choices = [(name, target) for target, name in NAMES.items()]
         made["target"] = gr.Radio(choices, value="phone", label="Read", interactive=True, min_width=280)
         made["layer"] = gr.Slider(
-            0, MOST_LAYERS, value=4, step=1, label="Map of row (0: MFCC, 1: the model's layer 0 …)", interactive=True
+            0,
+            MOST_LAYERS + 1,
+            value=4,
+            step=1,
+            label="Map of row (0: MFCC, 1: the model's layer 0 …)",
+            interactive=True,
         )
     return made
 

@@ -19,7 +19,15 @@ from numpy.typing import ArrayLike
 from methods.core.results import Json
 
 _HERE = Path(__file__).parent / "sound_plot"
-_PARTS = ("player", "colour", "helpers", "rows", "heat", "plot")  # each file uses what those before it define
+_PARTS = (
+    "player",
+    "colour",
+    "helpers",
+    "nearest",
+    "rows",
+    "heat",
+    "plot",
+)  # each file uses what those before it define
 _SCRIPT = "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
 _SCRIPT = f'(() => {{\n"use strict";\n{_SCRIPT}}})();\n'  # their names are nobody else's on the page
 _STYLE = (_HERE / "sound_plot.css").read_text(encoding="utf-8")

@@ -55,11 +55,11 @@ function addCells(map) {
   plot.painters.push(() => paintCells(map, canvas));
 }
 
-/** Buttons while the rows are tall enough; else every k-th row is named and the gutter itself takes the click. */
+/** Buttons while the rows are tall enough to tap; else as many are named as fit, and the gutter itself takes the click. */
 function rowLabels(map, gutter) {
-  const { rows } = map.row, every = Math.ceil(13 / map.height);
-  map.labels = rows.map((item, i) => (i % every ? null : gutter.appendChild(rowLabel(map, item, i, every > 1))));
-  if (every === 1) return roving(gutter, "ArrowUp", "ArrowDown");
+  const { rows } = map.row, every = Math.ceil(13 / map.height), plain = map.height < 24;
+  map.labels = rows.map((item, i) => (i % every ? null : gutter.appendChild(rowLabel(map, item, i, plain))));
+  if (!plain) return roving(gutter, "ArrowUp", "ArrowDown");
   gutter.classList.add("sp-clickable");
   return gutter.addEventListener("click", (event) => {
     const r = gutter.getBoundingClientRect();
@@ -269,7 +269,7 @@ function layOutGrid({ plot, row, spans }, frame, heads) {
   const spare = slanted ? Math.max(0, widths[n - 1] * 0.71 + 10 - cell(room) / 2) : 0;
   frame.style.setProperty("--sp-columns", `${n * cell(room - spare)}px`);
   heads.classList.toggle("sp-slanted", slanted);
-  Object.assign(heads.style, { height: `${slanted ? longest * 0.71 + 18 : 22}px`, paddingRight: `${spare}px`,
+  Object.assign(heads.style, { height: `${slanted ? longest * 0.71 + 18 : 24}px`, paddingRight: `${spare}px`,
                                width: `calc(var(--sp-gutter) + var(--sp-columns) + ${spare}px)` });
 }
 
