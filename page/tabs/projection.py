@@ -24,6 +24,7 @@ from page.widgets.point_cloud import PointCloud
 
 METHODS = [(what, name) for name, what in embedding.METHODS.items()]
 UNITS = [("phones", "phones"), ("vowels, with F1 and F2", "vowels"), ("words", "words"), ("frames", "frames")]
+LEAST_SHARE = 0.1  # R²: what tells less of a formant is no direction of it
 CLASS = "class"  # a few colours that a student can name, where there are any
 LABELS = [
     ("manner of phones, words themselves", CLASS), ("what they are", "own"),
@@ -162,7 +163,7 @@ def cloud(result: Projection, values: Values) -> Values:
         titles[number] += f", {share:.0%} of the variance" if not np.isnan(share) else ""
     arrows = [
         [(x, y, f"{name} R² {share:.2f}") for name, (x, y, share) in zip(("F1", "F2"), of, strict=True)
-         if not np.isnan(share)]
+         if share >= LEAST_SHARE]
         for of in result.directions
     ]  # fmt: skip
     origin = result.provenance

@@ -215,6 +215,7 @@ function announce(map) {
   map.ring.scrollIntoView({ block: "nearest", inline: "nearest" });
   const ring = map.ring.getBoundingClientRect();
   showCell(map, map.focus, { clientX: ring.right, clientY: ring.top });
+  map.plot.tooltip.scrollIntoView({ block: "nearest" });
   map.plot.say(meaning(map, ...map.focus).textContent);
 }
 
