@@ -29,7 +29,7 @@ BEGINNINGS = {
     "discrete_units": Beginning("50 units, not many more than there are phones: a drawer could hold one phone."),
     "ctc_lens": Beginning("the last layer, where most phones are read; move the slider down to see them go."),
     "decoder_lens": Beginning(
-        "the model you chose. In Whisper tiny.en only the last layer can be read; in Whisper base, of six layers, "
+        "your model. In Whisper tiny.en only the last layer can be read; in Whisper base, of six layers, "
         "the sentence gets likelier over the last four.",
         "?technique=decoder_lens&model=openai/whisper-base&clip=en_f_weasels",
         "See it in Whisper base",
