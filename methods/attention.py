@@ -155,6 +155,7 @@ def view(
         result,
         stack,
         pick=lambda part: part.maps(stack, head, per),
+        axes=("{} that looks", "{} that is looked at"),
         title=f"{mixing.STACK_TITLES[stack]}, " + ("mean over heads" if head is None else f"head {head}"),
         unit=unit,
         layer=layer,

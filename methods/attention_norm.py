@@ -235,6 +235,7 @@ def view(
         result,
         stack,
         pick=lambda part: part.maps(stack, head, per, variant),
+        axes=("{} that reads", "{} that is read"),
         title=f"{mixing.STACK_TITLES[stack]}, {VARIANTS[variant]}{heads}",
         unit=unit,
         layer=layer,

@@ -177,6 +177,7 @@ def view(
         result,
         stack,
         pick=lambda part: part.maps(stack, per),
+        axes=("affected {}", "{} set to the mean" if mean else "{} that was zeroed"),
         title=mixing.STACK_TITLES[stack] + (" (values set to the clip's mean)" if mean else ""),
         unit="share of row" if shares else f"cosine distance{noun}",
         layer=layer,

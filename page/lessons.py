@@ -171,9 +171,9 @@ def _banner(number: int, lesson: Lesson) -> str:
     before, after = (_step(number + by, text) for by, text in ((-1, "← Back"), (1, "Next →")))
     return (
         f'<section class="lesson" id="lesson-{number}" aria-label="Lesson {number}">'
-        f"<p><b>Lesson {number} of {len(LESSONS)}.</b> {html.escape(lesson.question)} "
-        "<i>Guess first, then look.</i></p>"
-        f"<details><summary>The answer</summary><p><b>{html.escape(lesson.title)}.</b> {html.escape(lesson.answer)}"
+        f"<h3><b>Lesson {number} of {len(LESSONS)}.</b> {html.escape(lesson.question)}</h3>"
+        "<details><summary><span>Guess first, then look: </span>the answer</summary>"
+        f"<p><b>{html.escape(lesson.title)}.</b> {html.escape(lesson.answer)}"
         f'</p></details><p class="lesson-steps">{before}{after}<a data-view="" href="?">All lessons</a></p></section>'
     )
 

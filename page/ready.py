@@ -78,7 +78,7 @@ def view_of(link: Link) -> View:
             gr.State(None),
             gr.JSON(),
         ]
-        shell = Shell(*kept, now=Now(session, units, resolved["options"]))
+        shell = Shell(*kept, now=Now(session, units, resolved["options"], model_id))
         made = TABS[link["technique"]].tab(shell)
     values = checked(made.controls, [control.value for control in made.controls.values()])
     return View(made.recipe, session, model_id, units, values)

@@ -26,6 +26,7 @@ class Now:
     session: Session | None = None
     units: str = "words"
     asked: dict[str, str] = field(default_factory=dict)
+    model: str = ""  # its id
 
 
 @dataclass(frozen=True)

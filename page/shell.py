@@ -76,10 +76,10 @@ def _when_opened(name: str, shell: Shell, link: gr.JSON) -> None:
     # Pressed by `ism.open`, once; until the rest is there, the question stands in its place.
     build = gr.Button(f"{question(name)} Opening …", elem_id=f"build-{name}", elem_classes="build")
 
-    @gr.render(inputs=[shell.session, shell.units, link], triggers=[build.click], show_progress="hidden")
-    def content(session: Session | None, units: str, opened: dict[str, Any] | None) -> None:
+    @gr.render(inputs=[shell.session, shell.units, link, shell.model], triggers=[build.click], show_progress="hidden")
+    def content(session: Session | None, units: str, opened: dict[str, Any] | None, model: str) -> None:
         asked = opened["options"] if opened and opened["shared"]["technique"] == name else {}
-        TABS[name].tab(replace(shell, now=Now(session, units, asked)))
+        TABS[name].tab(replace(shell, now=Now(session, units, asked, model)))
 
     # At every change of any event's state the browser copies all that is inside the components that show progress.
     list(gr.context.Context.root_block.fns.values())[-1].show_progress_on = [build]

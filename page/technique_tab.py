@@ -8,10 +8,12 @@ from typing import Any
 
 import gradio as gr
 
+from page.beginnings import beginning
 from page.beside.events import connect_side
 from page.beside.layout import make_side
 from page.beside.partner import partner_control
 from page.beside.side import Side
+from page.controls import fit_layers
 from page.errors import toast
 from page.export import links
 from page.link_options import set_options
@@ -36,6 +38,7 @@ def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
         with gr.Column(elem_classes="options", min_width=0):
             controls, partner = _choices(recipe, shell)
             run, stop, progress = _buttons(name)
+            gr.HTML(beginning(name), elem_classes="why-view")
         with gr.Column(elem_classes="results", min_width=0):
             side, status, area, outputs = _sides(name, partner, recipe)
     with gr.Accordion("How to read this, what it cannot show, and its source", open=False, elem_classes="help"):
@@ -55,6 +58,7 @@ def _choices(recipe: Recipe, shell: Shell) -> tuple[dict[str, Any], gr.Dropdown]
     with gr.Column(elem_classes="partner", min_width=0):
         partner = partner_control(controls, recipe.over_corpora)
     set_options({**controls, "beside": partner}, shell.now.asked)
+    fit_layers(controls, shell.now.model)
     return controls, partner
 
 

@@ -19,6 +19,11 @@ from page.widgets.sound_plot import (
 SECONDS = 2.0
 WORDS = [("weasels", 0.1, 0.5), ("have", 0.5, 0.8), ("eaten", 0.8, 1.9)]
 SHARES = np.array([[0.1, 0.9, 0.0], [0.12, 0.76, 0.12], [0.1, np.nan, 0.9]])
+TOLD = {  # what any map of words by words says of itself
+    "row_name": "affected word",
+    "column_name": "word that was zeroed",
+    "sentence": "{percent} of what *{row}* takes comes from *{column}*",
+}
 HOSTILE = ["<img src=x onerror=window.hacked=1>", "${window.hacked=1}{{value}}", "long" * 75]
 
 
@@ -44,16 +49,16 @@ def clip_view(path):
 
 
 def shares(words=WORDS, clip=None):
-    matrix = matrix_row(SHARES, words, words, title="Shares", unit="share of row", vmax=1.0)
+    matrix = matrix_row(SHARES, words, words, title="Shares", unit="share of row", vmax=1.0, **TOLD)
     curve = line_row({"model": [0, 1, np.nan, 2], "chance": [1, 1, 1, 1]}, "curve", dashed=["chance"])
     labels = [label for label, *_ in words]
-    grid = grid_row(SHARES, labels, labels, title="Tokens", unit="nats", scale="rdbu", vmin=-1)
+    grid = grid_row(SHARES, labels, labels, title="Tokens", unit="nats", scale="rdbu", vmin=-1, **TOLD)
     return plot_value(SECONDS, [segments_row(words), matrix, curve, grid], "Most keep to themselves.", clip=clip)
 
 
 def frames():
     spans = [("frame", i * SECONDS / 250, (i + 1) * SECONDS / 250) for i in range(250)]
-    return plot_value(SECONDS, [matrix_row(np.eye(250), spans, spans, title="Frames")], "The diagonal.")
+    return plot_value(SECONDS, [matrix_row(np.eye(250), spans, spans, title="Frames", **TOLD)], "The diagonal.")
 
 
 def build(path):

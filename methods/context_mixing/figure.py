@@ -48,6 +48,7 @@ def views(
             three_scores.single(result, pick),
             result.stack,
             pick=lambda part: getattr(part, result.stack),
+            axes=("{} that takes", "{} that gives"),
             title=f"{name}, rolled out to this layer" if rolled else name,
             unit="share of row",
             layer=layer,
@@ -132,8 +133,11 @@ def plot(result: ContextMixing | WholeModel, **options: Any) -> Figure:
     for ax, view in zip(axes[0], shown.values(), strict=True):
         mesh = draw.heat_map(ax, view.values, view.rows, view.columns, view.top)
         ax.set_title(f"{view.title}\nlayer {view.layer}, trained", fontsize=9, color=draw.INK)
+        ax.set_xlabel(view.column_name)
+    axes[0, 0].set_ylabel(first.row_name)
     for ax, view in zip(axes[1], shown.values(), strict=True) if result.random else ():
         draw.heat_map(ax, view.control, view.rows, view.columns, view.top)
+        ax.set_xlabel(view.column_name)
         ax.set_title(f"layer {view.layer}, random weights\n(mean of {view.seeds} seeds)", fontsize=9, color=draw.INK)
     maps.colorbar(mesh, ax=axes, label=first.unit, shrink=0.6)
     chosen = {name: options[name] for name in ("per", "kept") if name in options}

@@ -200,6 +200,8 @@ def _view(result: WholeModel, score: Score, maps: Sequence[np.ndarray], curves: 
         columns=tuple(
             [Place(*item) for item in sound] if source == "sound" else [Place(name) for name in result.tokens[first:]]
         ),
+        row_name="token that is written",
+        column_name="word or phone of the sound" if source == "sound" else "token that was read",
         values=maps[0],
         control=np.mean(maps[1:], axis=0) if len(maps) > 1 else None,
         seeds=len(maps) - 1,

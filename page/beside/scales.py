@@ -19,6 +19,7 @@ from page.widgets.sound_plot import Row
 
 Drawn = Sequence[Any]  # a value for each output
 HEAT = ("matrix", "grid")
+DIFFERENCE = "left minus right: {value} for *{row}* and *{column}*"  # what a cell of a difference says
 LONGEST_LINE = 28  # letters that fit beside a small picture
 
 
@@ -115,7 +116,7 @@ def _heat_difference(row: Row, other: Row) -> Row:
     title = f"Left minus right: {row['title']}"
     return {
         **again, **sound_plot.encoded(values.astype(np.float32)), "vmin": -most, "vmax": most, "scale": "rdbu",
-        "title": title, "alt": title,
+        "title": title, "alt": title, "sentence": [DIFFERENCE],
     }  # fmt: skip
 
 

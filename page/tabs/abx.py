@@ -173,8 +173,9 @@ def table(result: Abx, values: Values) -> Values:
     which = "every pair" if every else f"the {len(order)} most confused of {len(result.classes)} categories"
     title = f"Layer {result.layers[layer]}, {mode}: ABX error of {which}; press a cell to hear A, B and X"
     row = sound_plot.grid_row(
-        cells, names, names, title=title, unit="% error", vmax=50.0, decimals=0, row_name="A and X", column_name="B",
-        row_height=18,
+        cells, names, names, title=title, unit="% error", vmax=50.0, decimals=0, row_height=18,
+        row_name="category of A and X", column_name="category of B",
+        sentence="In {value} % of the trials, a *{row}* lies nearer to a *{column}* than to another *{row}*",
     )  # fmt: skip
     return sound_plot.plot_value(1.0, [row], worst(result, mode, layer))
 

@@ -85,6 +85,7 @@ def _side_by_side(result: Attribution, vectors: dict[str, np.ndarray]) -> Values
     scaled = np.array([values / tops[name] for name, values in vectors.items()])
     return sound_plot.matrix_row(
         scaled, list(vectors), result.pieces, vmin=-1.0, vmax=1.0, scale="rdbu", row_name="method",
+        column_name="piece of the sound", sentence="By *{row}*, *{column}* has {percent} of the largest score",
         unit="of the row's largest", title="Methods, loudness and context mixing of the same word, each scaled to its "
         "own largest score",
     )  # fmt: skip

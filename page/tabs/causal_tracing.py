@@ -52,6 +52,17 @@ SITES = [
     if site in sites
 ]
 DIRECTIONS = [("clean states into the spoilt run", "restore"), ("spoilt states into the clean run", "disturb")]
+COLUMNS = {"restore": "place that gets its clean states back", "disturb": "place that gets spoilt states"}
+SENTENCES = {  # what a cell means, at and above zero and below it
+    "restore": (
+        "Clean states of *{column}* in layer *{row}* bring back {percent} of what was lost",
+        "Clean states of *{column}* in layer *{row}* make it worse by {percent} of what was lost",
+    ),
+    "disturb": (
+        "Spoilt states of *{column}* in layer *{row}* take away {percent} of what can be lost",
+        "Spoilt states of *{column}* in layer *{row}* make it better by {percent} of what can be lost",
+    ),
+}
 CUTS = [("words or phones (as at the side)", "units"), ("windows of 100 ms", "windows")]
 WINDOWS = [("exact (30 s)", "full"), ("clip only: quicker, another input", "clip")]
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
@@ -241,7 +252,8 @@ def maps(result: CausalTracing, summary: str) -> Values:
     names = [str(number) if number else "0 (input)" for number in result.layers.tolist()]
     limit = limit_of(result)
     common = {"unit": "of the gap", "vmin": -limit, "vmax": limit, "scale": "rdbu", "decimals": 2,
-              "row_name": "layer", "column_name": "place"}  # fmt: skip
+              "row_name": "layer", "column_name": COLUMNS[result.direction],
+              "sentence": SENTENCES[result.direction]}  # fmt: skip
     title = f"{result.label}: share {verb(result)}, {result.side}, {result.site}"
     rows = [_row(result, result.recovered, names, title=title, **common)] if np.isfinite(result.patched).any() else []
     random = None if result.controls is None else result.controls.random

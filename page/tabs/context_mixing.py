@@ -155,7 +155,11 @@ def maps_plot(views: dict[str, View], result: ContextMixing | WholeModel) -> Val
 
 
 def _look(view: View, which: str, title: str) -> Values:
-    return {"title": f"{which}, layer {view.layer}: {title}", "unit": view.unit, "vmax": view.top, "decimals": 3}
+    return {
+        "title": f"{which}, layer {view.layer}: {title}", "unit": view.unit, "vmax": view.top, "decimals": 3,
+        "row_name": view.row_name, "column_name": view.column_name,
+        "sentence": "By this score, {percent} of what *{row}* takes comes from *{column}*",
+    }  # fmt: skip
 
 
 def _named(view: View) -> tuple[list[Any], list[Any]]:

@@ -145,7 +145,8 @@ def sound_view(result: CtcLens, values: Values) -> Values:
         names = [result.symbols[i] for i in shown]
         cells = np.stack([result.curve(name, tuned=tuned, without_blank=drop)[layer] for name in names])
         title = f"Layer {result.layers[layer]}, {values['lens']} lens: symbols over {ctc_lens.SHOWN:.0%} in any layer"
-        options = {"unit": "probability", "vmax": 1.0, "row_name": "symbol", "column_name": "frame"}
+        options = {"unit": "probability", "vmax": 1.0, "row_name": "symbol", "column_name": "moment (one frame)"}
+        options["sentence"] = "At *{column}* this layer's reading gives *{row}* a probability of {percent}"
         rows.append(sound_plot.matrix_row(cells, names, columns, title=title, **options))
     evidence = result.curve(values["symbol"], tuned=tuned, without_blank=drop)
     curves = {f"layer {name}": curve for name, curve in zip(result.layers, evidence, strict=True)}

@@ -23,6 +23,8 @@ from page.widgets.sound_plot import SoundPlot
 from page.widgets.tables import html_table
 
 NORM = [("as the decoder is used to (final LayerNorm)", "yes"), ("raw", "no")]
+READ = "From encoder layer *{row}*, the decoder gives *{column}* a log-probability of {value}"
+READ_OUT = "Read out of decoder layer *{row}*, *{column}* has a log-probability of {value}"
 AGAINST = [("the final transcript", "final"), ("what was said", "reference")]
 # Never by colour alone: each kind has a line or a slant too. Tints that text can be read on, light or dark.
 STYLES = {
@@ -153,17 +155,25 @@ def maps(result: DecoderLens) -> Values:
         columns = list(zip(result.words, result.starts.tolist(), result.ends.tolist(), strict=True))
         title = "Each word of the text, encoder layer by encoder layer (sum over its tokens)"
         rows.append(
-            sound_plot.matrix_row(result.word_logprobs(), names, columns, title=title, row_name="layer", **common)
-        )
+            sound_plot.matrix_row(
+                result.word_logprobs(), names, columns, title=title, row_name="encoder layer", column_name="word",
+                sentence=READ, **common,
+            )
+        )  # fmt: skip
     tokens = list(result.tokens)
     depth = [str(layer) for layer in range(len(result.decoder_logprobs))]
-    for values, layers, title in (
-        (result.logprobs, names, "Decoder reading each encoder layer: log-probability of each token"),
-        (result.decoder_logprobs, depth, "Each decoder layer read out (logit lens): log-probability of each token"),
+    read = "Decoder reading each encoder layer: log-probability of each token"
+    depths = "Each decoder layer read out (logit lens): log-probability of each token"
+    for values, layers, title, stack, sentence in (
+        (result.logprobs, names, read, "encoder layer", READ),
+        (result.decoder_logprobs, depth, depths, "decoder layer", READ_OUT),
     ):
         rows.append(
-            sound_plot.grid_row(values, layers, tokens, title=title, row_name="layer", column_name="token", **common)
-        )
+            sound_plot.grid_row(
+                values, layers, tokens, title=title, row_name=stack, column_name="token",
+                sentence=sentence, **common,
+            )
+        )  # fmt: skip
     known = [
         f"{token} {layer if layer >= 0 else 'never'}"
         for token, layer in zip(tokens, result.decoder_first, strict=True)

@@ -26,6 +26,14 @@ SIZES = {"encoder": (12, 12), "decoder": (6, 8), "cross": (6, 8)}
 HEADS = [f"{stack} {layer}.{head}" for stack, (layers, heads) in SIZES.items()
          for layer in range(1, layers + 1) for head in range(1, heads + 1)]  # fmt: skip
 FILLS = [("nothing (zero)", "zero"), ("its mean over the clip or the text", "mean")]
+WHICH = {  # the axes of each map, and what a cell means
+    "row_name": "layer",
+    "column_name": "head that is switched off",
+    "sentence": (
+        "Without head *{column}* of *{row}*, the text loses {value} nats",
+        "Without head *{column}* of *{row}*, the text gains {value} nats",
+    ),
+}
 CLOSED = -1
 MOST_LAYERS, MOST_HEADS, MOST_TOKENS = 48, 32, 230
 WHOLE = -1
@@ -163,7 +171,7 @@ def _grids(result: HeadAblation, shown: dict[str, np.ndarray], limit: float, tit
             rows.append(
                 sound_plot.grid_row(
                     values, layers, heads, title=f"{TITLES[stack]}: {title}", unit="nats", vmin=-limit, vmax=limit,
-                    scale="rdbu", decimals=2, row_name="layer", column_name="head",
+                    scale="rdbu", decimals=2, **WHICH,
                 )
             )  # fmt: skip
         else:
@@ -176,7 +184,7 @@ def _waiting(layers: list[str], heads: list[str], stack: str) -> Values:
     """An empty grid keeps its place: a click tells which row of the plot it was on."""
     values = np.full((len(layers), len(heads)), np.nan)
     values[0, 0] = 0.0
-    return sound_plot.grid_row(values, layers, heads, title=f"{TITLES[stack]}: being computed …", row_name="layer")
+    return sound_plot.grid_row(values, layers, heads, title=f"{TITLES[stack]}: being computed …", **WHICH)
 
 
 def said(result: HeadAblation) -> str:

@@ -24,6 +24,11 @@ from page.widgets import sound_plot
 from page.widgets.pictures import inline_svg
 from page.widgets.sound_plot import SoundPlot
 
+MOMENTS = {
+    "row_name": "moment that looks",
+    "column_name": "moment that is looked at",
+    "sentence": "At *{row}* the head gives {percent} of its attention to a frame at *{column}*",
+}
 SCORES = [
     ("CAD", "cad"), ("mean distance, ms", "distance_ms"), ("90 % band, ms", "band_ms"),
     ("globalness, nats", "globalness"), ("verticality, nats", "verticality"), ("diagonality", "diagonality"),
@@ -166,12 +171,16 @@ def opened_plot(result: HeadRoles, layer: int, head: int) -> Values:
     weights, origin = result.opened_map, result.provenance
     frames = [(f"{start:.2f} s", start, stop) for start, stop in itertools.pairwise(result.opened_edges.tolist())]
     title = f"Layer {layer}, head {head}: rows look, columns are looked at"
-    rows = [sound_plot.matrix_row(weights, frames, frames, title=title, unit="weight", decimals=3)]
+    rows = [sound_plot.matrix_row(weights, frames, frames, title=title, unit="weight", decimals=3, **MOMENTS)]
     if result.phones is not None and np.isfinite(result.phones[layer - 1, head - 1]).any():
         names = list(result.classes)
         title = "Mean weight from phone (row) to phone (column); a phone's own run is left out"
         mean = result.phones[layer - 1, head - 1]
-        rows.append(sound_plot.grid_row(mean, names, names, title=title, unit="mean weight", decimals=4))
+        rows.append(sound_plot.grid_row(
+            mean, names, names, title=title, unit="mean weight", decimals=4,
+            row_name="phone that looks", column_name="phone that is looked at",
+            sentence="A frame of *{row}* gives {percent} of its attention to each frame of *{column}*, on average",
+        ))  # fmt: skip
     cad, kind = result.cad[layer - 1, head - 1], result.kinds[layer - 1, head - 1]
     summary = f"{title.split(':')[0]}: CAD {cad:.3f} (even spread {result.uniform:.3f}), named {kind}."
     return sound_plot.plot_value(origin["seconds"], rows, summary, clip=origin["clip_sha256"])

@@ -45,7 +45,12 @@ def _controls() -> dict[str, gr.components.Component]:
         choices = [(name, target) for target, name in NAMES.items()]
         made["target"] = gr.Radio(choices, value="phone", label="Read", interactive=True, min_width=280)
         made["layer"] = gr.Slider(
-            0, MOST_LAYERS, value=4, step=1, label="Map of row (0: MFCC, 1: the model's layer 0 …)", interactive=True
+            0,
+            MOST_LAYERS + 1,
+            value=4,
+            step=1,
+            label="Map of row (0: MFCC, 1: the model's layer 0 …)",
+            interactive=True,
         )
     return made
 
@@ -118,7 +123,8 @@ def _class_rows(result: LiveProbes, target: str, layer: int) -> list:
     spans = np.clip(np.stack([result.times - half, result.times + half]), 0, seconds).T.tolist()
     columns = [(f"{time:.2f} s", *span) for time, span in zip(result.times, spans, strict=True)]
     title = f"{_row_name(result, layer)}: probability of each {NAMES[target]}, those over {SHOWN:.0%} somewhere"
-    options = {"unit": "probability", "vmax": 1.0, "row_name": NAMES[target], "column_name": "frame"}
+    options = {"unit": "probability", "vmax": 1.0, "row_name": NAMES[target], "column_name": "moment (one frame)",
+               "sentence": "At *{column}* the probe gives *{row}* a probability of {percent}"}  # fmt: skip
     return [*rows, sound_plot.matrix_row(values[:, shown].T, names, columns, title=title, **options)]
 
 

@@ -30,6 +30,39 @@ GATHER = {
 }
 ABLATIONS = [("zero", "zero"), ("the clip's mean", "mean")]
 VARIANTS = [("weighted values", "norm"), ("with residual", "residual"), ("and LayerNorm", "layernorm")]
+# What a cell means: technique -> way to gather -> as a share of the row, and as a raw value.
+SENTENCES = {
+    "attention": {
+        "frame": (
+            "Frame for frame, {percent} of what *{row}* looks at here is *{column}*",
+            "*{row}* gives {percent} of its attention to each frame of *{column}*, on average",
+        ),
+        "mass": (
+            "{percent} of what *{row}* looks at here is *{column}*",
+            "{percent} of all attention of *{row}* goes to *{column}*",
+        ),
+    },
+    "attention_norm": {
+        "frame": (
+            "Frame for frame, {percent} of what reaches *{row}* comes from *{column}*",
+            "What reaches *{row}* from each frame of *{column}* has a length of {value}, on average",
+        ),
+        "mass": (
+            "{percent} of what reaches *{row}* comes from *{column}*",
+            "What reaches *{row}* from *{column}* has a length of {value} in all",
+        ),
+    },
+    "value_zeroing": {
+        "segment": (
+            "{percent} of what *{row}* takes comes from *{column}*",
+            "Without *{column}*, *{row}* turns by a cosine distance of {value}",
+        ),
+        "frame": (
+            "Frame for frame, {percent} of what *{row}* takes comes from *{column}*",
+            "Without *{column}*, *{row}* turns by a cosine distance of {value} for each of its frames",
+        ),
+    },
+}
 STACKS = [(title, stack) for stack, title in STACK_TITLES.items()]
 
 
@@ -97,7 +130,14 @@ def _steps(module: ModuleType, session: Session, model: SpeechModel, units: str,
 def _drawn(module: ModuleType, result: MixingMap, values: Values) -> tuple[Values, str]:
     view = module.view(result, **plot_options(values))
     curve = inline_svg(lambda ax, ink: figure.layer_curve(ax, view, ink=ink), view.summary)
-    return mixing_plot(view, result), curve
+    return mixing_plot(view, result, _sentence(module.__name__.rsplit(".", 1)[-1], values)), curve
+
+
+def _sentence(name: str, values: Values) -> str:
+    """What a cell means; a decoder's tokens have no frames to share anything out to."""
+    sentences = SENTENCES[name]
+    per = values["per"] if values["stack"] != "decoder" else next(way for way in sentences if way != "frame")
+    return sentences[per][values["show"] != SHARES]
 
 
 def plot_options(values: Values) -> Values:
@@ -148,12 +188,13 @@ def covers(result: MixingMap, values: Values) -> bool:
     return single is None or (single == [int(values["layer"])] and getattr(result, values["stack"]) is not None)
 
 
-def mixing_plot(view: View, result: MixingMap) -> Values:
+def mixing_plot(view: View, result: MixingMap, sentence: str) -> Values:
     """The map and its control as rows over the clip's time axis, or as grids where columns are tokens."""
     row = sound_plot.grid_row if view.columns[0].start is None else sound_plot.matrix_row
     rows_read = [_named(place) for place in view.rows]
     columns = [_named(place) for place in view.columns]
-    common = {"unit": view.unit, "vmax": view.top, "decimals": 3 if view.top > 0.01 else 6}
+    common = {"unit": view.unit, "vmax": view.top, "decimals": 3 if view.top > 0.01 else 6, "sentence": sentence}
+    common |= {"row_name": view.row_name, "column_name": view.column_name}
     rows = [row(view.values, rows_read, columns, title=f"Trained, layer {view.layer}: {view.title}", **common)]
     if view.control is not None:
         title = f"Control, layer {view.layer}: random weights, mean of {view.seeds} seeds"

@@ -137,7 +137,8 @@ def contrast_map(result: PhoneArithmetic) -> Values:
     layers = [name.split(" ", maxsplit=1)[0] for name in result.layers]
     row = sound_plot.grid_row(
         result.by_contrast(), names, layers, title="Share of the sums of each contrast that come out",
-        unit="share", vmax=1.0, row_name="contrast", column_name="layer", row_height=22,
+        unit="share", vmax=1.0, row_name="contrast of two phones", column_name="layer", row_height=24,
+        sentence="In layer *{column}*, {percent} of the sums of *{row}* come out",
     )  # fmt: skip
     return sound_plot.plot_value(1.0, [row], summary(result))
 

@@ -145,7 +145,8 @@ def _probabilities(result: PhoneCheck, layer: int) -> Values:
     edges = np.clip(np.stack([result.times - half, result.times + half]), 0, result.provenance["seconds"]).T.tolist()
     columns = [(f"{time:.2f} s", *span) for time, span in zip(result.times, edges, strict=True)]
     title = f"Layer {result.layers[layer]}: what the head reads, frame by frame"
-    options = {"unit": "probability", "vmax": 1.0, "row_name": "phone", "column_name": "frame"}
+    options = {"unit": "probability", "vmax": 1.0, "row_name": "phone", "column_name": "moment (one frame)",
+               "sentence": "At *{column}* the head gives *{row}* a probability of {percent}"}  # fmt: skip
     return sound_plot.matrix_row(values[:, shown].T, [_written(result.kinds[k]) for k in shown], columns, title=title,
                                  **options)  # fmt: skip
 

@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 
 from methods import projection
-from methods.core.corpus import Corpus
+from methods.core.corpus import Corpus, items
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.projection import Projection, embedding
@@ -24,8 +24,11 @@ from page.widgets.point_cloud import PointCloud
 
 METHODS = [(what, name) for name, what in embedding.METHODS.items()]
 UNITS = [("phones", "phones"), ("vowels, with F1 and F2", "vowels"), ("words", "words"), ("frames", "frames")]
+LEAST_SHARE = 0.1  # R²: what tells less of a formant is no direction of it
+CLASS = "class"  # a few colours that a student can name, where there are any
 LABELS = [
-    ("what they are", "own"), ("manner", "manner"), ("place", "place"), ("voicing", "voicing"), ("height", "height"),
+    ("manner of phones, words themselves", CLASS), ("what they are", "own"),
+    ("manner", "manner"), ("place", "place"), ("voicing", "voicing"), ("height", "height"),
     ("backness", "backness"), ("phone", "phone"), ("word", "word"), ("speaker", "speaker"), ("sex", "sex"),
 ]  # fmt: skip
 SPACES = [("trained", "trained"), ("random weights", "random"), ("MFCC", "MFCC"), ("log-mel", "log-mel")]
@@ -67,7 +70,7 @@ def _controls() -> dict[str, gr.components.Component]:
     with gr.Row(elem_classes="controls"):
         made["method"] = gr.Dropdown(METHODS, value="pca", label="Projection", interactive=True, min_width=200)
         made["unit"] = gr.Dropdown(UNITS, value="phones", label="Points are", interactive=True, min_width=160)
-        made["label"] = gr.Dropdown(LABELS, value="own", label="Coloured by", interactive=True, min_width=160)
+        made["label"] = gr.Dropdown(LABELS, value=CLASS, label="Coloured by", interactive=True, min_width=160)
         made["corpus"] = corpus_area.corpus_control(both=True)
     with gr.Row(elem_classes="controls"):
         made["layer"] = gr.Slider(-1, MOST_LAYERS, value=-1, step=1, label="Layer (−1: the best)", interactive=True)
@@ -99,12 +102,13 @@ def _outputs(heard: dict[str, gr.components.Component]) -> tuple[gr.components.C
 
 
 def _steps(session: Session, model: SpeechModel, _units: str, values: Values) -> Steps:
+    corpus = corpus_area.chosen(session, values["corpus"])
     return projection.analyse.in_steps(
-        corpus_area.chosen(session, values["corpus"]),
+        corpus,
         model,
         method=values["method"],
         unit=values["unit"],
-        label=values["label"],
+        label=label_of(values, corpus),
         standardise=values["scaled"] == "yes",
         metric=values["metric"],
         perplexity=float(values["perplexity"]),
@@ -113,6 +117,16 @@ def _steps(session: Session, model: SpeechModel, _units: str, values: Values) ->
         window=values["window"],
         subtract_silence=values["states"] == "silence",
     )
+
+
+def label_of(values: Values, corpus: Corpus) -> str:
+    """What colours the points: six manners say more than 38 phones, where the phones are known to be English ones."""
+    if values["label"] != CLASS:
+        return values["label"]
+    if values["unit"] in ("vowels", "words"):
+        return "own"
+    known = items.phone_reading(corpus)
+    return "manner" if any(known.of(str(phone)) for phone in set(items.phone_items(corpus).label)) else "own"
 
 
 def fitted(result: Projection, values: Values) -> Values:
@@ -149,7 +163,7 @@ def cloud(result: Projection, values: Values) -> Values:
         titles[number] += f", {share:.0%} of the variance" if not np.isnan(share) else ""
     arrows = [
         [(x, y, f"{name} R² {share:.2f}") for name, (x, y, share) in zip(("F1", "F2"), of, strict=True)
-         if not np.isnan(share)]
+         if share >= LEAST_SHARE]
         for of in result.directions
     ]  # fmt: skip
     origin = result.provenance

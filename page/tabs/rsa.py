@@ -190,8 +190,8 @@ def _grid(matrix: np.ndarray, items: np.ndarray, names: list[str], title: str, u
     signed = low < 0 < float(matrix[~np.eye(len(matrix), dtype=bool)].max())
     row = sound_plot.grid_row(
         cells, names, names, title=title, unit=unit, scale="rdbu" if signed else "blues",
-        vmin=-top if signed else low, vmax=top, decimals=2, row_name="one item", column_name="the other",
-        row_height=14,
+        vmin=-top if signed else low, vmax=top, decimals=2, row_name="one item", column_name="the other item",
+        row_height=14, sentence="*{row}* and *{column}* have a similarity of {value} here",
     )  # fmt: skip
     pairs = np.where(np.eye(len(items), dtype=bool), -np.inf, cells)
     a, b = np.unravel_index(int(pairs.argmax()), pairs.shape)

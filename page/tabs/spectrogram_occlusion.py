@@ -236,7 +236,8 @@ def _token_row(result: SpectrogramOcclusion) -> list[Values]:
     title = "Harm (nats) to each token when an earlier one is hidden; last column: when half of the sound is hidden"
     values = np.column_stack([result.text_impacts, result.impacts.mean(0)])
     columns = [*result.tokens[:-1], "½ sound"]
-    options = {"title": title, "unit": "nats", "row_name": "token", "column_name": "hidden"}
+    options = {"title": title, "unit": "nats", "row_name": "token that is written", "column_name": "what is hidden",
+               "sentence": "With *{column}* hidden, the choice at *{row}* moves away by {value} nats"}  # fmt: skip
     return [sound_plot.grid_row(values, list(result.tokens), columns, **options)]
 
 

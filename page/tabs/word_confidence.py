@@ -84,13 +84,18 @@ def sound_view(result: WordConfidence, values: Values) -> Values:
     names, cells = _evidence_rows(result)
     limit = max(signed.limit_of(cells), NARROWEST)
     options = {"vmin": -limit, "vmax": limit, "scale": "rdbu", "unit": "nats", "decimals": 1}
+    options["sentence"] = (
+        "Against *{row}*, the sound adds {value} nats to *{column}*",
+        "Against *{row}*, the sound takes {value} nats from *{column}*",
+    )
     random = result.random_evidence()
     control = "" if random is None else f", and with random weights, mean of {len(random)} seeds"
     title = f"What the sound adds to each piece of text (nats), against two baselines{control}"
     pieces = [shown(result, piece) for piece in result.pieces]
     rows.append(
-        sound_plot.grid_row(cells, names, pieces, title=title, row_name="against", column_name="piece", **options)
-    )
+        sound_plot.grid_row(cells, names, pieces, title=title, row_name="what hearing is compared with",
+                             column_name="piece of text", **options)
+    )  # fmt: skip
     told = zip((word.label for word in result.words), result.certainty(), strict=True)
     summary = f"Certainty by word: {', '.join(f'{label} {percent(p)}' for label, p in told) or 'no words'}."
     origin = result.provenance

@@ -26,6 +26,16 @@ PLACES = [str(number) for number in range(1, MOST_WORDS + 1)]
 TARGETS = [("the whole answer", "0"), *((f"answer {number}", number) for number in PLACES)]
 MODES = [(f"{mode}: {text}", mode) for mode, text in perturb.MODES.items()]
 MARGINS = [("none", "none"), ("100 ms before, 40 ms after (published code)", "published")]
+SENTENCES = {  # what a cell means, at and above zero and below it
+    "nats": (
+        "Without *{column}*, *{row}* loses {value} nats",
+        "Without *{column}*, *{row}* gains {value} nats",
+    ),
+    "probability": (
+        "Without *{column}*, *{row}* loses {value} in probability",
+        "Without *{column}*, *{row}* gains {value} in probability",
+    ),
+}
 UNITS = [("nats (natural logarithms)", "nats"), ("probability", "probability")]
 WINDOWS = [("exact (30 s)", "full"), ("clip only: quicker, another input", "clip")]
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
@@ -126,7 +136,8 @@ def maps(result: WordEvidence, values: Values) -> Values:
     limit = signed.limit_of(effects)
     columns = list(zip(result.words, result.starts.tolist(), result.ends.tolist(), strict=True))
     common = {"unit": unit, "vmin": -limit, "vmax": limit, "scale": "rdbu", "decimals": 2}
-    common |= {"row_name": "answer", "column_name": "word taken away"}
+    common |= {"row_name": "answer", "column_name": "word taken away from the sound"}
+    common["sentence"] = SENTENCES[unit]
     title = f"Lost without the word ({result.modes[0]} in its place); red: needed, blue: likelier without"
     rows = [sound_plot.matrix_row(effects, list(result.targets), columns, title=title, **common)]
     control = result.random_effects(unit)

@@ -11,8 +11,9 @@ const el = (tag, name, text, more = {}) => {
 };
 const SHAPES = ["circle", "triangle", "square", "diamond", "down", "cross"];
 const PLAY = "▶ Play through the layers";
+const MARGIN = 14;   // px between the outermost points and the frame
 const STEP = 1100, MOVE = 800;   // ms from layer to layer when playing, of which in motion
-let value = null, maps = [], shown = null, focus = -1, playing = 0, moving = 0, scale = 1, scales = [], current = 0;
+let value = null, maps = [], shown = null, focus = -1, playing = 0, moving = 0, scale = 1, centre = [0, 0], views = [], current = 0;
 let canvas, title, tip, live, button;
 
 function decode(text) {
@@ -31,12 +32,15 @@ function build() {
   title = el("b", "");
   bar.append(button, title);
   canvas = el("canvas", "", "", { tabindex: "0", role: "application", "aria-roledescription": "map of points" });
-  canvas.style.cssText = "width:100%;display:block;border:1px solid var(--border-color-primary);border-radius:6px;touch-action:pan-y";
+  canvas.style.cssText = "display:block;flex:none;max-width:100%;box-sizing:border-box;border:1px solid var(--border-color-primary);border-radius:6px;touch-action:pan-y";
   tip = el("div", "", "", { "aria-hidden": "true" });
   tip.style.cssText = "position:absolute;display:none;pointer-events:none;padding:4px 8px;border-radius:6px;z-index:5;"
     + "background:var(--background-fill-primary);border:1px solid var(--border-color-primary);white-space:pre-line";
   live = el("div", "sp-hidden", "", { "aria-live": "polite" });
-  host.append(bar, canvas, legend(), tip, live);
+  const beside = el("div", "");   // the legend stands where the cloud leaves room
+  beside.style.cssText = "display:flex;flex-wrap:wrap;gap:4px 16px;align-items:flex-start";
+  beside.append(canvas, legend());
+  host.append(bar, beside, tip, live);
   canvas.setAttribute("aria-label", named());
   canvas.addEventListener("pointermove", (event) => hover(nearest(event), event));
   canvas.addEventListener("pointerleave", () => hover(-1));
@@ -46,7 +50,7 @@ function build() {
 
 function legend() {
   const box = el("div", "");
-  box.style.cssText = "display:flex;gap:4px 14px;flex-wrap:wrap;margin-top:4px";
+  box.style.cssText = "display:flex;gap:4px 14px;flex-wrap:wrap;margin-top:4px;flex:1 1 110px";
   if (value.labels.length <= 14) value.labels.forEach((name, k) => {
     const item = el("span", "", name), dot = el("i", "");
     dot.style.cssText = `display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:5px;background:${value.colours[k]}`;
@@ -79,13 +83,13 @@ function hover(i, event) {
   if (i < 0) return;
   tip.textContent = told(i);
   const [x, y] = at(i), w = tip.offsetWidth;
-  tip.style.left = `${Math.min(Math.max(0, x + 10), host.clientWidth - w)}px`;
+  tip.style.left = `${Math.min(Math.max(0, canvas.offsetLeft + x + 10), host.clientWidth - w)}px`;
   tip.style.top = `${canvas.offsetTop + y + 12}px`;
 }
 
 function at(i) {
   const w = canvas.clientWidth, h = canvas.clientHeight;
-  return [w / 2 + shown[2 * i] * scale, h / 2 - shown[2 * i + 1] * scale];
+  return [w / 2 + (shown[2 * i] - centre[0]) * scale, h / 2 - (shown[2 * i + 1] - centre[1]) * scale];
 }
 
 function nearest(event) {
@@ -98,17 +102,25 @@ function nearest(event) {
   return best;
 }
 
+/** Where a map's points lie: its middle, and half its width and height; both axes have one unit. */
+function extent(map) {
+  const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
+  map.forEach((v, i) => { low[i % 2] = Math.min(low[i % 2], v); high[i % 2] = Math.max(high[i % 2], v); });
+  return { centre: [0, 1].map((k) => (low[k] + high[k]) / 2), half: [0, 1].map((k) => (high[k] - low[k]) / 2 || 1) };
+}
+
+/** A canvas of the cloud's own shape, so that it is full, as high as most of a screen. */
 function fit() {
-  const w = canvas.clientWidth, h = Math.round(Math.min(Math.max(320, w * 0.62), 560)), ratio = devicePixelRatio || 1;
-  canvas.style.height = `${h}px`;
+  const room = host.clientWidth, ratio = devicePixelRatio || 1, places = maps.map(extent), edge = 2 * MARGIN;
+  const shapes = places.map(({ half: [x, y] }) => x / y).sort((a, b) => a - b), shape = shapes[shapes.length >> 1];
+  let h = Math.min(Math.max(320, Math.min(room * 0.72, innerHeight * 0.6)), 560);
+  const w = Math.round(Math.min(room, Math.max((h - edge) * shape + edge, Math.min(room, 300))));
+  h = Math.round(Math.min(h, Math.max(240, (w - edge) / shape + edge)));
+  Object.assign(canvas.style, { width: `${w}px`, height: `${h}px` });
   canvas.width = Math.round(w * ratio);
   canvas.height = Math.round(h * ratio);
-  scales = maps.map((map) => {
-    let x = 0, y = 0;
-    for (let i = 0; i < map.length; i += 2) { x = Math.max(x, Math.abs(map[i])); y = Math.max(y, Math.abs(map[i + 1])); }
-    return Math.min((w / 2 - 14) / (x || 1), (h / 2 - 14) / (y || 1));
-  });
-  scale = scales[current];
+  views = places.map(({ centre: of, half: [x, y] }) => [Math.min((w - edge) / (2 * x), (h - edge) / (2 * y)), ...of]);
+  [scale, ...centre] = views[current];
 }
 
 /** The colour behind the canvas, so that names can be read on top of points. */
@@ -159,9 +171,10 @@ function paint() {
     if (sums[k][2]) write(name, sums[k][0] / sums[k][2], sums[k][1] / sums[k][2], "600 13px system-ui, sans-serif");
   });
   if (!moving) for (const [dx, dy, text] of value.arrows[current] || []) {
-    const r = 1.2 * scale, x = w / 2 + dx * r, y = h / 2 - dy * r, turn = Math.atan2(-dy, dx);
+    const r = 1.2 * scale, x0 = w / 2 - centre[0] * scale, y0 = h / 2 + centre[1] * scale;
+    const x = x0 + dx * r, y = y0 - dy * r, turn = Math.atan2(-dy, dx);
     ctx.strokeStyle = ink; ctx.lineWidth = 2;
-    ctx.beginPath(); ctx.moveTo(w / 2, h / 2); ctx.lineTo(x, y);
+    ctx.beginPath(); ctx.moveTo(x0, y0); ctx.lineTo(x, y);
     for (const side of [2.6, -2.6]) { ctx.moveTo(x, y); ctx.lineTo(x + 9 * Math.cos(turn + side), y + 9 * Math.sin(turn + side)); }
     ctx.stroke(); ctx.lineWidth = 3;
     write(text, Math.min(Math.max(x + 14 * dx, 44), w - 44), Math.min(Math.max(y - 14 * dy, 12), h - 12), "12px system-ui, sans-serif");
@@ -178,12 +191,12 @@ function paint() {
 function glide(to) {
   cancelAnimationFrame(moving);
   current = to;
-  const from = shown.slice(), goal = maps[to], size = scale, begun = performance.now();
+  const from = shown.slice(), goal = maps[to], view = [scale, ...centre], begun = performance.now();
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const frame = (now) => {
     const t = still ? 1 : Math.min(1, (now - begun) / MOVE), ease = t * t * (3 - 2 * t);
     for (let i = 0; i < goal.length; i++) shown[i] = from[i] + (goal[i] - from[i]) * ease;
-    scale = size + (scales[to] - size) * ease;
+    [scale, ...centre] = view.map((v, k) => v + (views[to][k] - v) * ease);
     moving = t < 1 ? requestAnimationFrame(frame) : 0;
     paint();
   };

@@ -9,6 +9,7 @@ users and models, so every text goes through textContent; nothing in it builds H
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import gradio as gr
@@ -20,7 +21,8 @@ from methods.core.results import Json
 _HERE = Path(__file__).parent / "sound_plot"
 # Each file uses what those before it define.
 _PARTS = (
-    "player", "colour", "helpers", "stretch", "select", "samples", "rows", "image", "heat", "boundaries", "plot",
+    "player", "colour", "helpers", "nearest", "stretch", "select", "samples", "rows", "image", "heat", "boundaries",
+    "plot",
 )  # fmt: skip
 _SCRIPT = "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
 _SCRIPT = f'(() => {{\n"use strict";\n{_SCRIPT}}})();\n'  # their names are nobody else's on the page
@@ -30,6 +32,7 @@ HEAD = f"<style>{_STYLE}</style>\n<script>{_SCRIPT}</script>"  # launch(css=...)
 SCALES = ("blues", "oranges", "greens", "greys", "magma", "viridis", "rdbu")  # rdbu has its paper colour in the middle
 EXACT_CELLS = 40_000  # up to here cells travel as float32 (160 kB); beyond, 16 bits keep 500 x 500 under 1 MB
 CURVES = ("pitch", "formant", "intensity")  # how sound_plot.css and rows.js draw what is over an image
+UNTOLD = ("", "row", "column", "rows", "columns")  # names that tell nothing
 QUANTA = 65_534  # 16-bit steps for values; 65,535 itself stands for "no value"
 
 Row = dict[str, Json]
@@ -186,10 +189,12 @@ def matrix_row(values: ArrayLike, rows: Sequence[Named], columns: Sequence[Named
 def grid_row(values: ArrayLike, rows: Sequence[Named], columns: Sequence[Named], **options: Any) -> Row:
     """A heat map without a time axis, from (rows, columns): equal cells, such as text token by text token.
 
-    Options: `title`; `unit` ("share of row"); `vmin` (0) and `vmax` (default: the largest value; give it to share one
-    colour scale among plots); `scale` (one of SCALES); `decimals` (2); `row_height` (px or "auto"); `row_name` and
-    `column_name` (what tooltips call them); `alt` (what a screen reader says first). Raises ValueError when shapes
-    and labels disagree.
+    Options: `title`; `row_name` and `column_name` (what the axes hold: "affected word", "word that was zeroed");
+    `sentence` (what a cell means: "{percent} of what *{row}* takes comes from *{column}*", with `{value}` where the
+    value is no share; or two of them, at and above zero, and below it, where `{value}` and `{percent}` are sizes);
+    `unit` ("share of row"); `vmin` (0) and `vmax` (default: the largest value; give it to share one colour scale among
+    plots); `scale` (one of SCALES); `decimals` (2); `row_height` (px or "auto"); `alt` (what a screen reader says
+    first). Raises ValueError when shapes and labels disagree, or where an axis or a cell is not explained.
     """
     return {"kind": "grid", **_heat(values, rows, [_named(column) for column in columns], **options)}
 
@@ -227,14 +232,15 @@ def _heat(
     columns: list[Row],
     *,
     title: str,
+    row_name: str,
+    column_name: str,
+    sentence: str | tuple[str, str],
     unit: str = "",
     vmin: float = 0.0,
     vmax: float | None = None,
     scale: str = "blues",
     decimals: int = 2,
     row_height: float | str = "auto",
-    row_name: str = "row",
-    column_name: str = "column",
     alt: str | None = None,
 ) -> Row:
     array = np.asarray(values, dtype=np.float32)
@@ -248,8 +254,25 @@ def _heat(
     return {
         "rows": [_named(row) for row in rows], "columns": columns, **encoded(array),
         "title": title, "unit": unit, "vmin": float(vmin), "vmax": limit, "scale": _known(scale), "decimals": decimals,
-        "row_height": row_height, "row_name": row_name, "column_name": column_name, "alt": alt or title,
+        "row_height": row_height, "alt": alt or title, **_explained(row_name, column_name, sentence),
     }  # fmt: skip
+
+
+def _explained(row_name: str, column_name: str, sentence: str | tuple[str, str]) -> Row:
+    """What the axes hold and what a cell means, so that no map comes without."""
+    for name in (row_name, column_name):
+        if name.strip().lower() in UNTOLD:
+            raise ValueError(f"'{name}' does not say what this axis of the map holds.")
+    sentences = (sentence,) if isinstance(sentence, str) else sentence
+    for text in sentences:
+        holes = {hole for _, hole, _, _ in Formatter().parse(text) if hole is not None}
+        if not {"row", "column"} <= holes or len(holes & {"value", "percent"}) != 1 or len(holes) != 3:
+            raise ValueError(
+                f"A sentence names {{row}}, {{column}}, and one of {{value}} and {{percent}}, not: {text}"
+            )
+        if text.count("*") % 2:
+            raise ValueError(f"In a sentence each * that opens has one that closes: {text}")
+    return {"row_name": row_name, "column_name": column_name, "sentence": list(sentences)}
 
 
 def encoded(array: np.ndarray) -> Row:

@@ -15,6 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from playwright.sync_api import expect
+from plot_demo import TOLD
 
 from methods.core.audio import to_wav
 from methods.core.errors import UserError
@@ -113,7 +114,7 @@ WORDS = [("a", 0.0, 0.4), ("b", 0.5, 0.7), ("c", 0.7, 1.0)]
 def plot(values, names=("x", "y"), **options):
     rows = [
         sound_plot.segments_row(WORDS),
-        sound_plot.matrix_row(values, names, WORDS, title="Map", unit="share", **options),
+        sound_plot.matrix_row(values, names, WORDS, title="Map", unit="share", **TOLD, **options),
         sound_plot.line_row({"trained": values[0], "other": values[1]}, "curve"),
     ]
     return sound_plot.plot_value(1.0, rows, "said", clip="one")
@@ -130,6 +131,7 @@ def test_maps_and_curves_over_time_share_their_scale_and_are_subtracted():
     np.testing.assert_allclose(scales.cells(map_row), SHARES - OTHERS, atol=2**-22)  # of float32 below 2
     most = np.abs(SHARES - OTHERS).max()
     assert (map_row["vmin"], map_row["vmax"]) == pytest.approx((-most, most), abs=2**-22)
+    assert map_row["sentence"] == ["left minus right: {value} for *{row}* and *{column}*"]
     assert map_row["title"] == "Left minus right: Map" and map_row["scale"] == "rdbu"
     np.testing.assert_allclose(line["series"][0]["values"], SHARES[0] - OTHERS[0], atol=2e-3)
 
@@ -153,7 +155,9 @@ def test_what_differs_in_kind_is_neither_scaled_nor_subtracted():
 def test_many_cells_travel_in_steps_and_come_back():
     values = RNG.random((250, 200))
     values[3, 4] = np.nan
-    row = sound_plot.grid_row(values, [str(n) for n in range(250)], [str(n) for n in range(200)], title="Large")
+    row = sound_plot.grid_row(
+        values, [str(n) for n in range(250)], [str(n) for n in range(200)], title="Large", **TOLD
+    )
     assert row["dtype"] == "uint16"
     np.testing.assert_allclose(scales.cells(row), values, atol=0.5 / sound_plot.QUANTA + 1e-6)
 

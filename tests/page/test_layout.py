@@ -41,10 +41,14 @@ def test_a_link_shows_its_picture_at_once_on_a_desk_and_on_a_phone(visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
-def test_the_longest_status_leaves_the_picture_high(visit):
-    page = visit("?technique=word_confidence", *DESK)
-    expect(page.locator("#status-word_confidence")).to_contain_text("openai/whisper-tiny.en", timeout=PATIENCE)
-    assert box(page, "#view-word_confidence .shown")[0] <= HIGHEST
+def test_the_longest_status_and_a_lesson_leave_the_picture_high(visit):
+    page = visit("?technique=cka&lesson=9", *DESK)
+    expect(page.locator("#status-cka")).to_contain_text("openai/whisper-tiny.en", timeout=PATIENCE)
+    assert box(page, "#view-cka .shown")[0] <= HIGHEST
+    expect(page.locator("#view-cka .question h3")).to_be_hidden()  # the lesson asks its own
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert box(page, "#view-cka .shown")[0] < PHONE[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
 def test_back_and_forward_walk_through_the_views(visit):

@@ -115,8 +115,13 @@ def test_hover_reads_and_click_plays_the_column(visit):
     page = visit()
     tip = page.locator("#shares .sp-tip")
     page.mouse.move(*cell_centre(page, 1, 0))
-    expect(tip).to_contain_text("0.12 share of row")
-    expect(tip).to_contain_text("have0.50–0.80 scolumnweasels0.10–0.50 s")
+    expect(tip).to_contain_text("12 % of what have takes comes from weasels")
+    expect(tip).to_contain_text(
+        "affected wordhave0.50–0.80 sword that was zeroedweasels0.10–0.50 svalue0.12 share of row"
+    )
+    expect(page.locator("#shares .sp-axes").first).to_have_text(
+        "rows ↓ affected word · columns → word that was zeroed"
+    )
     page.mouse.move(*cell_centre(page, 2, 1))
     expect(tip).to_contain_text("no value")
     page.mouse.click(*cell_centre(page, 1, 0))
@@ -145,12 +150,13 @@ def test_keyboard_moves_announces_and_plays(visit):
     page.locator("#shares .sp-heat .sp-box").first.focus()
     page.keyboard.press("ArrowDown")
     live = page.locator("#shares [aria-live]")
-    expect(live).to_have_text("row 'have', column 'weasels': 0.12 share of row")
+    expect(live).to_have_text("12 % of what have takes comes from weasels")
+    expect(page.locator("#shares .sp-tip em")).to_have_text(["have", "weasels"])
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     assert page.evaluate("speechPlayer.region") == [0.5, 0.8]
     page.keyboard.press("ArrowDown")
-    expect(live).to_have_text("row 'eaten', column 'have': no value")
+    expect(live).to_have_text("eaten, have: no value")
     page.keyboard.press("Shift+Enter")
     assert page.evaluate("speechPlayer.region") == [0.8, 1.9]
     expect(page.locator("#shares .sp-selected").first).to_have_text("eaten")

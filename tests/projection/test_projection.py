@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.decomposition import PCA
 
 from methods import projection
+from methods.core import corpus as corpora
 from methods.core.audio import clip_from_samples
 from methods.core.corpus import Corpus, Utterance
 from methods.core.errors import UserError
@@ -251,6 +252,16 @@ def test_lda_of_speakers_who_take_turns_learns_and_hears_all_of_them(tiny_model,
     assert result.accuracy[:, 0].max() > 0.9  # a tone each
     with pytest.raises(UserError, match="each belongs to one recording"):
         projection.analyse(turns, tiny_model, method="lda", label="utterance", random_seeds=())
+
+
+def test_colours_are_manners_where_the_phones_are_known_and_words_elsewhere():
+    auto, place = {"label": projection_tab.CLASS, "unit": "phones"}, {"label": "place", "unit": "phones"}
+    assert projection_tab.label_of(auto, corpora.bundled("voices")) == "manner"
+    assert projection_tab.label_of(auto | {"unit": "words"}, corpora.bundled("voices")) == "own"
+    assert projection_tab.label_of(place, corpora.bundled("voices")) == "place"
+    clip = clip_from_samples(0.1 * np.sin(np.arange(16_000) / 9), 16_000, "u")
+    strange = Corpus("mine", (Utterance(clip, "s", "", "fr", (), (Segment("x1", 0.1, 0.2), Segment("x2", 0.2, 0.3))),))
+    assert projection_tab.label_of(auto, strange) == "own"
 
 
 def test_chance_is_of_whole_phones_for_frames_and_said_so(corpus, tiny_model):

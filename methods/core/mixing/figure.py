@@ -36,10 +36,12 @@ def mixing_figure(view: "View") -> Figure:
     axes = figure.subplots(1, panels)
     mesh = heat_map(axes[0], view.values, view.rows, view.columns, view.top)
     axes[0].set_title(f"{view.title}\nlayer {view.layer}, trained", fontsize=9, color=INK)
-    axes[0].set_ylabel("row")
+    axes[0].set_ylabel(view.row_name)
     if view.control is not None:
         heat_map(axes[1], view.control, view.rows, view.columns, view.top)
         axes[1].set_title(f"layer {view.layer}, random weights\n(mean of {view.seeds} seeds)", fontsize=9, color=INK)
+    for panel in axes[: panels - 1]:
+        panel.set_xlabel(view.column_name)
     figure.colorbar(mesh, ax=axes[: panels - 1], label=view.unit, shrink=0.8)
     layer_curve(axes[-1], view)
     return figure

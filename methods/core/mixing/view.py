@@ -19,6 +19,8 @@ class View:
     unit: str
     rows: tuple[Place, ...]
     columns: tuple[Place, ...]
+    row_name: str  # what a row is: "affected word or phone"
+    column_name: str
     values: np.ndarray  # (rows, columns)
     control: np.ndarray | None  # (rows, columns) mean over the random-weights seeds
     seeds: int  # how many
@@ -35,7 +37,7 @@ class View:
         row, column = np.unravel_index(np.nanargmax(self.values), self.values.shape)
         return (
             f"{self.title}, layer {self.layer}: the largest value is {self.values[row, column]:.3g} {self.unit}, "
-            f"row “{self.rows[row].label}”, column “{self.columns[column].label}”. "
+            f"{self.row_name} “{self.rows[row].label}”, {self.column_name} “{self.columns[column].label}”. "
             f"{self.curve_name} by layer: {', '.join(f'{value:.2f}' for value in self.curve)}."
         )
 
@@ -45,6 +47,7 @@ def build_view(
     stack: Stack,
     *,
     pick: Callable[[Any], np.ndarray],
+    axes: tuple[str, str],
     title: str,
     unit: str,
     layer: int | None,
@@ -53,7 +56,8 @@ def build_view(
 ) -> View:
     """Choose a layer, drop the prompt if wanted, renormalise rows, and average the random-weights controls.
 
-    `pick` takes a result (or one of its random twins) to its (layers, rows, columns) map.
+    `pick` takes a result (or one of its random twins) to its (layers, rows, columns) map. `axes` say what rows and
+    columns are, with {} where "token" or the like belongs: "affected {}", "{} that was zeroed".
     """
     required(result, stack)
     rows, columns, row_index, column_index = places(result, stack, prompt)
@@ -64,12 +68,15 @@ def build_view(
 
     values, controls = shown(result), [shown(part) for part in result.random]
     number = checked_layer(layer, len(values))
+    row_name, column_name = (name.format(kind) for name, kind in zip(axes, _kinds(result, stack), strict=True))
     curve_name, curve, chance = _curve(stack, shares)
     return View(
         title=title,
         unit=unit,
         rows=rows,
         columns=columns,
+        row_name=row_name,
+        column_name=column_name,
         values=values[number - 1],
         control=np.mean([part[number - 1] for part in controls], axis=0) if controls else None,
         seeds=len(controls),
@@ -80,6 +87,12 @@ def build_view(
         chance=chance(len(columns)),
         layer=number,
     )
+
+
+def _kinds(result: MixingResult, stack: Stack) -> tuple[str, str]:
+    """What the rows and the columns of a stack's map are."""
+    sound = "frame" if (result.frames == 1).all() else "word or phone"
+    return (sound if stack == "encoder" else "token"), ("token" if stack == "decoder" else sound)
 
 
 def _top(maps: Sequence[np.ndarray], shares: bool) -> float:

@@ -17,13 +17,20 @@ function heatRow(plot, row, of) {
   map.decimals = row.decimals ?? 2;
   const home = plot.rows;
   const top = el("div", "sp-top");
-  top.append(el("span", "sp-title", row.title || ""), legend(map));
+  top.append(el("span", "sp-title", row.title || ""), legend(map), axesLine(row));
   home.append(top);
   if (grid) home.append(plot.rows = el("div", "sp-grid"));   // its rows go into a scroller of their own
   addProfile(map);
   if (grid) addColumnLabels(map);
   addCells(map);
   plot.rows = home;
+}
+
+/** What the axes hold, under the title. */
+function axesLine({ row_name, column_name }) {
+  const line = el("p", "sp-axes");
+  line.append("rows ↓ ", el("b", "", row_name), " · columns → ", el("b", "", column_name));
+  return line;
 }
 
 /** Rows tall enough to tap while they are few; a map of hundreds of frames stays about a screen high. */
@@ -48,11 +55,11 @@ function addCells(map) {
   plot.painters.push(() => paintCells(map, canvas));
 }
 
-/** Buttons while the rows are tall enough; else every k-th row is named and the gutter itself takes the click. */
+/** Buttons while the rows are tall enough to tap; else as many are named as fit, and the gutter itself takes the click. */
 function rowLabels(map, gutter) {
-  const { rows } = map.row, every = Math.ceil(13 / map.height);
-  map.labels = rows.map((item, i) => (i % every ? null : gutter.appendChild(rowLabel(map, item, i, every > 1))));
-  if (every === 1) return roving(gutter, "ArrowUp", "ArrowDown");
+  const { rows } = map.row, every = Math.ceil(13 / map.height), plain = map.height < 24;
+  map.labels = rows.map((item, i) => (i % every ? null : gutter.appendChild(rowLabel(map, item, i, plain))));
+  if (!plain) return roving(gutter, "ArrowUp", "ArrowDown");
   gutter.classList.add("sp-clickable");
   return gutter.addEventListener("click", (event) => {
     const r = gutter.getBoundingClientRect();
@@ -126,7 +133,17 @@ function printValues(map, ctx, { w, h, ratio }, colours) {
 }
 
 const valueAt = (map, r, c) => map.values[r * map.spans.length + c];
-const valueText = (map, v) => (Number.isNaN(v) ? "no value" : `${signed(v, map.decimals)} ${map.row.unit || ""}`.trim());
+const share = (v) => (v !== 0 && Math.abs(v) < 0.001 ? "less than 0.1" : signed(100 * v, Math.abs(v) < 0.0995 ? 1 : 0)) + " %";
+
+/** What a cell means: the map's sentence with its holes filled, what stands between asterisks set apart. */
+function meaning(map, r, c) {
+  const { row } = map, v = valueAt(map, r, c), [above, below] = row.sentence, turned = v < 0 && below !== undefined;
+  const template = Number.isNaN(v) ? "*{row}*, *{column}*: no value" : turned ? below : above, size = turned ? -v : v;
+  const told = { row: row.rows[r].label, column: row.columns[c].label, value: signed(size, map.decimals), percent: share(size) };
+  const filled = (text) => text.replace(/\{(\w+)\}/g, (_, hole) => told[hole]), sentence = el("b", "sp-meaning");
+  sentence.append(...template.split("*").map((part, i) => (i % 2 ? el("em", "", filled(part)) : filled(part))));
+  return sentence;
+}
 
 function cellAt(map, x, y) {
   const c = map.spans.findIndex(([from, to]) => x >= from && x < to);
@@ -137,10 +154,10 @@ function showCell(map, [r, c], at) {
   const { row, plot } = map, item = row.rows[r], column = row.columns[c];
   place(map.ring, map.spans[c], map.bands[r]);
   map.ring.style.display = "block";
-  const v = valueAt(map, r, c);
-  plot.tip(at, Number.isNaN(v) ? "no value" : signed(v, map.decimals), Number.isNaN(v) ? "" : row.unit || "", [
-    [row.row_name || "row", item.label, timed(item) ? extent(item) : ""],
-    [row.column_name || "column", column.label, timed(column) ? extent(column) : ""]]);
+  const v = valueAt(map, r, c), figure = Number.isNaN(v) ? [] : [["value", `${signed(v, map.decimals)} ${row.unit}`, ""]];
+  plot.tip(at, meaning(map, r, c), "", [
+    [row.row_name, item.label, timed(item) ? extent(item) : ""],
+    [row.column_name, column.label, timed(column) ? extent(column) : ""], ...figure]);
 }
 
 function hoverCell(map, x, y, event) {
@@ -174,7 +191,7 @@ function selectRow(map, r) {
   map.paintProfile();
   if (timed(item)) map.plot.play(item.start, item.end);
   map.plot.emit({ of: map.of, row: r, column: null, value: null });
-  map.plot.say(`Following ${map.row.row_name || "row"} '${item.label}'.`);
+  map.plot.say(`Following ${map.row.row_name} '${item.label}'.`);
 }
 
 function listenToKeys(map, box) {
@@ -183,7 +200,7 @@ function listenToKeys(map, box) {
   box.tabIndex = 0;
   box.setAttribute("role", "application");
   box.setAttribute("aria-roledescription", "heat map");
-  box.setAttribute("aria-label", `${name}. ${keys}`);
+  box.setAttribute("aria-label", `${name}. Rows: ${row.row_name}; columns: ${row.column_name}. ${keys}`);
   box.addEventListener("focus", () => { if (box.matches(":focus-visible")) announce(map); });
   box.addEventListener("blur", () => { map.ring.style.display = ""; map.plot.tip(null); });
   box.addEventListener("keydown", (event) => {
@@ -198,13 +215,12 @@ function listenToKeys(map, box) {
 
 /** The focused cell, for the eye (ring and tooltip) and for the ear (live region). */
 function announce(map) {
-  const [r, c] = map.focus, { row, plot } = map;
   showCell(map, map.focus, null);
   map.ring.scrollIntoView({ block: "nearest", inline: "nearest" });
   const ring = map.ring.getBoundingClientRect();
   showCell(map, map.focus, { clientX: ring.right, clientY: ring.top });
-  plot.say(`${row.row_name || "row"} '${row.rows[r].label}', ${row.column_name || "column"} '${row.columns[c].label}': ` +
-           valueText(map, valueAt(map, r, c)));
+  map.plot.tooltip.scrollIntoView({ block: "nearest" });
+  map.plot.say(meaning(map, ...map.focus).textContent);
 }
 
 /** Above the map: the selected row's values as bars, each over its own column. */
@@ -258,7 +274,7 @@ function layOutGrid({ plot, row, spans }, frame, heads) {
   const spare = slanted ? Math.max(0, widths[n - 1] * 0.71 + 10 - cell(room) / 2) : 0;
   frame.style.setProperty("--sp-columns", `${n * cell(room - spare)}px`);
   heads.classList.toggle("sp-slanted", slanted);
-  Object.assign(heads.style, { height: `${slanted ? longest * 0.71 + 18 : 22}px`, paddingRight: `${spare}px`,
+  Object.assign(heads.style, { height: `${slanted ? longest * 0.71 + 18 : 24}px`, paddingRight: `${spare}px`,
                                width: `calc(var(--sp-gutter) + var(--sp-columns) + ${spare}px)` });
 }
 

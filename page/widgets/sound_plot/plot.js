@@ -223,13 +223,13 @@ class Plot {
     this.hoverTime.textContent = x === null ? "" : (x * this.seconds).toFixed(this.view[1] - this.view[0] < 1 ? 3 : 2);
   }
 
-  /** A figure in large type, its unit, then lines of [name, label, extra]; `at` null hides it. */
+  /** A figure in large type (or a sentence, as a node), its unit, then lines of [name, label, extra]; `at` null hides it. */
   tip(at, figure = "", unit = "", lines = []) {
     const { tooltip } = this;
     tooltip.style.display = at ? "grid" : "none";
     if (!at) return;
     const head = el("p", "");
-    head.append(el("b", "", figure), ` ${unit}`);
+    head.append(figure instanceof Node ? figure : el("b", "", figure), ` ${unit}`);
     tooltip.replaceChildren(head, ...lines.flatMap((cells) => [0, 1, 2].map((k) => el("span", "", cells[k] || ""))));
     const home = this.host.getBoundingClientRect(), { offsetWidth: w, offsetHeight: h } = tooltip;
     const x = clamp(at.clientX - home.left + 14, 0, Math.max(0, home.width - w));

@@ -117,6 +117,7 @@ function segmentsRow(plot, row, of) {
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", row.label);
   roving(box, "ArrowLeft", "ArrowRight");
+  nearestByTouch(plot, box, row.items, buttons);
   plot.timeListeners.push((t, playing) => row.items.forEach((item, i) =>
     buttons[i].classList.toggle("sp-on", playing && t >= item.start && t < item.end)));
   plot.painters.push(() => row.items.forEach((item, i) => {
