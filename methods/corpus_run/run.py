@@ -83,7 +83,8 @@ def run(
     """
     folder, began = ResultsFolder(out), time.monotonic()
     with recordings(corpus) as (name, sources), folder.opened():
-        every = tasks(asks, name, sources, keep_arrays)
+        every = tasks(asks, name, sources, keep_arrays, _place(corpus))
+        folder.settle(every)
         left = [task for task in every if not folder.has(task, retry=retry)]
         summary = Summary(asked=len(every), known=len(every) - len(left))
         broken = _drive(watch(engine(left), len(left)), folder, summary)
@@ -119,7 +120,7 @@ def cost(asks: Sequence[Ask], corpus: str, out: str | Path, *, keep_arrays: bool
     """
     folder = ResultsFolder(out)
     with recordings(corpus) as (name, sources):
-        every = tasks(asks, name, sources, keep_arrays)
+        every = tasks(asks, name, sources, keep_arrays, _place(corpus))
         left = [task for task in every if not folder.has(task)]
         seconds, size = 0.0, 0
         for ask in asks:
@@ -137,12 +138,22 @@ def _timed(task: Task) -> tuple[float, int]:
     return time.perf_counter() - begin, len(outcome.parquet) + len(outcome.npz or b"")
 
 
-def tasks(asks: Sequence[Ask], corpus: str, sources: Sequence[Reference], keep_arrays: bool) -> list[Task]:
-    """Every recording for every ask. Raises UserError for a set without recordings, or a model that is not there."""
+def tasks(
+    asks: Sequence[Ask], corpus: str, sources: Sequence[Reference], keep_arrays: bool, place: str = ""
+) -> list[Task]:
+    """Every recording for every ask, each once. `place` tells sets of the same name apart.
+
+    Raises UserError for a set without recordings, or a model that is not there.
+    """
     if not sources:
         raise UserError("This set holds no recording; give a folder or a zip of sound files.")
-    found = []
+    found: dict[tuple[str, str], Task] = {}
     for ask in asks:
         key, code = models.load_model(ask.model).key, code_of(ask.technique)
-        found += [Task(ask, source, ask.key(key, source), corpus, code, keep_arrays) for source in sources]
-    return found
+        every = (Task(ask, source, ask.key(key, source), corpus, code, place, keep_arrays) for source in sources)
+        found |= {(task.ask.technique, task.key): task for task in every}
+    return list(found.values())
+
+
+def _place(where: str) -> str:
+    return str(Path(where).resolve()) if Path(where).exists() else where
