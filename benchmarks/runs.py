@@ -36,6 +36,7 @@ from methods.corpus_run import Ask, engines, run
 
 MODEL = "openai/whisper-tiny.en"
 CORPUS = "prompts"  # 55 recordings
+WHEN = ("after a tenth", "after all", "with the table")
 OPTIONS = {"stacks": ("encoder",), "random_seeds": ()}
 
 
@@ -108,25 +109,38 @@ def growth(count: int) -> None:
             for number, outcome in enumerate(outcomes):
                 yield outcome
                 if number in (count // 10, count - 1):
-                    marks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+                    marks.append(memory())
 
-        least = analysed(folder, min(count, 1000))
-        first = run(asked, str(folder), Path(place) / "out", watch=watched)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        again = run(asked, str(folder), Path(place) / "out")
-        kept = 1000 * first.seconds / count - least
-        print(f"{count} clips: {kept:.2f} ms of bookkeeping each, beside {least:.2f} ms of decoding and analysing")
-        print(f"  restart {again.seconds:.1f} s, {again.known} known; most memory {marks[0]:.0f} MB after a tenth,")
-        print(f"  {marks[1]:.0f} MB after all, {peak:.0f} MB with the table")
+        analysed(folder, 10, asked[0].model)  # loads the model
+        bare = timed(lambda: analysed(folder, min(count, 1000), asked[0].model))
+        whole = timed(lambda: run(asked, str(folder), Path(place) / "out", watch=watched))
+        marks.append(memory())
+        again = timed(lambda: run(asked, str(folder), Path(place) / "out"))
+    for name, each, all_in, restart in zip(("of the clock", "of the processor"), bare, whole, again, strict=True):
+        least, spent = 1000 * each / min(count, 1000), 1000 * all_in / count
+        print(f"{count} clips, time {name}: {spent:.2f} ms each, {least:.2f} ms of them to decode and analyse, so")
+        print(f"  {spent - least:.2f} ms of bookkeeping; a restart {restart:.1f} s")
+    print("memory: " + ", ".join(f"{size:.0f} MB {when}" for size, when in zip(marks, WHEN, strict=True)))
 
 
-def analysed(folder: Path, count: int) -> float:
-    """Milliseconds for a clip without any run."""
-    model = load_model(MODEL)
-    begin = time.perf_counter()
+def timed(work) -> tuple[float, float]:
+    """Seconds of the clock, and of the processor: the latter hardly change when others use the machine."""
+    begin = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - begin[0], time.process_time() - begin[1]
+
+
+def memory() -> float:
+    """Megabytes that this process holds now (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def analysed(folder: Path, count: int, name: str) -> None:
+    """The same without any run."""
+    model = load_model(name)
     for path in sorted(folder.iterdir())[:count]:
         doubles.analyse(load_clip(path), model).table()
-    return 1000 * (time.perf_counter() - begin) / count
 
 
 if __name__ == "__main__":

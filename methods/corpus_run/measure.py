@@ -44,7 +44,9 @@ class Task:
 
     def carried(self) -> "Task":
         """The same with the sound and the labels in it."""
-        return replace(self, files=self.source.contents())
+        if self.files is not None:
+            return self
+        return replace(self, files=self.source.contents(), source=replace(self.source, held=None))
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,12 @@ class Ask:
 
     def key(self, model_key: Sequence[Any], source: Reference) -> str:
         """The name of the answer for a recording: of all that its numbers depend on."""
-        parts = (FORMAT, self.technique, code_of(self.technique), self.named, tuple(model_key), source.sha256)
+        asked = (
+            self.technique,
+            self.model,
+            self.named,
+        )  # rows bear the model's name: a copy of it has rows of its own
+        parts = (FORMAT, *asked, code_of(self.technique), tuple(model_key), source.sha256)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:40]
 
 

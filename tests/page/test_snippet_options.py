@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,6 +144,16 @@ def test_a_text_survives_the_command_line(text, clip, tiny_model, segments):
     ask = command_asked(code)
     assert ask.options["reference"] == text and ask.options["random_seeds"] == ()
     compile(code, "snippet", "exec")
+
+
+@pytest.mark.parametrize("technique", plan.clip_techniques())
+def test_every_technique_over_clips_prints_a_command_that_can_be_read(technique):
+    taken = options.own_options(importlib.import_module(f"methods.{technique}").analyse)
+    asked = {name: "a b" if each.default is each.empty else each.default for name, each in taken.items()}
+    listed = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+    made = SimpleNamespace(provenance={"model": "some/model", "options": listed})
+    ask = command_asked(snippets._command(made, technique, from_example(CLIP)))
+    assert {name: ask.options.get(name, taken[name].default) for name in taken} == asked
 
 
 def test_the_command_cuts_clips_as_the_page_did(clip, tiny_model, segments):

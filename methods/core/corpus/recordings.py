@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 
 from methods.core.alignment.textgrid import Tiers, read_textgrid
 from methods.core.alignment.tiers import chosen
-from methods.core.audio import Clip, clean_name, load_clip
+from methods.core.audio import Clip, load_clip
 from methods.core.corpus import files as corpus_files
 from methods.core.corpus import published, tables
 from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
+from methods.core.corpus.titles import titled
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import hub
@@ -272,29 +273,6 @@ def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
 
 def _stem(file: str) -> str:
     return str(PurePosixPath(file).with_suffix(""))
-
-
-def titled(sounds: Sequence[str]) -> list[str]:
-    """A name for each recording: with its folders where the bare one is not its own, and a number if need be."""
-    bare = [clean_name(PurePosixPath(sound).stem) for sound in sounds]
-    alone = Counter(bare)
-    long = [clean_name(_stem(sound).replace("/", "_")) for sound in sounds]
-    titles = [a if alone[a] == 1 else b for a, b in zip(bare, long, strict=True)]
-    return _apart(titles)
-
-
-def _apart(titles: list[str]) -> list[str]:
-    """Those that are there several times get numbers: long names are cut, and characters of markup left out."""
-    count, taken, last = Counter(titles), set(titles), Counter[str]()
-    found = []
-    for title in titles:
-        name = title
-        while count[title] > 1 and name in taken:
-            last[title] += 1
-            name = f"{title} ({last[title]})"
-        taken.add(name)
-        found.append(name)
-    return found
 
 
 def _clip(sound: str, path: Path, title: str) -> Clip:
