@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tqdm import tqdm
 
@@ -167,20 +167,27 @@ def _told(done: Summary) -> int:
 
 def _summarise(asked: argparse.Namespace) -> int:
     rows = summary.read(asked.results, asked.technique, asked.where)
-    by = [name for name in asked.by.split(",") if name]
+    by = list(dict.fromkeys(name.strip() for name in asked.by.split(",") if name.strip()))
     table = summary.means(rows, asked.value, by, over=asked.over)
     _written(table, asked.out)
     if asked.compare:
         _written(summary.differences(rows, asked.value, by, asked.compare, over=asked.over), None)
     if asked.figure:
-        summary.figure(table, asked.value, by).savefig(asked.figure)
-        _show(asked.figure)
+        drawn = summary.figure(table, asked.value, by)
+        _saved(asked.figure, lambda: drawn.savefig(asked.figure))
     return ALL
 
 
 def _written(table: object, place: str | None) -> None:
     if place:
-        table.to_csv(place, index=False)
-        _show(place)
+        _saved(place, lambda: table.to_csv(place, index=False))
     else:
         _show(table.to_string(index=False))
+
+
+def _saved(place: str, save: Callable[[], None]) -> None:
+    try:
+        save()
+    except (OSError, ValueError) as problem:  # no such folder; no such kind of picture
+        raise UserError(f"“{place}” cannot be written ({problem}); give another name.") from problem
+    _show(place)

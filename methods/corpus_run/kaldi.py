@@ -1,4 +1,4 @@
-"""A Kaldi data folder: `wav.scp`, with what is there of the words of a `ctm`, the `text` and the speakers of `utt2spk`.
+"""A Kaldi data folder: `wav.scp`, and beside it words (`ctm`), texts (`text`) and speakers (`utt2spk`), if there.
 
 `wav.scp` gives each utterance a file; a pipe of commands is not run. A `ctm` line is utterance, channel, start and
 duration in seconds, word. Source: Kaldi's documentation, “Data preparation” (Povey et al. 2011).

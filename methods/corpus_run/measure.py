@@ -144,7 +144,7 @@ def given_by(
             f"“{utterance.clip.name}” has no {ask.units} in its labels; give them, or ask for --units own, the words "
             "of the model's own transcript."
         )
-    found = {"segments": cut or None, "phones": utterance.phones}
+    found = {"segments": cut or None, "phones": utterance.phones, "words": utterance.words or None}
     found |= {"transcript": said or None} if ask.forced else {}
     return {name: value for name, value in found.items() if name in taken and value is not None}
 

@@ -66,7 +66,7 @@ def recordings(where: str, rows: Rows | None = None) -> Iterator[tuple[str, Iter
     elif Path(where).is_dir():
         yield Path(where).resolve().name, references(corpus_files.in_folder(Path(where)))
     elif Path(where).is_file():
-        with corpus_files.in_zip(where) as files:
+        with corpus_files.in_zip(where, bounded=False) as files:
             yield Path(where).stem, references(files)
     elif where.count("/") == 1 and not where.startswith((".", "/")):
         yield where, references(corpus_files.in_folder(hub.data_set(where, corpora.recordings.PATTERNS)))

@@ -292,7 +292,7 @@ def _tiers(one: Reference, clip: Clip) -> Tiers:
         for ending, path in one.labels:
             listed |= published.read(path, ending, clip.seconds)
         chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
-    except UserError as problem:
+    except (UserError, OSError) as problem:
         raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
     if both := set(drawn) & set(listed):
         raise CorpusError(
