@@ -65,7 +65,15 @@ def measure(task: Task) -> Outcome:
     """Run the task. Whatever goes wrong becomes a row with a sentence."""
     try:
         result, utterance = _result(task)
-        table = result.table()
+        facts = _facts(task) | {
+            "speaker": utterance.speaker,
+            "clip_sha256": utterance.clip.sha256,
+            "clip_seconds": utterance.clip.seconds,
+            "weights_sha256": result.provenance["weights_sha256"],
+            "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
+        }
+        table = parquet(_table(result.table(), facts | {"error": ""}), task.asked)
+        return Outcome(task.ask.technique, task.key, table, arrays.npz(result) if task.keep_arrays else None)
     except UserError as problem:
         return failed(task, str(problem))
     except OSError as problem:
@@ -73,15 +81,6 @@ def measure(task: Task) -> Outcome:
     except Exception as problem:  # one clip must not stop ten thousand; the command says so and ends with code 3
         sentence = f"Our mistake: {type(problem).__name__}: {problem}"
         return replace(failed(task, sentence), bug=traceback.format_exc())
-    facts = _facts(task) | {
-        "speaker": utterance.speaker,
-        "clip_sha256": utterance.clip.sha256,
-        "seconds": utterance.clip.seconds,
-        "weights_sha256": result.provenance["weights_sha256"],
-        "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
-    }
-    kept = arrays.npz(result) if task.keep_arrays else None
-    return Outcome(task.ask.technique, task.key, parquet(_table(table, facts | {"error": ""}), task.asked), kept)
 
 
 def _unread(task: Task, problem: OSError) -> str:

@@ -19,8 +19,8 @@ from methods.core.errors import UserError
 from methods.core.figures import draw
 from methods.core.statistics import intervals
 
-PROVENANCE = ("technique", "model", "corpus", "clip", "speaker", "options", "code", "key", "clip_sha256", "seconds",
-              "weights_sha256", "provenance", "error")  # fmt: skip
+PROVENANCE = ("technique", "model", "corpus", "clip", "speaker", "options", "code", "key", "clip_sha256",
+              "clip_seconds", "weights_sha256", "provenance", "error")  # fmt: skip
 ALIKE = ("model", "options", "code")  # rows that differ in these are not pooled
 FEWEST = 2  # recordings, to be compared
 EXACT = 4096  # sign flips: up to 12 recordings every one of them is tried

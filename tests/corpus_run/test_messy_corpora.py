@@ -226,6 +226,42 @@ def test_two_folders_with_the_same_weights_have_rows_of_their_own(tiny_model, co
     assert run(both, str(corpus), out).measured == 6 and rows(out).model.nunique() == 2
 
 
+@pytest.mark.parametrize(
+    ("file", "settings"),
+    [
+        ("config.json", {"encoder_attention_heads": 4, "decoder_attention_heads": 4}),
+        ("preprocessor_config.json", {"dither": 0.5}),
+        ("generation_config.json", {"suppress_tokens": [5]}),
+    ],
+)
+def test_a_model_whose_settings_were_written_anew_is_measured_anew(file, settings, tiny_model, corpus, out, tmp_path):
+    folder = shutil.copytree(tiny_model.id, tmp_path / "model")
+    asked = asks(["loudness"], [str(folder)], [], "words", False)
+    assert run(asked, str(corpus), out).measured == 3
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | settings), encoding="utf-8")
+    assert run(asked, str(corpus), out).measured == 3 and len(rows(out)) == 6  # the old ones are put aside
+
+
+def test_another_version_of_the_code_measures_anew_and_is_not_pooled(asked, corpus, out, monkeypatch):
+    run(asked, str(corpus), out)
+    for module in ("plan", "run"):
+        monkeypatch.setattr(f"methods.corpus_run.{module}.code_of", lambda _name: "f" * 64)
+    assert run(asked, str(corpus), out).measured == 3
+    with pytest.raises(UserError, match="differ in their code"):
+        summary.means(summary.read(out), "level", ["model"])
+
+
+def test_a_table_with_a_column_of_the_same_name_loses_nothing(asked, corpus, out, monkeypatch):
+    made = doubles.Loudness.table
+    monkeypatch.setattr(doubles.Loudness, "table", lambda self: made(self).assign(seconds=7.0))
+    run(asked, str(corpus), out)
+    assert set(rows(out).seconds) == {7.0} and np.allclose(rows(out).clip_seconds, 0.2)
+    monkeypatch.setattr(doubles.Loudness, "table", lambda self: made(self).assign(model="mine"))
+    done = run((Ask("loudness", asked[0].model, {"gain": 2.0}),), str(corpus), out)
+    assert len(done.bugs) == 3 and "columns of its own" in done.bugs[0]
+
+
 # The disk
 
 
