@@ -1,15 +1,12 @@
 """Sets of recordings as they come, disks that are full, runs that are killed: each ends in a row or a sentence."""
 
-import cProfile
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import weakref
 import zipfile
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +17,7 @@ from tree import ROOT
 from methods.core.corpus import files as corpus_files
 from methods.core.corpus.titles import titled
 from methods.core.errors import UserError
+from methods.core.models import fingerprint
 from methods.corpus_run import Ask, one_table, results_folder, run, summary
 from methods.corpus_run.command import main
 from methods.corpus_run.plan import asks
@@ -52,55 +50,6 @@ def asked(tiny_model):
 
 def rows(out):
     return pd.read_parquet(out / "loudness.parquet")
-
-
-# Growth: counted, not timed
-
-
-def test_the_work_for_a_clip_does_not_grow_with_their_number(asked, tmp_path):
-    """Calls of functions, which no busy machine changes: in a run and in one that finds all done."""
-    counts = []
-    for count in (10, 20, 40, 80):  # the first pays for what is made once
-        folder = doubles.recordings(tmp_path / f"{count}", {f"{n:03d}": 0.1 + n / 1000 for n in range(count)}, 0.01)
-        counts.append([calls(partial(run, asked, str(folder), tmp_path / f"out{count}")) for _ in range(2)])
-    for least, middle, most in zip(*counts[1:], strict=True):
-        assert (most - middle) / 40 <= 1.1 * (middle - least) / 20, counts
-    run_each, restart_each = ((b - a) / 40 for a, b in zip(*counts[2:], strict=True))
-    assert run_each < 2600 and restart_each < 1600, counts  # twice what it was when this was written; 26,000 once
-
-
-def calls(work):
-    profile = cProfile.Profile()
-    profile.runcall(work)
-    return sum(entry.callcount for entry in profile.getstats())
-
-
-def test_no_outcome_is_held_once_it_is_written(asked, corpus, out):
-    """Memory stays flat: of all that were measured one is there, while the next one is made."""
-    held = []
-
-    def watched(outcomes, _count):
-        for outcome in outcomes:
-            assert sum(each() is not None for each in held) <= 1
-            held.append(weakref.ref(outcome))
-            yield outcome
-            del outcome
-
-    assert run(asked, str(corpus), out, watch=watched).measured == len(held) == 3
-
-
-def test_a_table_whose_parts_are_the_same_is_not_written_again(asked, corpus, out, monkeypatch):
-    run(asked, str(corpus), out)
-    monkeypatch.setattr(one_table, "_write", lambda *_: pytest.fail("written again"))
-    assert run(asked, str(corpus), out).known == 3
-
-
-def test_a_table_is_put_together_in_groups(asked, corpus, out, monkeypatch):
-    monkeypatch.setattr(one_table, "ROWS", 4)
-    monkeypatch.setattr(one_table, "TOGETHER", 1)
-    run(asked, str(corpus), out)
-    run((Ask("loudness", asked[0].model, {"fail": "b"}),), str(corpus), out)  # a row without numbers among them
-    assert len(rows(out)) == 6 + 5 and rows(out).level.isna().sum() == 1
 
 
 # Names and places
@@ -245,8 +194,7 @@ def test_a_model_whose_settings_were_written_anew_is_measured_anew(file, setting
 
 def test_another_version_of_the_code_measures_anew_and_is_not_pooled(asked, corpus, out, monkeypatch):
     run(asked, str(corpus), out)
-    for module in ("plan", "run"):
-        monkeypatch.setattr(f"methods.corpus_run.{module}.code_of", lambda _name: "f" * 64)
+    monkeypatch.setattr(fingerprint, "code", lambda *_places: "f" * 64)
     assert run(asked, str(corpus), out).measured == 3
     with pytest.raises(UserError, match="differ in their code"):
         summary.means(summary.read(out), "level", ["model"])
@@ -353,61 +301,3 @@ run([Ask("loudness", {asked[0].model!r})], {str(corpus)!r}, {str(out)!r}, watch=
     assert done.returncode == -signal.SIGKILL
     again = run(asked, str(corpus), out)
     assert (again.measured, again.known) == (4, 2) and len(rows(out)) == 12
-
-
-# Summaries
-
-
-def tidy(**changed):
-    same = {"model": "m", "speaker": "s", "options": "{}", "code": "x", "error": ""}
-    made = {"clip": ["a", "b", "c"], "key": ["1", "2", "3"], "layer": [1.0, 1.0, 1.0], "score": [1.0, 2.0, 4.0]}
-    return pd.DataFrame(made).assign(**{**same, **changed})
-
-
-def test_one_clip_and_no_number():
-    one = summary.means(tidy().head(1), "score", ["model", "layer"])
-    assert one["mean"].item() == 1 and one[["low", "high"]].isna().all(axis=None)
-    none = summary.means(tidy(score=np.nan), "score", ["model", "layer"])
-    assert none["mean"].isna().all() and none.clips.item() == 0
-    for table in (one, none):
-        for by in (["model", "layer"], ["model"]):
-            summary.figure(table, "score", by).savefig(os.devnull, format="svg")
-
-
-def test_a_group_without_a_name_is_a_group_too():
-    found = summary.means(tidy(seed=[np.nan, 0, 0]), "score", ["seed", "model"])
-    assert sorted(found.clips) == [1, 2]
-
-
-def test_numbers_are_compared_as_numbers(tmp_path):
-    tidy(layer=[1.0, 2.0, np.nan], row=[1, 2, 3], trained=[True, False, True]).to_parquet(tmp_path / "t.parquet")
-    for where, count in (("layer=2", 1), ("layer=1.0", 1), ("row=layer", 2), ("trained=true", 2), ("clip=b", 1)):
-        assert len(summary.read(tmp_path, where=[where])) == count
-    with pytest.raises(UserError, match="No row is left"):
-        summary.read(tmp_path, where=["layer=two"])
-
-
-def test_recordings_of_two_sets_with_the_same_names_are_two():
-    both = pd.concat([tidy(corpus="x"), tidy(corpus="y", key=["4", "5", "6"])], ignore_index=True)
-    assert summary.means(both, "score", ["model"]).clips.item() == 6
-
-
-def test_what_a_summary_cannot_do_is_a_sentence(tmp_path, capsys):
-    tidy().to_parquet(tmp_path / "t.parquet")
-    command = ["summarise", str(tmp_path), "--value", "score"]
-    for more, sentence in (
-        (["--by", "model,model", "--out", str(tmp_path / "no/such/folder.csv")], "cannot be written"),
-        (["--figure", str(tmp_path / "x.tale")], "cannot be written"),
-        (["--by", "score"], "cannot be both"),
-        (["--by", "modle"], "no column “modle”"),
-        (["--compare", "model"], "Nothing can be compared"),
-        (["--where", "error=x"], "No row is left"),
-    ):
-        assert main([*command, *more]) == 2 and sentence in capsys.readouterr().err
-    (tmp_path / "t.parquet").write_bytes(b"no table")
-    assert main(command) == 2 and "cannot be read" in capsys.readouterr().err
-
-
-def test_provenance_is_json(asked, corpus, out):
-    run(asked, str(corpus), out)
-    assert json.loads(rows(out).provenance[0])["options"] == {"gain": 1.0}
