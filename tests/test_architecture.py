@@ -37,6 +37,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pyarrow": ("methods/corpus_run/*.py",),
     "filelock": ("methods/corpus_run/*.py",),
     "tqdm": ("methods/corpus_run/*.py",),
+    "datasets": ("methods/corpus_run/data_sets.py",),  # imported late: an extra, like the next two
+    "fsspec": ("methods/corpus_run/data_sets.py",),
     "distributed": ("methods/corpus_run/engines.py",),  # imported late: most users have no cluster
     "torchaudio": (),  # see requirements.txt
 }

@@ -16,6 +16,7 @@ HTTP API allow less than this, never more.
 
 import functools
 import inspect
+import json
 import math
 import os
 import types
@@ -188,6 +189,25 @@ def literals(kind: Any) -> tuple[str, ...]:
     if get_origin(kind) is Literal:
         return get_args(kind)
     return tuple(name for part in get_args(kind) for name in literals(part))
+
+
+def from_text(text: str, kind: Any) -> Any:
+    """A value as it is written on a command line: JSON, or a bare word, or several of them parted by commas.
+
+    A text in double quotes is one text, whatever is in it.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    several = any("Sequence" in str(part) for part in (kind, *get_args(kind)))
+    only_several = several and str not in get_args(kind)
+    bare = isinstance(value, str) and value == text
+    if several and bare and ("," in value or only_several):
+        return tuple(from_text(part, str) for part in value.split(",") if part)
+    if only_several and not isinstance(value, list) and value is not None:
+        value = [value]
+    return tuple(value) if isinstance(value, list) else value
 
 
 def is_list(value: Any) -> bool:

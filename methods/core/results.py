@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -112,6 +113,12 @@ def corpus_provenance(technique: str, corpus: Recordings, model: SpeechModel | N
 
 
 def _versions() -> dict[str, str]:
+    return dict(_installed())
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Asked once: the answer takes milliseconds, as long as a short clip's decoding."""
     return {
         SOFTWARE: __version__,
         "python": platform.python_version(),

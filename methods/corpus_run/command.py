@@ -2,17 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tqdm import tqdm
 
 from methods import TECHNIQUES
 from methods.core.errors import UserError
-from methods.corpus_run import engines, plan, summary
+from methods.corpus_run import data_sets, engines, plan, summary
 from methods.corpus_run.measure import Outcome
-from methods.corpus_run.run import Summary, cost, run
+from methods.corpus_run.run import Cost, Summary, cost, run
 
 ALL, SOME_REFUSED, WRONG, BUG, STOPPED = 0, 1, 2, 3, 130  # exit codes
+GOES_ON = "Stopped. The same command goes on from here."
 CODES = (
     "Exit codes: 0 all measured; 1 some recordings were refused (their rows say why); 2 the command cannot be "
     "carried out; 3 a mistake of ours; 130 stopped, the same command goes on from there."
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as problem:
         _say(str(problem))
         return WRONG
+    except KeyboardInterrupt:  # before the first recording, or while the table is written
+        _say(GOES_ON)
+        return STOPPED
 
 
 def _say(text: str) -> None:
@@ -56,6 +60,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="again for another value")
     parser.add_argument("--out", default="results", help="folder of the results")
     parser.add_argument("--units", choices=("words", "phones", "own"), default="words", help="labels that cut a clip")
+    parser.add_argument("--columns", metavar="sound=A,text=B", help="of a data set in tables: what its columns hold")
+    parser.add_argument("--split", default="train", help="of a data set in tables")
+    parser.add_argument("--config", help="of a data set in tables that has several")
     parser.add_argument("--forced", action="store_true", help="the labelled words are the text a decoder must write")
     parser.add_argument("--arrays", action="store_true", help="keep every result's arrays as NPZ too")
     parser.add_argument("--retry", action="store_true", help="try again what was refused")
@@ -98,16 +105,26 @@ def _describe(asked: argparse.Namespace) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     asks = plan.asks(asked.technique, asked.model, asked.option, asked.units, asked.forced)
+    rows = data_sets.rows(asked.columns, asked.split, asked.config) if asked.columns is not None else None
     if asked.dry_run:
-        found = cost(asks, asked.corpus, asked.out, keep_arrays=asked.arrays)
+        return _shown(cost(asks, asked.corpus, asked.out, keep_arrays=asked.arrays, rows=rows))
+    done = run(asks, asked.corpus, asked.out, engine=_engine(asked), keep_arrays=asked.arrays, retry=asked.retry,
+               rows=rows, watch=_bar)  # fmt: skip
+    return _told(done)
+
+
+def _shown(found: Cost) -> int:
+    if found.tasks is None:
+        _show(
+            f"Nobody knows how many recordings there are before all were read; each takes about {found.seconds:.1f} s "
+            f"with one process and {found.bytes / 2**20:.3f} MB (measured with the first one)."
+        )
+    else:
         _show(
             f"{found.tasks} measurements, {found.left} of them to be made: about {_lasting(found.seconds)} with one "
             f"process, {found.bytes / 2**20:.1f} MB (from one recording of each kind, the one of median size)."
         )
-        return ALL
-    done = run(asks, asked.corpus, asked.out, engine=_engine(asked), keep_arrays=asked.arrays, retry=asked.retry,
-               watch=_bar)  # fmt: skip
-    return _told(done)
+    return ALL
 
 
 def _engine(asked: argparse.Namespace) -> engines.Engine:
@@ -118,7 +135,7 @@ def _engine(asked: argparse.Namespace) -> engines.Engine:
     return engines.here if asked.processes == 1 else engines.processes(asked.processes)
 
 
-def _bar(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
+def _bar(outcomes: Iterable[Outcome], count: int | None) -> Iterator[Outcome]:
     yield from tqdm(outcomes, total=count, unit=" clips", smoothing=0.05, disable=count == 0)
 
 
@@ -141,7 +158,7 @@ def _told(done: Summary) -> int:
     for table in done.tables:
         _show(str(table))
     if done.stopped:
-        _say("Stopped. The same command goes on from here.")
+        _say(GOES_ON)
         return STOPPED
     if done.bugs:
         return BUG
@@ -150,20 +167,27 @@ def _told(done: Summary) -> int:
 
 def _summarise(asked: argparse.Namespace) -> int:
     rows = summary.read(asked.results, asked.technique, asked.where)
-    by = [name for name in asked.by.split(",") if name]
+    by = list(dict.fromkeys(name.strip() for name in asked.by.split(",") if name.strip()))
     table = summary.means(rows, asked.value, by, over=asked.over)
     _written(table, asked.out)
     if asked.compare:
         _written(summary.differences(rows, asked.value, by, asked.compare, over=asked.over), None)
     if asked.figure:
-        summary.figure(table, asked.value, by).savefig(asked.figure)
-        _show(asked.figure)
+        drawn = summary.figure(table, asked.value, by)
+        _saved(asked.figure, lambda: drawn.savefig(asked.figure))
     return ALL
 
 
 def _written(table: object, place: str | None) -> None:
     if place:
-        table.to_csv(place, index=False)
-        _show(place)
+        _saved(place, lambda: table.to_csv(place, index=False))
     else:
         _show(table.to_string(index=False))
+
+
+def _saved(place: str, save: Callable[[], None]) -> None:
+    try:
+        save()
+    except (OSError, ValueError) as problem:  # no such folder; no such kind of picture
+        raise UserError(f"“{place}” cannot be written ({problem}); give another name.") from problem
+    _show(place)

@@ -1,5 +1,6 @@
 """One recording, measured: what a worker does, in this process, in another, or on another machine."""
 
+import hashlib
 import inspect
 import io
 import json
@@ -18,6 +19,7 @@ from methods.core import arrays, models
 from methods.core.corpus.recordings import Reference, Utterance
 from methods.core.errors import UserError
 from methods.core.results import Json, Result
+from methods.corpus_run.one_table import ASKED
 from methods.corpus_run.plan import Ask
 
 
@@ -30,12 +32,21 @@ class Task:
     key: str
     corpus: str  # its set's name
     code: str
+    place: str = ""  # where its set lies
     keep_arrays: bool = False
     files: Mapping[str, bytes] | None = None
 
+    @property
+    def asked(self) -> str:
+        """Which recording is asked for what, whatever it sounds like: its key tells how it sounded."""
+        parts = (self.ask.technique, self.ask.model, self.ask.named, self.code, self.place, self.source.sound)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:40]
+
     def carried(self) -> "Task":
         """The same with the sound and the labels in it."""
-        return replace(self, files={path.name: path.read_bytes() for path in self.source.files})
+        if self.files is not None:
+            return self
+        return replace(self, files=self.source.contents(), source=replace(self.source, held=None))
 
 
 @dataclass(frozen=True)
@@ -54,27 +65,35 @@ def measure(task: Task) -> Outcome:
     """Run the task. Whatever goes wrong becomes a row with a sentence."""
     try:
         result, utterance = _result(task)
-        table = result.table()
+        facts = _facts(task) | {
+            "speaker": utterance.speaker,
+            "clip_sha256": utterance.clip.sha256,
+            "clip_seconds": utterance.clip.seconds,
+            "weights_sha256": result.provenance["weights_sha256"],
+            "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
+        }
+        table = parquet(_table(result.table(), facts | {"error": ""}), task.asked)
+        return Outcome(task.ask.technique, task.key, table, arrays.npz(result) if task.keep_arrays else None)
     except UserError as problem:
         return failed(task, str(problem))
+    except OSError as problem:
+        return failed(task, _unread(task, problem))
     except Exception as problem:  # one clip must not stop ten thousand; the command says so and ends with code 3
         sentence = f"Our mistake: {type(problem).__name__}: {problem}"
         return replace(failed(task, sentence), bug=traceback.format_exc())
-    facts = _facts(task) | {
-        "speaker": utterance.speaker,
-        "clip_sha256": utterance.clip.sha256,
-        "seconds": utterance.clip.seconds,
-        "weights_sha256": result.provenance["weights_sha256"],
-        "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
-    }
-    kept = arrays.npz(result) if task.keep_arrays else None
-    return Outcome(task.ask.technique, task.key, parquet(table.assign(**facts, error="")), kept)
+
+
+def _unread(task: Task, problem: OSError) -> str:
+    return (
+        f"“{task.source.sound}” could not be read ({problem.strerror or problem}); see whether its files are still "
+        "there and may be read, and run the command again with --retry."
+    )
 
 
 def failed(task: Task, sentence: str) -> Outcome:
     """A row that says why there are no numbers."""
-    row = pd.DataFrame([_facts(task) | {"error": sentence}])
-    return Outcome(task.ask.technique, task.key, parquet(row), refused=sentence)
+    row = pa.Table.from_pylist([_facts(task) | {"error": sentence}])
+    return Outcome(task.ask.technique, task.key, parquet(row, task.asked), refused=sentence)
 
 
 def _facts(task: Task) -> dict[str, Json]:
@@ -92,38 +111,55 @@ def _facts(task: Task) -> dict[str, Json]:
 
 
 def _result(task: Task) -> tuple[Result, Utterance]:
-    with tempfile.TemporaryDirectory() as folder:
-        utterance = _here(task, Path(folder)).utterance()
+    utterance = _heard(task)
     module = technique(task.ask.technique)
-    given = given_by(utterance, task.ask, inspect.signature(module.analyse).parameters)
+    given = given_by(utterance, task.ask, inspect.signature(module.analyse).parameters, task.source.text)
     return module.analyse(utterance.clip, models.load_model(task.ask.model), **given, **task.ask.options), utterance
 
 
-def _here(task: Task, folder: Path) -> Reference:
-    """The recording as files of this machine."""
+def _heard(task: Task) -> Utterance:
+    """The recording, from files of this machine; what came as bytes lies in a folder while it is read."""
     if task.files is None:
-        return task.source
-    for name, content in task.files.items():
-        (folder / name).write_bytes(content)
-    return task.source.moved(folder)
+        return task.source.utterance()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in task.files.items():
+            (Path(folder) / name).write_bytes(content)
+        return task.source.moved(Path(folder)).utterance()
 
 
-def given_by(utterance: Utterance, ask: Ask, taken: Mapping[str, inspect.Parameter]) -> dict[str, object]:
-    """The options of `analyse` that the labels of a recording give."""
-    said = " ".join(word.label for word in utterance.words)
+def given_by(
+    utterance: Utterance, ask: Ask, taken: Mapping[str, inspect.Parameter], text: str = ""
+) -> dict[str, object]:
+    """The options of `analyse` that the labels of a recording give; `text` is what is said in it, without times."""
+    said = " ".join(word.label for word in utterance.words) or text
+    if ask.forced and "transcript" in taken and not said:
+        raise UserError(
+            f"“{utterance.clip.name}” has no words in its labels and no text, and --forced makes the decoder write "
+            "them; give them, or leave --forced out."
+        )
     cut = {"words": utterance.words, "phones": utterance.phones, "own": None}[ask.units]
     if ask.units != "own" and "segments" in taken and not cut:
         raise UserError(
             f"“{utterance.clip.name}” has no {ask.units} in its labels; give them, or ask for --units own, the words "
             "of the model's own transcript."
         )
-    found = {"segments": cut or None, "phones": utterance.phones}
+    found = {"segments": cut or None, "phones": utterance.phones, "words": utterance.words or None}
     found |= {"transcript": said or None} if ask.forced else {}
     return {name: value for name, value in found.items() if name in taken and value is not None}
 
 
-def parquet(table: pd.DataFrame) -> bytes:
-    """A table as a Parquet file; what is the same in every row costs next to nothing."""
+def _table(numbers: pd.DataFrame, facts: Mapping[str, Json]) -> pa.Table:
+    """The numbers, with the facts in every row."""
+    columns = pa.Table.from_pandas(numbers, preserve_index=False)
+    if both := sorted(facts.keys() & set(columns.column_names)):
+        raise ValueError(f"the table has columns of its own called {both}")  # one would overwrite the other
+    for name, value in facts.items():
+        columns = columns.append_column(name, pa.repeat(value, len(columns)))
+    return columns
+
+
+def parquet(table: pa.Table, asked: str) -> bytes:
+    """A table as a Parquet file, and beside it what was asked; what is the same in every row costs next to nothing."""
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer, compression="zstd")
+    pq.write_table(table.replace_schema_metadata({ASKED: asked}), buffer, compression="zstd")
     return buffer.getvalue()

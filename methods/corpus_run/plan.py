@@ -15,7 +15,7 @@ from methods.core.audio import Clip
 from methods.core.corpus.recordings import Reference
 from methods.core.errors import UserError
 from methods.core.models import fingerprint
-from methods.core.options import check_options, described, literals, own_options
+from methods.core.options import check_options, described, from_text, literals, own_options
 from methods.core.results import Json
 
 FORMAT = 1  # of what is kept for a clip; a new one makes every clip be measured anew
@@ -41,7 +41,12 @@ class Ask:
 
     def key(self, model_key: Sequence[Any], source: Reference) -> str:
         """The name of the answer for a recording: of all that its numbers depend on."""
-        parts = (FORMAT, self.technique, code_of(self.technique), self.named, tuple(model_key), source.sha256)
+        asked = (
+            self.technique,
+            self.model,
+            self.named,
+        )  # rows bear the model's name: a copy of it has rows of its own
+        parts = (FORMAT, *asked, code_of(self.technique), tuple(model_key), source.sha256)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:40]
 
 
@@ -99,7 +104,7 @@ def option_sets(module: ModuleType, written: Sequence[str]) -> tuple[dict[str, J
         if not equals or name not in taken:
             there = ", ".join(taken) or "none"
             raise UserError(f"“{each[:60]}” is no option here; write name=value, with a name among: {there}.")
-        values.setdefault(name, []).append(read(text, taken[name].annotation))
+        values.setdefault(name, []).append(from_text(text, taken[name].annotation))
     found = tuple(dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values()))
     for chosen in found:
         check_options(module.analyse, chosen, module.analyse.sense)
@@ -107,21 +112,6 @@ def option_sets(module: ModuleType, written: Sequence[str]) -> tuple[dict[str, J
     if lacking:
         raise UserError(f"The option “{lacking[0]}” is needed; add --option {lacking[0]}=…")
     return found
-
-
-def read(text: str, kind: Any) -> Json:
-    """A value as it is written on a command line: JSON, or a bare word, or several of them parted by commas."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    several = any("Sequence" in str(part) for part in (kind, *get_args(kind)))
-    only_several = several and str not in get_args(kind)
-    if several and isinstance(value, str) and ("," in value or only_several):
-        return tuple(read(part, str) for part in value.split(",") if part)
-    if only_several and not isinstance(value, list) and value is not None:
-        value = [value]
-    return tuple(value) if isinstance(value, list) else value
 
 
 def described_options(module: ModuleType) -> Iterator[tuple[str, str, str, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from scipy import stats
@@ -18,8 +19,8 @@ from methods.core.errors import UserError
 from methods.core.figures import draw
 from methods.core.statistics import intervals
 
-PROVENANCE = ("technique", "model", "corpus", "clip", "speaker", "options", "code", "key", "clip_sha256", "seconds",
-              "weights_sha256", "provenance", "error")  # fmt: skip
+PROVENANCE = ("technique", "model", "corpus", "clip", "speaker", "options", "code", "key", "clip_sha256",
+              "clip_seconds", "weights_sha256", "provenance", "error")  # fmt: skip
 ALIKE = ("model", "options", "code")  # rows that differ in these are not pooled
 FEWEST = 2  # recordings, to be compared
 EXACT = 4096  # sign flips: up to 12 recordings every one of them is tried
@@ -39,18 +40,38 @@ def read(results: str | Path, technique: str | None = None, where: Sequence[str]
         raise UserError(f"“{results}” holds several techniques; add --technique with one of {', '.join(names)}.")
     if technique is not None and technique not in names:
         raise UserError(f"“{results}” holds nothing of “{technique}”; there are: {', '.join(names)}.")
-    rows = pq.read_table(Path(results) / f"{technique or names[0]}.parquet").to_pandas()
+    place = Path(results) / f"{technique or names[0]}.parquet"
+    try:
+        rows = pq.read_table(place).to_pandas()
+    except (pa.ArrowInvalid, OSError) as problem:
+        raise UserError(f"“{place}” cannot be read; the command that has written it writes it again.") from problem
+    _check_column(rows, "error")
     rows = rows[rows["error"].fillna("") == ""]
     for condition in where:
         column, equals, value = condition.partition("=")
         _check_column(rows, column)
         if not equals:
             raise UserError(f"“{condition}” is no condition; write column=value.")
-        wanted = rows[value].astype(str) if value in rows.columns else value
-        rows = rows[rows[column].astype(str) == wanted]
+        rows = rows[_equal(rows[column], rows[value] if value in rows.columns else value)]
     if rows.empty:
         raise UserError("No row is left: every recording was refused, or no row is as --where asks.")
     return rows
+
+
+def _equal(column: pd.Series, wanted: pd.Series | str) -> pd.Series:
+    """Numbers as numbers: 2 is 2.0."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        numbers = pd.to_numeric(wanted, errors="coerce") if isinstance(wanted, pd.Series) else _number(wanted)
+        return column == numbers
+    texts = wanted.astype(str).str if isinstance(wanted, pd.Series) else wanted
+    return column.astype(str).str.lower() == texts.lower()  # true is True
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def _check_column(rows: pd.DataFrame, column: str) -> None:
@@ -68,7 +89,7 @@ def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "cli
     """
     one_each = _one_each(rows, value, by, over)
     lines = []
-    for group, part in one_each.groupby(list(by), sort=True, observed=True) if by else [((), one_each)]:
+    for group, part in one_each.groupby(list(by), sort=True, observed=True, dropna=False) if by else [((), one_each)]:
         known = part.dropna(subset=[value])
         values, units = known[value].to_numpy(float), known[over].to_numpy()
         low, high = intervals.of_mean(values, units) if len(values) else (np.nan, np.nan)
@@ -88,7 +109,9 @@ def differences(rows: pd.DataFrame, value: str, by: Sequence[str], column: str, 
     others = [name for name in by if name != column]
     one_each = _one_each(rows, value, [*others, column], over)
     lines = []
-    for group, part in one_each.groupby(others, sort=True, observed=True) if others else [((), one_each)]:
+    for group, part in (
+        one_each.groupby(others, sort=True, observed=True, dropna=False) if others else [((), one_each)]
+    ):
         wide = part.pivot_table(values=value, index=over, columns=column, aggfunc="mean", observed=True)
         names = list(wide.columns)
         for first, second in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
@@ -128,10 +151,15 @@ def _one_each(rows: pd.DataFrame, value: str, by: Sequence[str], over: str) -> p
     """One number for each recording in each group."""
     for column in (value, *by, over):
         _check_column(rows, column)
+    if value in by:
+        raise UserError(f"“{value}” cannot be both the number and what parts the rows; leave it out of --by.")
     if not pd.api.types.is_numeric_dtype(rows[value]):
         numbers = [name for name in rows.columns if pd.api.types.is_numeric_dtype(rows[name])]
         raise UserError(f"“{value}” holds no numbers; choose one of {', '.join(numbers)}.")
     _check_alike(rows, by)
+    _check_once(rows)
+    if "corpus" in rows:  # recordings of two sets may have the same name
+        rows = rows.assign(clip=rows["corpus"].astype(str) + "/" + rows["clip"].astype(str))
     keys = list(dict.fromkeys((*by, "key", "clip", over)))
     return rows.groupby(keys, observed=True, dropna=False)[value].mean().reset_index()
 
@@ -145,6 +173,18 @@ def _check_alike(rows: pd.DataFrame, by: Sequence[str]) -> None:
                 f"The rows differ in their {column} ({'; '.join(map(str, found[:3]))}), and are not pooled; add "
                 f"“{column}” to --by, or keep one of them with --where {column}=…"
             )
+
+
+def _check_once(rows: pd.DataFrame) -> None:
+    """A recording counts once: one that was measured before and after its sound or labels changed is refused."""
+    names = [name for name in (*ALIKE, "corpus", "clip") if name in rows]
+    several = rows.groupby(names, observed=True, dropna=False)["key"].nunique()
+    if (several > 1).any():
+        clip = several.index[several.to_numpy() > 1][0][-1]
+        raise UserError(
+            f"“{clip}” is there {several.max()} times: its sound or labels have changed since, or two sets of one "
+            "name lie in this folder; keep one with --where key=…, or measure into a new folder."
+        )
 
 
 def figure(table: pd.DataFrame, value: str, by: Sequence[str]) -> Figure:

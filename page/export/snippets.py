@@ -8,11 +8,11 @@ import shlex
 from methods import technique as technique_module
 from methods.core import corpus as corpora
 from methods.core.corpus import articulation
-from methods.core.options import own_options
+from methods.core.options import from_text, own_options
 from methods.core.results import Json, Provenance, Result
 from page.examples import EXAMPLES, FOLDER
 from page.recipe import Values
-from page.session import Session
+from page.session import BY_ATTENTION, Session
 
 # Written out in their own way.
 NOT_OPTIONS = {"clip", "corpus", "model", "segments", "phones", "words", "transcript", "random_seeds"}
@@ -54,7 +54,7 @@ model = load_model({origin["model"]!r})
 result = {technique}.analyse({", ".join(arguments)})
 result.table().to_csv("{technique}.csv", index=False)
 {technique}.plot(result, {drawing}).savefig("{technique}.svg")
-{_command(result, technique)}""",
+{_command(result, technique, session)}""",
     )
 
 
@@ -76,18 +76,40 @@ def _recording(options: Provenance) -> str:
     return f"\nrecording = load_clip({file})"
 
 
-def _command(result: Result, technique: str) -> str:
+def _command(result: Result, technique: str, session: Session) -> str:
     """How the same is asked of every recording of a folder, as a comment: a command for the terminal."""
-    taken, options = own_options(technique_module(technique).analyse), result.provenance["options"]
-    kept = {name: options[name] for name in taken if options.get(name) not in (None, "", [], ())}
+    taken, options = technique_module(technique).analyse, result.provenance["options"]
+    kept = {name: options[name] for name, each in own_options(taken).items() if _is_said(options, name, each.default)}
     written = [f"--option {shlex.quote(f'{name}={_spelled(value)}')}" for name, value in kept.items()]
     model = f"--model {shlex.quote(result.provenance['model'])}"
-    line = " ".join((f"python -m methods run {technique}", model, "--corpus YOUR_FOLDER", *written))
+    cut = [f"--units {_units(options, session)}"] if "segments" in inspect.signature(taken).parameters else []
+    forced = ["--forced"] if options.get("transcript_given") else []
+    line = " ".join((f"python -m methods run {technique}", model, "--corpus YOUR_FOLDER", *cut, *forced, *written))
     return f"\n# The same for every recording of a folder, in a terminal:\n# {line}\n"
 
 
+def _is_said(options: Provenance, name: str, default: object) -> bool:
+    """Whether a command has to say an option: nothing and an empty list are left out where they are the default."""
+    if name not in options:
+        return False
+    plain = list(default) if isinstance(default, tuple) else default
+    return options[name] not in (None, "", []) or options[name] != plain
+
+
+def _units(options: Provenance, session: Session) -> str:
+    """What the page has cut the clip into: phones or words of its labels, or what the model itself has heard."""
+    cut = [tuple(segment) for segment in options.get("segments") or ()]
+    if cut and cut == [(s.label, s.start, s.end) for s in session.phones]:
+        return "phones"
+    own = session.words is None or session.timing.startswith(BY_ATTENTION)
+    return "own" if own or not cut else "words"
+
+
 def _spelled(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value as the command line reads it: a bare text as it is, unless it would be read as something else."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return value if value.isprintable() and from_text(value, str) == value and "," not in value else json.dumps(value)
 
 
 def _over_corpus(result: Result, technique: str, session: Session, shown: Values) -> str:

@@ -128,6 +128,26 @@ def test_a_first_letter_is_not_a_sex(tmp_path, name):
     assert read_ema([tmp_path / f"{name}.mat"]).corpus.utterances[0].sex == ""
 
 
+@pytest.mark.parametrize(
+    ("files", "speakers", "sexes", "names"),
+    [
+        (("anna/s1", "ben/s1"), ("anna", "ben"), ("", ""), ("anna_s1", "ben_s1")),
+        (("F01/s1", "M02/s2"), ("F01", "M02"), ("f", "m"), ("s1", "s2")),
+        (("all/F01_s1", "more/M02_s1"), ("F01", "M02"), ("f", "m"), ("F01_s1", "M02_s1")),
+        (("M03/s1",), ("M03",), ("m",), ("s1",)),
+        (("Frank_s1", "Anna_s1"), ("Anna", "Frank"), ("", ""), ("Anna_s1", "Frank_s1")),
+    ],
+)
+def test_who_speaks_is_read_from_folders_and_names(files, speakers, sexes, names, tmp_path):
+    for file in files:
+        place = tmp_path / "ema" / f"{file}.mat"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        hprc(place, seconds=0.5)
+    found = articulation.read_zip(zipped(tmp_path / "ema", tmp_path / "ema.zip")).corpus.utterances
+    assert tuple(u.speaker for u in found) == speakers and tuple(u.sex for u in found) == sexes
+    assert tuple(u.clip.name for u in found) == names
+
+
 def test_a_zip_of_them_and_a_zip_of_none(tmp_path):
     (tmp_path / "ema" / "deep").mkdir(parents=True)
     signals = hprc(tmp_path / "ema" / "deep" / "F01_x.mat")

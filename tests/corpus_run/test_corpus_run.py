@@ -1,7 +1,9 @@
 """A run over a corpus: what is measured, kept, gone on with, refused; against one `analyse` after the other."""
 
 import json
+import re
 import shlex
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from methods.core.errors import UserError
 from methods.corpus_run import Ask, engines, run
 from methods.corpus_run.command import _parser, main
 from methods.corpus_run.plan import asks
+from methods.corpus_run.run import cost
 
 AMPLITUDES = {"a": 0.1, "b": 0.2, "c": 0.4}
 GRID = """File type = "ooTextFile"
@@ -252,12 +255,34 @@ def test_the_command_ends_with_a_code(double, tiny_model, corpus, tmp_path, caps
     assert "ablation" in told and "one of zero, mean" in told and "EACL 2023" in told
 
 
+def printed_commands():
+    """Every command that README prints, in a block of its own or within a line."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("python -m methods")]
+    within = [each.strip("`") for each in re.findall(r"`python -m methods [^`]+`", text)]
+    return [shlex.split(each)[3:] for each in (*lines, *within) if "…" not in each]
+
+
 def test_the_commands_of_the_readme_can_be_read():
-    lines = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "methods run" in line]
-    asked = [_parser().parse_args(shlex.split(line)[3:]) for line in lines if line.startswith("python -m methods")]
-    assert asked
-    for each in asked:
-        assert asks(each.technique, each.model, each.option, each.units, each.forced)
+    found = [_parser().parse_args(each) for each in printed_commands()]
+    assert {each.do.__name__ for each in found} == {"_run", "_summarise", "_describe", "_list"}
+    for each in found:
+        if hasattr(each, "corpus"):
+            assert asks(each.technique, each.model, each.option, each.units, each.forced)
+            assert cost((), each.corpus, each.out).tasks == 0  # the corpus is there
+
+
+def test_the_example_of_the_readme_ends_in_a_table_and_a_figure(tiny_model, tmp_path, monkeypatch, capsys):
+    """Its own two commands, with a model that costs nothing in the place of each of the two."""
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model.id, other)
+    first, second = (each for each in printed_commands() if {"--corpus", "--figure"} & {*each})
+    named = dict(zip(("openai/whisper-tiny.en", "openai/whisper-base"), (tiny_model.id, str(other)), strict=True))
+    assert main([named.get(part, part) for part in first]) == 0
+    assert main(second) == 0
+    told = capsys.readouterr().out
+    assert "difference" in told and "median" in told and (tmp_path / "self_share.svg").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
@@ -291,46 +316,6 @@ def test_options_are_read_by_their_kind(technique, option, found):
 def test_what_cannot_be_asked_is_a_sentence(technique, options, sentence):
     with pytest.raises(UserError, match=sentence):
         asks([technique], ["m"], options, "words", False)
-
-
-def test_a_kaldi_folder(tiny_model, tmp_path):
-    sounds = doubles.recordings(tmp_path / "sounds", {"one": 0.1}, seconds=0.6)
-    folder = tmp_path / "data"
-    folder.mkdir()
-    (folder / "wav.scp").write_text(f"utt1 {sounds / 'one.wav'}\n", encoding="utf-8")
-    (folder / "ctm").write_text("utt1 1 0.10 0.20 hello\nutt1 1 0.30 0.20 world\n", encoding="utf-8")
-    (folder / "utt2spk").write_text("utt1 ann\n", encoding="utf-8")
-    asked = asks(["attention"], [tiny_model.id], ["stacks=encoder", "random_seeds=[]"], "words", False)
-    assert run(asked, str(folder), tmp_path / "out").measured == 1
-    table = rows(tmp_path / "out", "attention")
-    assert set(table.speaker) == {"ann"} and set(table.row) == {"hello", "world"}
-    starts = table.groupby("row").row_start_s.first()
-    np.testing.assert_allclose(starts[["hello", "world"]], [0.1, 0.3], atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("files", "sentence"),
-    [
-        ({"wav.scp": "utt1 sox x.wav -t wav - |\n"}, "as a command, and none is run"),
-        ({"wav.scp": "utt1 nowhere.wav\n"}, "there is no such file"),
-        ({"wav.scp": "utt1\n"}, "is followed by nothing"),
-        ({"wav.scp": "", "segments": "a b 0 1\n"}, "cuts its recordings"),
-        ({"wav.scp": "", "ctm": "utt1 1 zero 0.2 hello\n"}, "ctm, line 1"),
-    ],
-)
-def test_a_kaldi_folder_that_cannot_be_used(asked, tmp_path, files, sentence):
-    for name, text in files.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=sentence):
-        run(asked, str(tmp_path), tmp_path / "out")
-
-
-def test_a_corpus_that_is_not_there(asked, tmp_path):
-    with pytest.raises(UserError, match="There is no corpus “nowhere”"):
-        run(asked, "nowhere", tmp_path / "out")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no recording"):
-        run(asked, str(tmp_path / "empty"), tmp_path / "out")
 
 
 def test_the_model_is_loaded_once(asked, corpus, tmp_path):

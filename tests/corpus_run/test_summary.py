@@ -1,6 +1,7 @@
 """Means, intervals and differences against closed forms, SciPy and numbers from a textbook."""
 
 import itertools
+import os
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from scipy import stats
 
 from methods.core.errors import UserError
 from methods.corpus_run import summary
+from methods.corpus_run.command import main
 
 
 def table(models=("m1", "m2"), clips=6, layers=2, seed=0):
@@ -109,3 +111,56 @@ def test_the_figure_has_a_curve_with_a_band_for_each_model():
     assert len(ax.lines) == len(ax.collections) == 2
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), found[found.model == "m1"]["mean"])
     assert len(summary.figure(summary.means(table(), "score", ["model"]), "score", ["model"]).axes) == 1
+
+
+# Few, none, and odd
+
+
+def tidy(**changed):
+    same = {"model": "m", "speaker": "s", "options": "{}", "code": "x", "error": ""}
+    made = {"clip": ["a", "b", "c"], "key": ["1", "2", "3"], "layer": [1.0, 1.0, 1.0], "score": [1.0, 2.0, 4.0]}
+    return pd.DataFrame(made).assign(**{**same, **changed})
+
+
+def test_one_clip_and_no_number():
+    one = summary.means(tidy().head(1), "score", ["model", "layer"])
+    assert one["mean"].item() == 1 and one[["low", "high"]].isna().all(axis=None)
+    none = summary.means(tidy(score=np.nan), "score", ["model", "layer"])
+    assert none["mean"].isna().all() and none.clips.item() == 0
+    for table in (one, none):
+        for by in (["model", "layer"], ["model"]):
+            summary.figure(table, "score", by).savefig(os.devnull, format="svg")
+
+
+def test_a_group_without_a_name_is_a_group_too():
+    found = summary.means(tidy(seed=[np.nan, 0, 0]), "score", ["seed", "model"])
+    assert sorted(found.clips) == [1, 2]
+
+
+def test_numbers_are_compared_as_numbers(tmp_path):
+    tidy(layer=[1.0, 2.0, np.nan], row=[1, 2, 3], trained=[True, False, True]).to_parquet(tmp_path / "t.parquet")
+    for where, count in (("layer=2", 1), ("layer=1.0", 1), ("row=layer", 2), ("trained=true", 2), ("clip=b", 1)):
+        assert len(summary.read(tmp_path, where=[where])) == count
+    with pytest.raises(UserError, match="No row is left"):
+        summary.read(tmp_path, where=["layer=two"])
+
+
+def test_recordings_of_two_sets_with_the_same_names_are_two():
+    both = pd.concat([tidy(corpus="x"), tidy(corpus="y", key=["4", "5", "6"])], ignore_index=True)
+    assert summary.means(both, "score", ["model"]).clips.item() == 6
+
+
+def test_what_a_summary_cannot_do_is_a_sentence(tmp_path, capsys):
+    tidy().to_parquet(tmp_path / "t.parquet")
+    command = ["summarise", str(tmp_path), "--value", "score"]
+    for more, sentence in (
+        (["--by", "model,model", "--out", str(tmp_path / "no/such/folder.csv")], "cannot be written"),
+        (["--figure", str(tmp_path / "x.tale")], "cannot be written"),
+        (["--by", "score"], "cannot be both"),
+        (["--by", "modle"], "no column “modle”"),
+        (["--compare", "model"], "Nothing can be compared"),
+        (["--where", "error=x"], "No row is left"),
+    ):
+        assert main([*command, *more]) == 2 and sentence in capsys.readouterr().err
+    (tmp_path / "t.parquet").write_bytes(b"no table")
+    assert main(command) == 2 and "cannot be read" in capsys.readouterr().err

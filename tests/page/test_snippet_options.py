@@ -5,14 +5,16 @@ import importlib
 import inspect
 import io
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from methods import TECHNIQUES, spectrogram_occlusion, value_zeroing
+from methods import TECHNIQUES, attention, decoder_lens, head_roles, spectrogram_occlusion, value_zeroing
 from methods.abx import tokens
 from methods.attribution import options as attribution_options
 from methods.causal_tracing import analysis as tracing
@@ -22,10 +24,12 @@ from methods.core.alignment.textgrid import read_textgrid
 from methods.core.audio import load_clip
 from methods.core.frames import Segment
 from methods.core.models import load_model
+from methods.corpus_run import plan
+from methods.corpus_run.command import _parser
 from methods.projection import points
 from page.examples import EXAMPLES, FOLDER
 from page.export import downloads, snippets
-from page.session import from_example
+from page.session import by_attention, from_example
 
 CLIP = "en_f_weasels"
 TEXT = {"transcript": "ab cd", "language": "en"}
@@ -112,8 +116,59 @@ def test_the_script_gives_every_option_back(technique, clip, tiny_model, segment
     assert ("segments" in made) == ("segments" in given)
     code = snippets.snippet(result, technique, from_example(CLIP), {})
     compile(code, technique, "exec")
+    line = command_asked(code)
+    own = options.own_options(module.analyse)
+    chosen = {name: asked[name] for name in asked if name in own}
+    assert {name: line.options.get(name, own[name].default) for name in chosen} == chosen
+    assert line.forced == ("transcript" in asked and "transcript" in taken)
     kept = np.load(io.BytesIO(downloads.npz(result)), allow_pickle=False)
     assert [name for name in kept.files if np.asarray(kept[name]).dtype == object] == []
+
+
+def command_asked(code):
+    """What the command of a script asks for, read by the command line itself."""
+    (line,) = [line for line in code.splitlines() if line.startswith("# python -m methods run")]
+    parsed = _parser().parse_args(shlex.split(line)[4:])
+    assert parsed.corpus == "YOUR_FOLDER"
+    (ask,) = plan.asks(parsed.technique, parsed.model, parsed.option, parsed.units, parsed.forced)
+    return ask
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["two words", "it's", 'say "no"', "7", "null", "a,b", "1e5", '"', "a\nimport os", "é ü", "-x", "a=b", "$HOME `x`"],
+)
+def test_a_text_survives_the_command_line(text, clip, tiny_model, segments):
+    result = decoder_lens.analyse(clip, tiny_model, reference=text, random_seeds=())
+    code = snippets.snippet(result, "decoder_lens", from_example(CLIP), {})
+    ask = command_asked(code)
+    assert ask.options["reference"] == text and ask.options["random_seeds"] == ()
+    compile(code, "snippet", "exec")
+
+
+@pytest.mark.parametrize("technique", plan.clip_techniques())
+def test_every_technique_over_clips_prints_a_command_that_can_be_read(technique):
+    taken = options.own_options(importlib.import_module(f"methods.{technique}").analyse)
+    asked = {name: "a b" if each.default is each.empty else each.default for name, each in taken.items()}
+    listed = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+    made = SimpleNamespace(provenance={"model": "some/model", "options": listed})
+    ask = command_asked(snippets._command(made, technique, from_example(CLIP)))
+    assert {name: ask.options.get(name, taken[name].default) for name in taken} == asked
+
+
+def test_the_command_cuts_clips_as_the_page_did(clip, tiny_model, segments):
+    session, mine = from_example(CLIP), tuple(segments)
+    result = attention.analyse(clip, tiny_model, segments=mine, stacks=("encoder",), random_seeds=())
+    for changed, units in (
+        ({"words": mine}, "words"),
+        ({"words": (), "phones": mine}, "phones"),
+        ({"words": mine, "timing": by_attention(tiny_model)}, "own"),
+        ({"words": None}, "own"),
+    ):
+        code = snippets.snippet(result, "attention", dataclasses.replace(session, **{"phones": (), **changed}), {})
+        assert command_asked(code).units == units
+    heads = head_roles.analyse(clip, tiny_model, random_seeds=())
+    assert command_asked(snippets.snippet(heads, "head_roles", session, {})).units == "own"
 
 
 @pytest.mark.parametrize("technique", WHOLE)

@@ -11,15 +11,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from scipy.signal import resample_poly
 
-from methods.core.audio import SAMPLE_RATE, clip_from_samples
+from methods.core.audio import SAMPLE_RATE, clean_name, clip_from_samples
 from methods.core.corpus import FOLDER, MOST_SECONDS, Corpus, Utterance, matlab
 from methods.core.corpus import files as corpus_files
 from methods.core.corpus.files import CorpusError
+from methods.core.corpus.titles import titled
 from methods.core.frames import Segment
 
 SYNTHETIC = "vocal_tract"
@@ -84,15 +85,19 @@ def _synthetic(number: str, audio: np.ndarray, segments: np.ndarray) -> Utteranc
     return Utterance(clip, "vtl_jd3", "m", "", (), tuple(phones))
 
 
-def read_ema(paths: Sequence[str | Path]) -> Articulation:
+def read_ema(paths: Sequence[str | Path], names: Sequence[str] | None = None) -> Articulation:
     """One's own recordings in the MATLAB format of the Haskins Production Rate Comparison database (HPRC).
 
     Each file holds one variable, a row of records with NAME, SRATE and SIGNAL: the sound under AUDIO, then sensors
-    with columns x, y (lateral), z and angles. Raises CorpusError for anything else.
+    with columns x, y (lateral), z and angles. `names` are the files' names with their folders, where they lie
+    elsewhere now. Who speaks: HPRC's speaker at the beginning of the name, else the folder where there are several
+    or it is called like such a speaker, else what stands before the first “_”. Raises CorpusError for anything else.
     """
     if not paths:
         raise CorpusError("There is no file here; give HPRC's .mat files, one per sentence.")
-    read = [_read_mat(Path(path)) for path in paths]
+    named = [PurePosixPath(name) for name in names or [Path(path).as_posix() for path in paths]]
+    titles, speakers = titled([str(name) for name in named]), _speakers(named)
+    read = [_read_mat(Path(path), *who) for path, *who in zip(paths, titles, speakers, strict=True)]
     rates = {rate for _, _, rate in read}
     if len(rates) > 1:
         raise CorpusError(f"The files have movements at {len(rates)} different rates; give files of one recording.")
@@ -106,11 +111,23 @@ def read_ema(paths: Sequence[str | Path]) -> Articulation:
 def read_zip(path: str | Path) -> Articulation | None:
     """The same from a zip of such files; None if it holds none."""
     with corpus_files.in_zip(path) as files:
-        found = [files[name] for name in sorted(files) if name.lower().endswith(corpus_files.EMA)]
-        return read_ema(found) if found else None
+        found = [name for name in sorted(files) if name.lower().endswith(corpus_files.EMA)]
+        return read_ema([files[name] for name in found], found) if found else None
 
 
-def _read_mat(path: Path) -> tuple[Utterance, np.ndarray, float]:
+def _speakers(names: Sequence[PurePosixPath]) -> list[str]:
+    """Who speaks in each file, from the names of files and folders."""
+    first, folders = [name.stem.split("_")[0] for name in names], [name.parent.name for name in names]
+    several = len(set(folders)) > 1
+    return [clean_name(_speaker(*pair, several)) for pair in zip(first, folders, strict=True)]
+
+
+def _speaker(start: str, folder: str, several: bool) -> str:
+    by_folder = folder and (several or HPRC_SPEAKER.fullmatch(folder))
+    return folder if by_folder and not HPRC_SPEAKER.fullmatch(start) else start
+
+
+def _read_mat(path: Path, title: str, speaker: str) -> tuple[Utterance, np.ndarray, float]:
     records = _records(path)
     try:
         (sound_rate, sound), sensors = records["AUDIO"], [records[name] for name in SENSORS]
@@ -128,9 +145,8 @@ def _read_mat(path: Path) -> tuple[Utterance, np.ndarray, float]:
             "they were published."
         )
     track = np.hstack([signal[:, [FRONT_BACK, VERTICAL]].astype(np.float64) for _, signal in sensors])
-    speaker = path.stem.split("_")[0]
     sex = speaker[0].lower() if HPRC_SPEAKER.fullmatch(speaker) else ""  # no other name states it
-    clip = clip_from_samples(sound.ravel(), sound_rate, path.stem)
+    clip = clip_from_samples(sound.ravel(), sound_rate, title)
     return Utterance(clip, speaker, sex), _closed(np.where(np.isfinite(track), track, np.nan)), rate
 
 

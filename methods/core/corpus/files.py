@@ -1,12 +1,13 @@
 """The files of a corpus, from a folder or a zip, under names that are harmless and mean the same on every system."""
 
+import os
 import re
 import struct
 import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -40,19 +41,48 @@ class Files(dict[str, Path]):
 
 
 def in_folder(root: Path) -> Files:
-    """Name relative to the folder -> file, for the files that matter. Links count: the hub's cache is made of them."""
-    found = {plain(path.relative_to(root).as_posix()): path for path in sorted(root.rglob("*")) if path.is_file()}
+    """Name relative to the folder -> file, for the files that matter. Links count: the hub's cache is made of them.
+
+    A link that leads nowhere counts where it is called a sound or its labels: whoever reads it is told.
+    """
+    paths = {plain(path.relative_to(root).as_posix()): path for path in sorted(_walked(root))}
+    found = {name: path for name, path in paths.items() if path.is_file() or _is_lost(name, path)}
     files = Files({name: path for name, path in found.items() if matters(name)})
     files.unread = _unread(found)
     return files
 
 
+def _is_lost(name: str, path: Path) -> bool:
+    return path.is_symlink() and not path.is_dir() and (is_sound(name) or name.lower().endswith(GRID))
+
+
+def _walked(root: Path) -> Iterator[Path]:
+    """Every file below a folder, those of linked folders last; none is walked through twice, since links may loop."""
+    seen, waiting = set[str](), [root]
+    while waiting:
+        for place, folders, names in os.walk(waiting.pop(0), onerror=_refuse):
+            real = os.path.realpath(place)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            waiting += [Path(place, folder) for folder in sorted(folders) if Path(place, folder).is_symlink()]
+            yield from (Path(place, name) for name in names)
+
+
+def _refuse(problem: OSError) -> None:
+    raise CorpusError(
+        f"The folder “{problem.filename}” cannot be read ({problem.strerror}); give yourself the right to read it, or "
+        "take it out."
+    ) from problem
+
+
 @contextmanager
-def in_zip(path: str | Path) -> Iterator[Files]:
+def in_zip(path: str | Path, *, bounded: bool = True) -> Iterator[Files]:
     """The same for a zip. The files are there for the length of a `with` block and then gone.
 
     They lie under numbers of ours, since a zip may hold `../../etc/passwd`; sizes are checked before and kept to
-    while unpacking, since it may also hold a terabyte of zeros.
+    while unpacking, since it may also hold a terabyte of zeros. `bounded` refuses more than the page takes.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -61,29 +91,44 @@ def in_zip(path: str | Path) -> Iterator[Files]:
             "This is not a zip file, or the upload was cut off; put the sound files and their TextGrids into one zip."
         ) from problem
     with archive, tempfile.TemporaryDirectory() as place:
-        yield _unpacked(archive, Path(place))
+        yield _unpacked(archive, Path(place), bounded)
 
 
-def _unpacked(archive: zipfile.ZipFile, place: Path) -> Files:
+def _unpacked(archive: zipfile.ZipFile, place: Path, bounded: bool) -> Files:
     infos = [(plain(_name(info)), info) for info in archive.infolist() if not info.is_dir()]
     wanted = [(name, info) for name, info in infos if matters(name)]
+    if bounded:
+        _check_bounds(wanted)
+    files = Files()
+    files.unread = _unread(name for name, _ in infos)
+    for number, (name, info) in enumerate(wanted):
+        if name in files:
+            raise CorpusError(f"The zip holds “{name}” twice; leave one of them out.")
+        files[name] = _written(_content(archive, info, name), place / str(number), name)
+    return files
+
+
+def _written(content: bytes, folder: Path, name: str) -> Path:
+    # A reader's error names the file, so that it keeps a name one can recognise.
+    path = folder / f"{clean_name(PurePosixPath(name).stem)}{PurePosixPath(name).suffix.lower()}"
+    try:
+        folder.mkdir()
+        path.write_bytes(content)
+    except OSError as problem:
+        raise CorpusError(
+            f"“{name}” could not be unpacked ({problem.strerror}); make room on the disk, or unpack the zip yourself "
+            "and give the folder."
+        ) from problem
+    return path
+
+
+def _check_bounds(wanted: Sequence[tuple[str, zipfile.ZipInfo]]) -> None:
     check_count(sum(is_sound(name) or name.lower().endswith(EMA) for name, _ in wanted))  # EMA files hold their sound
     if sum(info.file_size for _, info in wanted) > MOST_BYTES or len(wanted) > 3 * MOST_FILES:
         raise CorpusError(
             f"The zip unpacks to more than {MOST_BYTES >> 20} MB or {3 * MOST_FILES} files; give fewer or shorter "
             "recordings."
         )
-    files = Files()
-    files.unread = _unread(name for name, _ in infos)
-    for number, (name, info) in enumerate(wanted):
-        if name in files:
-            raise CorpusError(f"The zip holds “{name}” twice; leave one of them out.")
-        folder = place / str(number)
-        folder.mkdir()
-        # A reader's error names the file, so that it keeps a name one can recognise.
-        files[name] = folder / f"{clean_name(PurePosixPath(name).stem)}{PurePosixPath(name).suffix.lower()}"
-        files[name].write_bytes(_content(archive, info, name))
-    return files
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:

@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 
 from methods.core.alignment.textgrid import Tiers, read_textgrid
 from methods.core.alignment.tiers import chosen
-from methods.core.audio import Clip, clean_name, load_clip
+from methods.core.audio import Clip, load_clip
 from methods.core.corpus import files as corpus_files
 from methods.core.corpus import published, tables
 from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
+from methods.core.corpus.titles import titled
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import hub
@@ -190,7 +191,7 @@ def references(files: Files) -> tuple["Reference", ...]:
     listed = tables.by_sound(files, tables.SEGMENTS, sounds)
     labels = published.beside(files, sounds)
     found = []
-    for sound, title in zip(sounds, _titles(sounds), strict=True):
+    for sound, title in zip(sounds, titled(sounds), strict=True):
         who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
         who |= tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
         rows, own = tuple(listed.get(sound, [])), labels.get(sound, ())
@@ -209,6 +210,8 @@ class Reference:
     rows: tuple[tables.Row, ...]  # its rows of the tables
     labels: tuple[tuple[str, Path], ...]  # ending and file, as published corpora keep them
     who: Mapping[str, str]  # what the tables say of its speaker
+    text: str = ""  # what is said in it, where that is known without times
+    held: bytes | None = None  # the sound itself, where it is no file of this machine
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -220,13 +223,26 @@ class Reference:
         grid, labels = self.grid and folder / self.grid.name, tuple((e, folder / p.name) for e, p in self.labels)
         return replace(self, path=folder / self.path.name, grid=grid, labels=labels)
 
+    def contents(self) -> dict[str, bytes]:
+        """Name -> bytes of the sound and its labels, in the order of `files`."""
+        if self.held is not None:
+            return {self.path.name: self.held}
+        return {path.name: path.read_bytes() for path in self.files}
+
     @cached_property
     def sha256(self) -> str:
-        """Which sound and labels are these? Of the files as they are, so that nothing has to be decoded to know."""
-        digest = hashlib.sha256(self.path.read_bytes())
-        for path in self.files[1:]:
-            digest.update(path.read_bytes())
-        digest.update(repr((self.title, self.rows, sorted(self.who.items()))).encode())
+        """Which sound and labels are these? Of the files as they are, so that nothing has to be decoded to know.
+
+        Of files that cannot be read, only that: whoever tries to measure them learns why.
+        """
+        digest = hashlib.sha256()
+        try:
+            for content in self.contents().values():
+                digest.update(content)
+        except OSError as problem:
+            digest.update(repr(problem).encode())
+        rows = [_without_line(row) for row in self.rows]  # a row that is added above changes nothing here
+        digest.update(repr((self.title, rows, _without_line(self.who), self.text)).encode())
         return digest.hexdigest()
 
     def labelled(self) -> tuple[Clip, Tiers]:
@@ -237,6 +253,10 @@ class Reference:
     def utterance(self) -> Utterance:
         """The recording as techniques read it, its phones spelt as those of a corpus are."""
         return _canonical([_utterance(*self.labelled(), self.who)])[0][0]
+
+
+def _without_line(row: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted((column, value) for column, value in row.items() if column != "line")
 
 
 def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
@@ -253,13 +273,6 @@ def _grids(files: Mapping[str, Path], sounds: Sequence[str]) -> dict[str, str]:
 
 def _stem(file: str) -> str:
     return str(PurePosixPath(file).with_suffix(""))
-
-
-def _titles(sounds: Sequence[str]) -> list[str]:
-    """A name for each recording, with its folders where the bare one is not its own."""
-    bare = [clean_name(PurePosixPath(sound).stem) for sound in sounds]
-    long = [clean_name(_stem(sound).replace("/", "_")) for sound in sounds]
-    return [a if bare.count(a) == 1 else b for a, b in zip(bare, long, strict=True)]
 
 
 def _clip(sound: str, path: Path, title: str) -> Clip:
@@ -279,7 +292,7 @@ def _tiers(one: Reference, clip: Clip) -> Tiers:
         for ending, path in one.labels:
             listed |= published.read(path, ending, clip.seconds)
         chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
-    except UserError as problem:
+    except (UserError, OSError) as problem:
         raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
     if both := set(drawn) & set(listed):
         raise CorpusError(

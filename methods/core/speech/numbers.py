@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-from methods.core.speech.words import CURRENCIES
+from methods.core.speech.words import CURRENCIES, SYMBOLS
 
 CENTS = {"$": ("cent", "cents"), "€": ("cent", "cents"), "£": ("penny", "pence")}  # one, several
 MAGNITUDES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "tn": "trillion"}
@@ -17,6 +17,7 @@ UNITS = {  # said in full right after a number only
     "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "kg": "kilograms", "mph": "miles per hour",
     "hz": "hertz", "khz": "kilohertz", "lbs": "pounds", "ft": "feet", "am": "a. m.", "pm": "p. m.",
 }  # fmt: skip
+SCALES = {"c": "celsius", "f": "fahrenheit"}  # right after a sign of degrees
 LONGEST = 15  # digits that are read as one number; inflect knows names up to 10^36
 _COIN = "".join(CURRENCIES)
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
@@ -124,6 +125,17 @@ def _measured(found: re.Match[str]) -> str:
     return f"{_decimal(found[1])} {UNITS[found[2].lower()]}"
 
 
+def _cents(found: re.Match[str]) -> str:
+    number = found[1] or found[2]
+    return f"{_decimal(number)} {'cent' if number == '1' else 'cents'}"
+
+
+def _degrees(found: re.Match[str]) -> str:
+    number, scale = found[1], found[2] or ""
+    said = f"{_decimal(number)} {'degree' if number == '1' else 'degrees'}" if number else "degrees"
+    return f"{said} {SCALES.get(scale.lower(), '')}"
+
+
 def _plain(words: str) -> str:
     return words.replace("-", " ").replace(",", "")
 
@@ -131,13 +143,16 @@ def _plain(words: str) -> str:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), said)
     for pattern, said in (
+        (rf"^[-−](?=[{_COIN}¢]?\.?\d)", lambda found: "minus"),
         (rf"(?P<coin>[{_COIN}])(?P<number>{_NUMBER}){_SIZE}", _money),
         (rf"(?P<number>{_NUMBER}){_SIZE}(?P<coin>[{_COIN}])", _money),
+        (rf"¢({_NUMBER})|({_NUMBER})¢", _cents),
+        (rf"({_NUMBER})?°([CF])?(?![^\W\d_])", _degrees),
+        (rf"[%°]({_NUMBER})", lambda found: f"{_decimal(found[1])} {SYMBOLS[found[0][0]]}"),
         (r"(?<!\d)(\d{1,2}):([0-5]\d)(am|pm)?(?![^\W_:])", _time),
         (r"(?<!\d)(\d{3})-(\d{4})(?!\d)", lambda found: f"{_digits(found[1])} {_digits(found[2])}"),  # a telephone's
         (r"(?<![\d/⁄])(\d{1,2})[/⁄](\d{1,2})(?![\d/⁄])", _fraction),
         (r"(?<![-–\d.,])(\d[\d.,]*)[-–](\d[\d.,]*)(?![-–\d])", lambda found: f"{found[1]} to {found[2]}"),
-        (r"^[-−](?=\.?\d)", lambda found: "minus"),
         (r"#(?=\d)", lambda found: "number"),
         (r"(\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th)(?![^\W\d_])", _ordinal),
         (r"(\d+)['’]?s(?![^\W\d_])", _decade),

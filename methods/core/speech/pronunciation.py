@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from methods.core.speech import numbers
-from methods.core.speech.words import SYMBOLS, bare_word
+from methods.core.speech.words import CURRENCIES, SYMBOLS, bare_word
 
 # fmt: off
 # Words of the example clips' source that the dictionary lacks, so that these are known and not guessed.
@@ -41,7 +41,8 @@ IPA_TO_ARPABET = {
 IPA_IGNORED = {"", " ", "ː", "ɟ"}  # length, hama's separator, and the first half of its ɟ͡ʝ
 LONGEST_WORD = 40  # letters; hama reads 128 and writes 32 phones
 
-PIECE = re.compile(r"[ap]\. m\.|'?[^\W\d_]+(?:'[^\W\d_]+)*'?|[#*&%+=@$€£°]")
+_SIGNS = re.escape("".join(SYMBOLS))
+PIECE = re.compile(rf"[ap]\. m\.|'?[^\W\d_]+(?:'[^\W\d_]+)*'?|[{_SIGNS}]")
 _letter_to_sound_lock = threading.Lock()  # one engine, and nothing says that it may be entered twice
 
 
@@ -69,7 +70,7 @@ def written_words(transcript: str, readings: Mapping[str, str] | None = None) ->
     `readings` say how a word is read aloud, by its label: {"$5": "five bucks"}; see `readings_of` for what is assumed.
     """
     text = re.sub(r"\[[^\]]*\]|<[^>]*>|—|…|(?<!\d)–|–(?!\d)", " ", transcript)
-    tokens = re.sub(r"([$€£])\s+(?=\d)", r"\1", text).split()
+    tokens = re.sub(rf"([{''.join(CURRENCIES)}])\s+(?=\d)", r"\1", text).split()
     spelled_acronyms = text.upper() != text  # in a transcript all in capitals they mean nothing
     words, currency = [], ""
     for token, following in zip(tokens, [*tokens[1:], ""], strict=False):

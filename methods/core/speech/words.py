@@ -95,7 +95,9 @@ SYMBOLS = CURRENCIES | {
     "=": "equals",
     "@": "at",
     "°": "degrees",
+    "¢": "cents",
 }
+AROUND_NUMBERS = frozenset((*CURRENCIES, *"¢￠%°℃℉"))  # belong to the word, on whichever side of the number they stand
 
 
 def bare_word(text: str) -> str:
@@ -109,4 +111,4 @@ def bare_word(text: str) -> str:
 
 
 def _belongs_to_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN" or character in "$€£%°"
+    return unicodedata.category(character)[0] in "LMN" or character in AROUND_NUMBERS
