@@ -12,7 +12,7 @@ from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Work
 from methods.core.results import Result
-from page.beside.files import pair_download
+from page.beside.files import Pair, pair_download
 from page.beside.partner import choices
 from page.beside.side import Beside, Side, Turns
 from page.errors import toast
@@ -157,6 +157,11 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button, also: Sequence[gr
     stop.click(
         lambda: gr.Button(visible=False), None, [stop], cancels=[event, *also], **quiet
     )  # the failure frees Run
+
+
+def _stopped(held: Held | None) -> tuple[gr.Button, Any]:
+    nothing = "Stopped before there was anything to see; “Run” begins again."
+    return gr.Button(visible=False), nothing if held is None else gr.skip()
 
 
 def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
@@ -306,19 +311,23 @@ def _saver(parts: Parts) -> Callable:
     async def save(pressed: gr.EventData, held: Held | None, beside: Beside | None, *values: Any) -> dict[str, str]:
         kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
         if held is None:
-            raise UserError("There is nothing to download yet; press “Run” first.")
+            raise UserError("There is nothing to download yet; wait for the first picture, or press “Run”.")
         asked = parts.named(values)
-        return await MACHINE.drawings.alone(_file, parts, kind, result_of(held), asked, beside)
+        return await MACHINE.drawings.alone(_file, parts, kind, held, asked, beside)
 
     return save
 
 
-def _file(parts: Parts, kind: str, result: Result, values: Values, beside: Beside | None) -> dict[str, str]:
+def _file(parts: Parts, kind: str, held: Held, values: Values, beside: Beside | None) -> dict[str, str]:
+    result = result_of(held)
     figure = _figure(parts, kind, result, values)
     if beside is None:
         return download(kind, parts.name, result, figure)
     other = result_of(beside.held)
-    return pair_download(kind, parts.name, (result, other), (figure, _figure(parts, kind, other, beside.values)))
+    if figure is None and beside.held.key == held.key:
+        return download(kind, parts.name, result, figure)  # two views of one result: its numbers are the same
+    pair = Pair((result, other), (figure, _figure(parts, kind, other, beside.values)), beside.names)
+    return pair_download(kind, parts.name, pair)
 
 
 def _figure(parts: Parts, kind: str, result: Result, values: Values) -> Figure | None:

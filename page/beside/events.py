@@ -11,9 +11,9 @@ import gradio as gr
 
 from methods.core.errors import OutOfTimeError, UserError
 from methods.core.results import Result
-from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values
+from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values, said
 from page.beside.scales import Drawn, is_plot, pair
-from page.beside.side import Beside, Side, Turn
+from page.beside.side import SIDES, Beside, Side, Turn
 from page.errors import toast
 from page.export.snippets import snippet
 from page.recipe import Values
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FIRST_RUN = "Nothing to stand beside yet: press “Run” first."
 UNENDED = "This side ended before it was complete; choose again what to set beside, or press “Run”."
-DIFFERENCE = "#### Left minus right: {}"
+DIFFERENCE = "#### Left minus right: {} minus {}"
 NO_DIFFERENCE = (
     "There is no difference to draw: the sides share no rows, columns or curves by name, or are equal there."
 )
@@ -41,12 +41,13 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
     """Run the partner when it is chosen, and again when the first result has changed. Returns the event to cancel."""
     name, side = parts.name, parts.side
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    side.partner.input(None, [side.partner], None, js=f"(partner) => window.ism.setBeside('{name}', partner)", **quiet)
     event = gr.on(
         [side.partner.input, side.again.click],
         toast(_runner(parts, side)),
         [side.partner, parts.shell.trail, *parts.asked],
         [*parts.outputs, *side.drawn, parts.code, stop],
+        # What the menu says, and not what a link has asked for: that may be refused.
+        js=f"(partner, ...asked) => {{ window.ism.setBeside('{name}', partner); return [partner, ...asked]; }}",
         concurrency_id="runs",
         concurrency_limit=None,
         trigger_mode="multiple",  # a newer choice overtakes the one before
@@ -63,11 +64,11 @@ def _runner(parts: Parts, side: Side) -> Callable[..., AsyncGenerator[tuple, Non
         progress: Any = gr.Progress(),
     ) -> AsyncGenerator[tuple, None]:  # fmt: skip
         turn = view.besides.next()
+        visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
         if partner == NOTHING:
             turn.take_over()
-            yield _shut(parts, side)
+            yield await _alone(parts, parts.question(*asked), visitor)
             return
-        visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
         visitor = replace(visitor, gone=_either(visitor.gone, turn.is_over))
         try:
             asking = Pairing(parts, side, parts.question(*asked), partner)
@@ -94,8 +95,16 @@ def _updates(parts: Parts, side: Side, stop: Any = None, **given: Any) -> tuple:
     return (*first, given.get("area", gr.skip()), given.get("told", gr.skip()), *second, *named, *rest)
 
 
-def _shut(parts: Parts, side: Side) -> tuple:
-    return _updates(parts, side, area=gr.Column(visible=False), minus=gr.Column(visible=False), kept=None)
+async def _alone(parts: Parts, question: Question, visitor: Visitor) -> tuple:
+    """The first side on its own scale again, and nothing beside it."""
+    closed = {"area": gr.Column(visible=False), "minus": gr.Column(visible=False), "kept": None}
+    key, _ = await question.work(visitor)
+    held = Held(key)
+    if held.found is not None:
+        version = MACHINE.turns.version(key)
+        _, *drawn, _, code = await parts.shown(held, version, present(question.session), question.values)
+        closed |= {"first": drawn, "code": code}
+    return _updates(parts, parts.side, **closed)
 
 
 def _told(parts: Parts, side: Side, sentence: str) -> tuple:
@@ -160,11 +169,12 @@ class Pairing:
         two = await self._audible(two, other.session)
         code = await MACHINE.drawings.looked_up(self._code, (result, mine), (answer, theirs), other.session)
         busy = not seen.news.ended or not result.complete
-        told = f"Beside it **{self.called}** · {self.parts.recipe.status(answer, theirs)}"
-        kept = Beside(second, other.values, self.called)
+        names = self._names(other)
+        told = f"Beside it **{names[1]}** (left: {names[0]}) · {self.parts.recipe.status(answer, theirs)}"
+        kept = Beside(second, other.values, names)
         return _updates(
             self.parts, self.side, busy, first=one, second=two, told=told, code=code, kept=kept,
-            **_minus(differences, self.called),
+            **_minus(differences, names),
         )  # fmt: skip
 
     def _key(self, first: Held, second: Held, mine: Values, theirs: Values) -> Hashable:
@@ -196,14 +206,26 @@ class Pairing:
         scripts = [
             snippet(result, name, whose, recipe.plot_options(result, values)) for result, values, whose in sides
         ]
-        return f"{scripts[0]}\n\n# Beside it: {self.called}\n\n{scripts[1]}"
+        first, second = (
+            script.replace(f'"{name}.', f'"{name}_{side}.') for side, script in zip(SIDES, scripts, strict=True)
+        )
+        return f"# The left side\n\n{first}\n\n# The right side, set beside it\n\n{second}"
+
+    def _names(self, other: Question) -> tuple[str, str]:
+        """What is different, as each side has it."""
+        kind, controls = self.partner.partition(":")[0], self.parts.controls
+        if kind == "model":
+            return self.question.model_id, other.model_id
+        if kind == "clip":
+            return present(self.question.session).clip.name, present(other.session).clip.name
+        return said(controls[kind], self.question.values[kind]), said(controls[kind], other.values[kind])
 
 
-def _minus(differences: Sequence[Any], called: str) -> dict[str, Any]:
+def _minus(differences: Sequence[Any], names: tuple[str, str]) -> dict[str, Any]:
     """The third picture: maps and curves of left minus right, or why there is none."""
     plots = [value for value in differences if is_plot(value)]
     curves = "".join(value for value in differences if not is_plot(value))
-    told = DIFFERENCE.format(called) if differences else NO_DIFFERENCE
+    told = DIFFERENCE.format(*names) if differences else NO_DIFFERENCE
     return {
         "minus": gr.Column(visible=True),
         "minus_told": told,

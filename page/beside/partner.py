@@ -124,6 +124,15 @@ def changed_clip(partner: str, session: Session, before: Session | None) -> Sess
     return replace(other, corpus=session.corpus)
 
 
+def said(control: Any, value: Any) -> str:
+    """A control and one of its values, as they are read on the page."""
+    if isinstance(control, gr.Slider):
+        return f"{control.label}: {value:g}"
+    if isinstance(control, gr.Checkbox):
+        return f"{control.label}: {'yes' if value else 'no'}"
+    return f"{control.label}: {next((name for name, one in control.choices if one == value), value)}"
+
+
 def caption(partner: str, options: list[Choice]) -> str:
     """How the partner is called in the list."""
     return next((said for said, value in options if value == partner), partner)

@@ -79,7 +79,7 @@ def plot_difference(left: Any, right: Any) -> Values | None:
         return None
     head = [row for row in left["rows"] if row["kind"] == "segments" and "score" not in (row["items"] or [{}])[0]][:1]
     head = head if any(row["kind"] != "grid" for row in rows) else []
-    summary = "Left minus right: " + "; ".join(row.get("title") or row["label"] for row in rows)
+    summary = "; ".join(row.get("title") or row["label"] for row in rows)
     return {**sound_plot.plot_value(left["seconds"], [*head, *rows], summary), "clip": left.get("clip")}
 
 
@@ -113,7 +113,8 @@ def _heat_difference(row: Row, other: Row) -> Row:
     values = cells(row) - cells(other)
     most = _reach(values)
     again = {name: row[name] for name in row if name not in ("data", "dtype", "scale_min", "scale_max")}
-    title = f"Left minus right: {row['title']}"
+    same = row["title"] == other["title"]
+    title = f"Left minus right: {row['title']}" if same else f"{row['title']}, minus: {other['title']}"
     return {
         **again, **sound_plot.encoded(values.astype(np.float32)), "vmin": -most, "vmax": most, "scale": "rdbu",
         "title": title, "alt": title, "sentence": [DIFFERENCE],

@@ -10,6 +10,8 @@ from page.recipe import Values
 from page.runs.machine import Held
 from page.widgets.sound_plot import SoundPlot
 
+SIDES = ("left", "right")
+
 
 @dataclass(frozen=True)
 class Side:
@@ -40,7 +42,7 @@ class Beside:
 
     held: Held
     values: Values  # of the controls, on its side
-    called: str  # as the list of partners calls it
+    names: tuple[str, str]  # what is different, as the left and the right side have it
 
 
 @dataclass

@@ -242,22 +242,24 @@ def result(seed, model):
 
 def test_one_file_holds_both_sides():
     results = result(0, "tiny"), result(1, "base")
-    table = pd.read_csv(io.BytesIO(files.pair_csv(results)))
-    assert list(table.side) == ["left"] * 3 + ["right"] * 3 and list(table.model) == ["tiny"] * 3 + ["base"] * 3
-    np.testing.assert_allclose(table.value, np.concatenate([each.shares for each in results]))
-    with np.load(io.BytesIO(files.pair_npz(results)), allow_pickle=False) as kept:
-        np.testing.assert_array_equal(kept["right_shares"], results[1].shares)
-        assert json.loads(str(kept["left_provenance"]))["model"] == "tiny"
     figures = tuple(figure_of(lambda ax, top=top: ax.set(ylim=(0, top), ylabel="v")) for top in (1, 2))
     figures[1].set_size_inches(3, 2)
-    message = files.pair_download("png", "attention", results, figures)
+    pair = files.Pair(results, figures, ("tiny <1>", "base $2"))
+    table = pd.read_csv(io.BytesIO(files.pair_csv(pair)))
+    assert list(table.side) == ["left"] * 3 + ["right"] * 3 and list(table.model) == ["tiny"] * 3 + ["base"] * 3
+    np.testing.assert_allclose(table.value, np.concatenate([each.shares for each in results]))
+    with np.load(io.BytesIO(files.pair_npz(pair)), allow_pickle=False) as kept:
+        np.testing.assert_array_equal(kept["right_shares"], results[1].shares)
+        assert json.loads(str(kept["left_provenance"]))["model"] == "tiny"
+    message = files.pair_download("png", "attention", pair)
     assert message["name"] == "attention-weasels-tiny-beside-attention-weasels-base.png"
     assert figures[0].axes[0].get_ylim() == figures[1].axes[0].get_ylim() == (0, 2)
-    picture = imread(io.BytesIO(files.pair_png(figures, results)))
-    assert picture.shape[:2] == (round(4.8 * 200), round(6.4 * 200) + 20 * 200 // 72 + 3 * 200)
-    drawing = ElementTree.fromstring(files.pair_svg(figures, results))
+    picture = imread(io.BytesIO(files.pair_png(pair)))
+    assert picture.shape[:2] == (round(4.8 * 200) + 22 * 200 // 72, round(6.4 * 200) + 20 * 200 // 72 + 3 * 200)
+    drawing = ElementTree.fromstring(files.pair_svg(pair))
     space = "{http://www.w3.org/2000/svg}"
     inner = drawing.findall(f"{space}svg")
+    assert [text.text for text in drawing.findall(f"{space}text")] == ["left: tiny <1>", "right: base $2"]
     assert len(inner) == 2 and float(inner[1].get("x")) == pytest.approx(6.4 * 72 + 20)
     assert json.loads(drawing.find(f"{space}desc").text)["right"]["model"] == "base"
 
@@ -269,17 +271,19 @@ PATIENCE = 60_000  # ms
 def test_a_link_sets_another_layer_beside_and_its_files_hold_both(visit):
     page = visit("?technique=attention&clip=en_f_weasels&layer=3&beside=layer:1")
     told = page.locator("#beside-told-attention")
-    expect(told).to_contain_text("Beside it Layer: 1", timeout=PATIENCE)
+    expect(told).to_contain_text("Beside it Layer: 1 (left: Layer: 3)", timeout=PATIENCE)
     expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)
     tops = [page.locator(f"#plot-attention{side} .sp-legend span:nth-of-type(2)").first for side in ("", "-beside")]
     assert tops[0].inner_text() == tops[1].inner_text()
     places = [page.locator(f"#plot-attention{side}").bounding_box() for side in ("", "-beside")]
     assert places[0]["x"] + places[0]["width"] < places[1]["x"] and abs(places[0]["y"] - places[1]["y"]) < 2
-    expect(page.locator("#minus-attention .sp-title").first).to_contain_text("Left minus right: Trained, layer 3")
+    expect(page.locator("#minus-attention .sp-title").first).to_contain_text("layer 3: Encoder self-attention")
     with page.expect_download() as saved:
         page.locator("#csv-attention").click()
-    table = pd.read_csv(saved.value.path())
-    assert set(table.side) == {"left", "right"}
+    assert "side" not in pd.read_csv(saved.value.path())  # two views of one result
+    page.locator("#view-attention .partner input").click()  # a second choice: the list is long, the screen low
+    page.get_by_role("option", name="Layer: 2", exact=True).click()
+    expect(told).to_contain_text("Beside it Layer: 2", timeout=PATIENCE)
     page.set_viewport_size({"width": 390, "height": 844})
     below = page.locator("#plot-attention-beside").bounding_box()
     assert below["y"] > page.locator("#plot-attention").bounding_box()["y"] + 100
@@ -298,6 +302,9 @@ def test_each_side_plays_its_own_clip(visit):
     page.locator("#plot-attention-beside .sp-word", has_text="folder").first.click()
     shorter = "() => Math.abs(window.speechPlayer.audio.duration - 2.87) < 0.02"
     page.wait_for_function(shorter, timeout=PATIENCE)
+    with page.expect_download() as saved:
+        page.locator("#csv-attention").click()
+    assert set(pd.read_csv(saved.value.path()).side) == {"left", "right"}
     assert page.locator("#plot-attention .sp-note").inner_text() == ""
     page.locator("#plot-attention .sp-word", has_text="phone").first.click()
     page.wait_for_function("() => Math.abs(window.speechPlayer.audio.duration - 2.95) < 0.02", timeout=PATIENCE)
