@@ -13,7 +13,7 @@ from methods.core.errors import OutOfTimeError, UserError
 from methods.core.results import Result
 from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values, said
 from page.beside.scales import Drawn, is_plot, pair
-from page.beside.side import SIDES, Beside, Side, Turn
+from page.beside.side import SIDES, Beside, Turn
 from page.errors import toast
 from page.export.snippets import snippet
 from page.recipe import Values
@@ -43,7 +43,7 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     event = gr.on(
         [side.partner.input, side.again.click],
-        toast(_runner(parts, side)),
+        toast(_runner(parts)),
         [side.partner, parts.shell.trail, *parts.asked],
         [*parts.outputs, *side.drawn, parts.code, stop],
         # What the menu says, and not what a link has asked for: that may be refused.
@@ -58,7 +58,7 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
     return event
 
 
-def _runner(parts: Parts, side: Side) -> Callable[..., AsyncGenerator[tuple, None]]:
+def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
     async def work(
         request: gr.Request, partner: str, trail: Trail, view: Any, _unasked: bool, *asked: Any,
         progress: Any = gr.Progress(),
@@ -71,13 +71,13 @@ def _runner(parts: Parts, side: Side) -> Callable[..., AsyncGenerator[tuple, Non
             return
         visitor = replace(visitor, gone=_either(visitor.gone, turn.is_over))
         try:
-            asking = Pairing(parts, side, parts.question(*asked), partner)
+            asking = Pairing(parts, parts.question(*asked), partner)
             async with contextlib.aclosing(asking.shown(trail, visitor, progress, turn)) as shown:
                 async for each in shown:
                     yield each
         except (UserError, OutOfTimeError) as problem:
             turn.take_over()
-            yield _told(parts, side, str(problem))
+            yield _told(parts, str(problem))
 
     return work
 
@@ -86,10 +86,10 @@ def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], 
     return lambda: one() or other()
 
 
-def _updates(parts: Parts, side: Side, stop: Any = None, **given: Any) -> tuple:
+def _updates(parts: Parts, stop: Any = None, **given: Any) -> tuple:
     """A value for every output of the event: those that are given, the rest as they are."""
     first = given.get("first", (gr.skip(),) * len(parts.outputs))
-    second = given.get("second", (gr.skip(),) * len(side.outputs))
+    second = given.get("second", (gr.skip(),) * len(parts.side.outputs))
     named = [given.get(name, gr.skip()) for name in ("minus", "minus_told", "minus_plot", "minus_curves", "kept")]
     rest = given.get("code", gr.skip()), gr.skip() if stop is None else gr.Button(visible=stop)
     return (*first, given.get("area", gr.skip()), given.get("told", gr.skip()), *second, *named, *rest)
@@ -104,14 +104,14 @@ async def _alone(parts: Parts, question: Question, visitor: Visitor) -> tuple:
         version = MACHINE.turns.version(key)
         _, *drawn, _, code = await parts.shown(held, version, present(question.session), question.values)
         closed |= {"first": drawn, "code": code}
-    return _updates(parts, parts.side, **closed)
+    return _updates(parts, **closed)
 
 
-def _told(parts: Parts, side: Side, sentence: str) -> tuple:
+def _told(parts: Parts, sentence: str) -> tuple:
     """The side with a sentence in the place of a result."""
-    nothing = (None,) * len(side.outputs)
+    nothing = (None,) * len(parts.side.outputs)
     return _updates(
-        parts, side, area=gr.Column(visible=True), told=sentence, second=nothing, minus=gr.Column(visible=False),
+        parts, area=gr.Column(visible=True), told=sentence, second=nothing, minus=gr.Column(visible=False),
         kept=None,
     )  # fmt: skip
 
@@ -121,7 +121,6 @@ class Pairing:
     """One visitor's question, and what is to stand beside its answer."""
 
     parts: Parts
-    side: Side
     question: Question
     partner: str
 
@@ -131,11 +130,11 @@ class Pairing:
         first = Held(key)
         if first.found is None:
             turn.take_over()
-            yield _told(self.parts, self.side, FIRST_RUN)
+            yield _told(self.parts, FIRST_RUN)
             return
         other = await self._other(trail, visitor)
         other_key, job = await other.work(visitor)
-        yield _updates(self.parts, self.side, True, area=gr.Column(visible=True), told=f"**{self.called}** …")
+        yield _updates(self.parts, True, area=gr.Column(visible=True), told=f"**{self.called}** …")
         async with contextlib.aclosing(visitor.follows(other_key, job)) as run:
             async for seen in run:
                 turn.take_over()
@@ -146,7 +145,7 @@ class Pairing:
     @property
     def called(self) -> str:
         """How the list calls the partner."""
-        return caption(self.partner, self.side.partner.choices)
+        return caption(self.partner, self.parts.side.partner.choices)
 
     async def _other(self, trail: Trail, visitor: Visitor) -> Question:
         """The same question with the one thing changed."""
@@ -173,7 +172,7 @@ class Pairing:
         told = f"Beside it **{names[1]}** (left: {names[0]}) · {self.parts.recipe.status(answer, theirs)}"
         kept = Beside(second, other.values, names)
         return _updates(
-            self.parts, self.side, busy, first=one, second=two, told=told, code=code, kept=kept,
+            self.parts, busy, first=one, second=two, told=told, code=code, kept=kept,
             **_minus(differences, names),
         )  # fmt: skip
 
@@ -194,7 +193,7 @@ class Pairing:
         """Give the other clip's plots their sound: the page's player holds that of the first alone."""
         if session.clip.sha256 == present(self.question.session).clip.sha256:
             return drawn
-        plot = next((output for output in self.side.outputs if isinstance(output, SoundPlot)), None)
+        plot = next((output for output in self.parts.side.outputs if isinstance(output, SoundPlot)), None)
         if plot is None:
             return drawn
         sound = await MACHINE.drawings.looked_up(sound_of, session.clip, plot)

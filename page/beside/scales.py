@@ -74,7 +74,7 @@ def plot_difference(left: Any, right: Any) -> Values | None:
     if not (is_plot(left) and is_plot(right)):
         return None
     pairs = [(row, other) for row, other in zip(left["rows"], right["rows"], strict=False) if _alike(row, other)]
-    rows = _on_their_scale([row for one, other in pairs for row in _row_difference(one, other)])
+    rows = _on_their_scale([row for one, other in pairs if (row := _row_difference(one, other))])
     if not rows:
         return None
     head = [row for row in left["rows"] if row["kind"] == "segments" and "score" not in (row["items"] or [{}])[0]][:1]
@@ -93,14 +93,11 @@ def _on_their_scale(rows: list[Row]) -> list[Row]:
     return [{**row, "vmin": -top, "vmax": top} for row, top in zip(rows, tops, strict=True)]
 
 
-def _row_difference(row: Row, other: Row) -> Iterator[Row]:
+def _row_difference(row: Row, other: Row) -> Row | None:
+    """One row minus the other; None where they share nothing, or are equal."""
     if row["kind"] in HEAT and _names(row) == _names(other):
-        if np.nan_to_num(cells(row) - cells(other)).any():
-            yield _heat_difference(row, other)
-    elif row["kind"] == "line":
-        found = _line_difference(row, other)
-        if found:
-            yield found
+        return _heat_difference(row, other)
+    return _line_difference(row, other) if row["kind"] == "line" else None
 
 
 def _names(row: Row) -> tuple[list[str], list[str]]:
@@ -108,9 +105,11 @@ def _names(row: Row) -> tuple[list[str], list[str]]:
     return [item["label"] for item in row["rows"]], [item["label"] for item in row["columns"]]
 
 
-def _heat_difference(row: Row, other: Row) -> Row:
-    """A map of the same rows and columns; red where the left side has more."""
+def _heat_difference(row: Row, other: Row) -> Row | None:
+    """A map of the same rows and columns, red where the left side has more; None if both are equal."""
     values = cells(row) - cells(other)
+    if not np.nan_to_num(values).any():
+        return None
     most = _reach(values)
     again = {name: row[name] for name in row if name not in ("data", "dtype", "scale_min", "scale_max")}
     same = row["title"] == other["title"]
