@@ -17,16 +17,6 @@ def asked(monkeypatch, tiny_model):
     return (Ask("loudness", tiny_model.id),)
 
 
-@pytest.fixture
-def corpus(tmp_path):
-    return doubles.recordings(tmp_path / "corpus", {"a": 0.1, "b": 0.2, "c": 0.4})
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def rows(out):
     return pd.read_parquet(out / "loudness.parquet")
 

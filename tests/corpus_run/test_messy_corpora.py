@@ -34,16 +34,6 @@ def double(monkeypatch):
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    return doubles.recordings(tmp_path / "corpus", {"a": 0.1, "b": 0.2, "c": 0.4})
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def asked(tiny_model):
     return (Ask("loudness", tiny_model.id),)
 

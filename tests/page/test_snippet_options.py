@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from first_shown import first_shown
 
 from methods import TECHNIQUES, attention, decoder_lens, head_roles, spectrogram_occlusion, value_zeroing
 from methods.abx import tokens
@@ -79,17 +80,6 @@ WHOLE = {
     **dict.fromkeys(("probing", "cka", "discrete_units", "erasure"), "_Asked"),
     **dict.fromkeys(("rsa", "cca"), "_Options"), "phone_arithmetic": "ArithmeticAsked",
 }  # fmt: skip
-
-
-def first_shown(steps, report=None):
-    """The first partial result that says where it comes from: the rest of the run changes nothing there."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        if step.partial is not None:
-            return step.partial
 
 
 @pytest.mark.parametrize("technique", ASKED)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from first_shown import first_shown
 from test_options import NAMES
 
 from methods.core.errors import UserError
@@ -121,17 +122,6 @@ def test_the_tabs_ask_for_it():
     parts = SimpleNamespace(controls={"it": gr.Slider(0, 5, label="Layer")})
     with pytest.raises(UserError, match="“Layer” is empty"):
         run_events.Parts.named(parts, [None])
-
-
-def first_shown(steps):
-    """The first partial result of a run, or its result."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        if step.partial is not None:
-            return step.partial
 
 
 SLOW = {"projection", "probing"}
