@@ -275,6 +275,8 @@ def test_a_link_sets_another_layer_beside_and_its_files_hold_both(visit):
     expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)
     tops = [page.locator(f"#plot-attention{side} .sp-legend span:nth-of-type(2)").first for side in ("", "-beside")]
     assert tops[0].inner_text() == tops[1].inner_text()
+    # The side's bar of progress takes its room until the browser has heard that the run is over.
+    page.locator("#beside-progress-attention .progress-level").wait_for(state="detached", timeout=PATIENCE)
     places = [page.locator(f"#plot-attention{side}").bounding_box() for side in ("", "-beside")]
     assert places[0]["x"] + places[0]["width"] < places[1]["x"] and abs(places[0]["y"] - places[1]["y"]) < 2
     expect(page.locator("#minus-attention .sp-title").first).to_contain_text("layer 3: Encoder self-attention")
