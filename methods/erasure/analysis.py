@@ -1,7 +1,7 @@
 """How erasure is computed: a probe, the label erased, the probe again, and what the model says of what is left."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from methods.core.progress import Step, Steps, of_the_whole, within
 from methods.core.results import Provenance, corpus_provenance, listed, read_only
 from methods.core.statistics import intervals
 from methods.erasure import frames, probes
-from methods.erasure.frames import LabelledFrames
-from methods.erasure.layers import Layered, layered
-from methods.erasure.leace import Eraser, Whitening
+from methods.erasure.layers import layered
+from methods.erasure.leace import Eraser
 from methods.erasure.result import Erasure, ErasureControls
+from methods.erasure.work import Work
 
 SENSE = {"draws": (0, 1000)}
 KINDS = {"shuffled": "labels of other recordings", "random": "random directions"}
@@ -57,7 +57,7 @@ def analyse(
     clip = corpus.utterances[split.judged_recording()].clip if clip is None else clip
     network = layered(clip, model, transcript, language, window)
     yield Step(0.25, "the unchanged network")
-    work = _Work(split, known, _chosen(layers, known), network)
+    work = Work(split, known, _chosen(layers, known), network)
     result = _empty(work, _origin(corpus, work, asked))
     result = yield from within(_erased(result, work), 0.25, 0.4, show=of_the_whole)
     result = yield from within(_with_draws(result, work, asked), 0.4, 0.7, show=of_the_whole)
@@ -80,49 +80,6 @@ class _Asked:
     seed: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """Everything that a layer is asked with."""
-
-    split: LabelledFrames
-    states: Features
-    layers: tuple[int, ...]  # numbers of the layers, 0 being what the first block reads
-    network: Layered
-    _spaces: dict[int, Whitening] = field(default_factory=dict, init=False)
-
-    def space(self, layer: int) -> Whitening:
-        """The whitening of the fitted half, made once."""
-        if layer not in self._spaces:
-            self._spaces[layer] = Whitening.of(self.half(layer, True)[0])
-        return self._spaces[layer]
-
-    def eraser(self, layer: int) -> Eraser:
-        """Of the true labels."""
-        known, codes, _ = self.half(layer, True)
-        return self.space(layer).without(known, codes, self.classes)
-
-    @property
-    def classes(self) -> int:
-        return len(self.split.classes)
-
-    def half(self, layer: int, fitted: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n, dim) states, (n,) codes and (n,) recordings of one half."""
-        row, codes, recording = self.split.half(fitted)
-        return self.states.layers[self.states.layer_0 + layer][row], codes, recording
-
-    def name(self, layer: int) -> str:
-        return self.states.names[self.states.layer_0 + layer]
-
-    def loss(self, layer: int, eraser: Eraser) -> float:
-        """Nats that the text loses."""
-        return self.network.base - self.network.logprob(layer, eraser)
-
-    def accuracy(self, layer: int, eraser: Eraser) -> float:
-        """Of a probe that is trained on one half after erasure and tested on the other."""
-        (known, codes, _), (asked, truth, _) = self.half(layer, True), self.half(layer, False)
-        return float((probes.carried(eraser(known), codes, eraser(asked), self.classes) == truth).mean())
-
-
 def _states(corpus: Corpus, model: SpeechModel, asked: _Asked) -> Steps[Features]:
     """What the network itself reads: nothing is subtracted."""
     return features.of_model(corpus, model, window=asked.window, subtract_silence=False)
@@ -139,7 +96,7 @@ def _chosen(layers: Sequence[int] | None, states: Features) -> tuple[int, ...]:
     return tuple(range(count)) if layers is None else tuple(layers)
 
 
-def _origin(corpus: Corpus, work: _Work, asked: _Asked) -> Provenance:
+def _origin(corpus: Corpus, work: Work, asked: _Asked) -> Provenance:
     clip, network, given = work.network.clip, work.network, asked.clip
     said = {"transcript": asked.transcript or network.heard, "transcript_given": bool(asked.transcript)}
     sound = {"clip": given and given.name, "clip_sha256": given and given.sha256}
@@ -147,7 +104,7 @@ def _origin(corpus: Corpus, work: _Work, asked: _Asked) -> Provenance:
     return corpus_provenance("erasure", corpus, network.model, **listed(asked) | said | sound | heard)
 
 
-def _empty(work: _Work, origin: Provenance) -> Erasure:
+def _empty(work: Work, origin: Provenance) -> Erasure:
     nothing, split = read_only(np.full(len(work.layers), np.nan)), work.split
     halves = [split.half(fitted) for fitted in (True, False)]
     names = ("before", "before_low", "before_high", "after", "left", "left_low", "left_high", "change", "loss")
@@ -162,7 +119,7 @@ def _empty(work: _Work, origin: Provenance) -> Erasure:
     )  # fmt: skip
 
 
-def _erased(result: Erasure, work: _Work) -> Steps[Erasure]:
+def _erased(result: Erasure, work: Work) -> Steps[Erasure]:
     """Layer by layer: the probe, the eraser, the probe again, the loss, the text."""
     for number, layer in enumerate(work.layers):
         begin, share = number / len(work.layers), 1 / len(work.layers)
@@ -175,9 +132,10 @@ def _erased(result: Erasure, work: _Work) -> Steps[Erasure]:
         yield Step(begin + 0.5 * share, f"{name}: the probe after")
         result = _put(result, number, **_left(work, layer, eraser))
         yield Step(begin + 0.7 * share, f"{name}: what the model says now")
-        result = _put(result, number, loss=work.loss(layer, eraser))
+        read = work.network.read(layer, eraser)
+        result = _put(result, number, loss=work.losses(read)[0])
         yield Step(begin + 0.8 * share, f"{name}: what the model says now")
-        said = work.network.said(layer, eraser)
+        said = work.network.said(read)
         result = replace(result, written=(*result.written[:number], said, *result.written[number + 1 :]))
         yield Step(begin + share, f"{name} is done", result)
     return result
@@ -193,14 +151,14 @@ def _put(result: Erasure, place: int, **found: float) -> Erasure:
     return replace(result, **changed)
 
 
-def _before(work: _Work, layer: int) -> dict[str, float]:
+def _before(work: Work, layer: int) -> dict[str, float]:
     (known, codes, _), (asked, truth, recording) = work.half(layer, True), work.half(layer, False)
     right = probes.carried(known, codes, asked, work.classes) == truth
     low, high = intervals.of_share(intervals.of_mean(right.astype(float), recording))
     return {"before": float(right.mean()), "before_low": low, "before_high": high}
 
 
-def _left(work: _Work, layer: int, eraser: Eraser) -> dict[str, float]:
+def _left(work: Work, layer: int, eraser: Eraser) -> dict[str, float]:
     asked, truth, recording = work.half(layer, False)
     right = probes.within(eraser(asked), truth, recording, work.classes) == truth
     low, high = intervals.of_share(intervals.of_mean(right.astype(float), recording))
@@ -211,30 +169,36 @@ def _with(result: Erasure, **found: np.ndarray) -> Erasure:
     return replace(result, controls=replace(result.controls or ErasureControls(), **found))
 
 
-def _with_draws(result: Erasure, work: _Work, asked: _Asked) -> Steps[Erasure]:
+def _with_draws(result: Erasure, work: Work, asked: _Asked) -> Steps[Erasure]:
     """Labels of other recordings, and random directions, as many as the labels took; draw by draw, all layers."""
-    losses: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
+    losses = np.full((len(KINDS), asked.draws, len(work.layers)), np.nan)
     for number in range(asked.draws):
-        lines = {kind: np.full(len(work.layers), np.nan) for kind in KINDS}
-        for place, layer in enumerate(work.layers):
-            for part, kind in enumerate(KINDS):
-                done = (number + (place + part / 2) / len(work.layers)) / asked.draws
-                name = f"{KINDS[kind]} {number + 1} of {asked.draws}, layer {work.name(layer)}"
-                yield Step(done, name)
-                draw = np.random.default_rng([asked.seed, number, layer, part])  # the same whatever layers are asked
-                eraser = _meaningless(work, layer, kind, int(result.rank[place]), draw)
-                lines[kind][place] = work.loss(layer, eraser)
-                if not number:
-                    yield Step(done, f"{name}: a probe after it")
-                    result = _with_after(result, place, kind, work.accuracy(layer, eraser), eraser.change)
-        for kind, line in lines.items():
-            losses[kind].append(line)
-        result = _with(result, **{kind: read_only(found) for kind, found in losses.items()})
+        for place in range(len(work.layers)):
+            begin, share = (number + place / len(work.layers)) / asked.draws, 1 / len(work.layers) / asked.draws
+            drawn = _one_draw(result, work, (asked.seed, number, place))
+            result, losses[:, number, place] = yield from within(drawn, begin, begin + share)
+        known = {kind: read_only(found[: number + 1]) for kind, found in zip(KINDS, losses, strict=True)}
+        result = _with(result, **known)
         yield Step((number + 1) / asked.draws, "controls", result if number in (0, asked.draws - 1) else None)
     return result
 
 
-def _meaningless(work: _Work, layer: int, kind: str, rank: int, draw: np.random.Generator) -> Eraser:
+def _one_draw(result: Erasure, work: Work, which: tuple[int, int, int]) -> Steps[tuple[Erasure, np.ndarray]]:
+    """One layer's draw (seed, number, place) of both kinds: (kinds,) nats lost; of the first a probe after it too."""
+    (seed, number, place), reads, layer = which, [], work.layers[which[2]]
+    for part, kind in enumerate(KINDS):
+        name = f"{KINDS[kind]} {number + 1}, layer {work.name(layer)}"
+        yield Step(part / len(KINDS), name)
+        draw = np.random.default_rng([seed, number, layer, part])  # the same whatever layers are asked
+        eraser = _meaningless(work, layer, kind, int(result.rank[place]), draw)
+        reads.append(work.network.read(layer, eraser))
+        if not number:
+            yield Step(part / len(KINDS), f"{name}: a probe after it")
+            result = _with_after(result, place, kind, work.accuracy(layer, eraser), eraser.change)
+    return result, work.losses(*reads)
+
+
+def _meaningless(work: Work, layer: int, kind: str, rank: int, draw: np.random.Generator) -> Eraser:
     """An eraser of labels of other recordings, or of directions drawn at random."""
     if kind == "random":
         return work.space(layer).at_random(rank, draw)
@@ -253,7 +217,7 @@ def _with_after(result: Erasure, place: int, kind: str, accuracy: float, change:
     return _with(result, **found)
 
 
-def _with_seen(result: Erasure, work: _Work) -> Steps[Erasure]:
+def _with_seen(result: Erasure, work: Work) -> Steps[Erasure]:
     """What the output part says when it reads each layer at once, before and after."""
     for place, layer in enumerate(work.layers):
         for number, change in enumerate((None, work.eraser(layer))):
@@ -264,7 +228,7 @@ def _with_seen(result: Erasure, work: _Work) -> Steps[Erasure]:
     return result
 
 
-def _with_twins(result: Erasure, work: _Work, corpus: Corpus, asked: _Asked) -> Steps[Erasure]:
+def _with_twins(result: Erasure, work: Work, corpus: Corpus, asked: _Asked) -> Steps[Erasure]:
     """The same architecture with random weights: its own states, its own erasers, the same text."""
     found: dict[str, list[np.ndarray]] = {"twin_before": [], "twin_after": [], "twin_loss": []}
     for number, seed in enumerate(asked.random_seeds):
@@ -281,7 +245,7 @@ def _with_twins(result: Erasure, work: _Work, corpus: Corpus, asked: _Asked) -> 
     return result
 
 
-def _twin_lines(work: _Work) -> Steps[tuple[np.ndarray, ...]]:
+def _twin_lines(work: Work) -> Steps[tuple[np.ndarray, ...]]:
     """Accuracy before, what is left, and nats lost: (layers,) each."""
     yield Step(0.0, "the unchanged network")
     rows, _ = [], work.network.base
@@ -292,5 +256,5 @@ def _twin_lines(work: _Work) -> Steps[tuple[np.ndarray, ...]]:
         eraser = work.eraser(layer)
         yield Step((place + 0.6) / len(work.layers), f"layer {work.name(layer)}")
         left = _left(work, layer, eraser)["left"]
-        rows.append((before, left, work.loss(layer, eraser)))
+        rows.append((before, left, work.losses(work.network.read(layer, eraser))[0]))
     return tuple(np.array(rows).T)

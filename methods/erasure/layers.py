@@ -7,7 +7,7 @@ only the layers above them are run.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ from methods.core.models.devices import beside
 from methods.core.models.sites import captured
 from methods.core.models.speech_model import SpeechModel, Transcript
 from methods.core.models.stages import Window
+from methods.erasure.silence import Silence, silence
 
 Change = Callable[[np.ndarray], np.ndarray]  # (frames, dim) states -> the same, changed
 
@@ -49,6 +50,8 @@ class WhisperLayers:
     model: SpeechModel
     text: Transcript
     window: Window
+    _silences: dict[int, Silence] = field(default_factory=dict, init=False)
+    _asked_before: set[int] = field(default_factory=set, init=False)
 
     @property
     def heard(self) -> str:
@@ -68,28 +71,42 @@ class WhisperLayers:
     @cached_property
     def base(self) -> float:
         """Nats of the transcript with nothing changed."""
-        return self.logprob(self.run.layers)
+        return float(self.logprobs(self.read(self.run.layers))[0])
 
     @torch.inference_mode()
-    def _read(self, layer: int, change: Change) -> torch.Tensor:
-        """(1, positions, dim) what the decoder reads."""
+    def read(self, layer: int, change: Change = unchanged) -> torch.Tensor:
+        """(1, positions, dim) what the decoder reads with the states of this layer changed."""
+        run, stream = self.run, self.run.streams[layer][None]
         with self.model.lock:
-            stream = self.run.streams[layer][None]
-            if layer == self.run.layers:
-                return _changed(self._normed(stream), self.run.own, change)
-            return encoder.onward(self.run, _changed(stream, self.run.own, change), layer)
+            if layer == run.layers:
+                return _changed(self._normed(stream), run.own, change)
+            changed = _changed(stream, run.own, change)
+            known = self._silence_above(layer)
+            if known is None:
+                return encoder.onward(run, changed, layer)
+            return encoder.onward(run, known.after(changed), layer + 1)
+
+    def _silence_above(self, layer: int) -> Silence | None:
+        """What the block above this layer knows of the silence after the clip; None where it is not worth its price.
+
+        To make it costs what three runs save, so that a layer is asked once without it, as the random twin's are; and
+        in the clip's own window there is no silence.
+        """
+        if layer in self._asked_before and layer not in self._silences and self.run.own < self.run.streams.shape[1]:
+            self._silences[layer] = silence(self.run.blocks[layer], self.run.streams[layer][None], self.run.own)
+        self._asked_before.add(layer)
+        return self._silences.get(layer)
 
     def _normed(self, stream: torch.Tensor) -> torch.Tensor:
         return self.model.network.model.encoder.layer_norm(stream)
 
-    def logprob(self, layer: int, change: Change = unchanged) -> float:
-        """Nats of the transcript with the states of this layer changed."""
-        asked = wanted.whole(self.model, self.text)
-        return float(asked.logprobs(self.model, self._read(layer, change)).sum())
+    def logprobs(self, *reads: torch.Tensor) -> np.ndarray:
+        """(reads,) nats of the transcript when the decoder reads each of these."""
+        return wanted.whole(self.model, self.text).logprobs_of_each(self.model, torch.cat(reads)).sum(1)
 
-    def said(self, layer: int, change: Change = unchanged) -> str:
-        """What the model now writes by itself."""
-        return wanted.written(self.model, self._read(layer, change), self.text)
+    def said(self, read: torch.Tensor) -> str:
+        """What the model writes by itself when the decoder reads this."""
+        return wanted.written(self.model, read, self.text)
 
     @torch.inference_mode()
     def seen(self, layer: int, change: Change = unchanged) -> str:
@@ -132,7 +149,7 @@ class EncoderLayers:
     @property
     def heard(self) -> str:
         """What the model says, unchanged."""
-        return self.said(0)
+        return self.said(self.read(0))
 
     @cached_property
     def _parts(self) -> tuple[list[Any], Any]:
@@ -167,11 +184,11 @@ class EncoderLayers:
     @cached_property
     def base(self) -> float:
         """Nats with nothing changed."""
-        return self.logprob(self.count - 1)
+        return float(self.logprobs(self.read(self.count - 1))[0])
 
     @torch.inference_mode()
-    def _output(self, layer: int, change: Change) -> Any:
-        """What the model gives; blocks below the change answer what they answered before."""
+    def read(self, layer: int, change: Change = unchanged) -> Any:
+        """What the model gives with the states of this layer changed; blocks below it answer what they answered."""
         (blocks, norm), known = self._parts, self.recorded
         outputs = list(known.outputs[:layer])
         changed = beside(self.model.network, _changed(known.streams[layer], self.own, change))
@@ -186,13 +203,13 @@ class EncoderLayers:
                 stack.enter_context(stages.replaced(block, _always(output)))
             return stages.onward(self.target.steps, "embedding", known.entering)
 
-    def logprob(self, layer: int, change: Change = unchanged) -> float:
-        """Nats of the string, or of the class, with the states of this layer changed."""
-        return float(self.target.readout(self.model, self._output(layer, change)))
+    def logprobs(self, *reads: Any) -> np.ndarray:
+        """(reads,) nats of the string, or of the class, in each that the model gave."""
+        return np.array([float(self.target.readout(self.model, read)) for read in reads])
 
-    def said(self, layer: int, change: Change = unchanged) -> str:
-        """What the model now says by itself."""
-        return target_kinds.answer(self.model, self._output(layer, change), None)
+    def said(self, read: Any) -> str:
+        """What the model says by itself in what it gave."""
+        return target_kinds.answer(self.model, read, None)
 
     @torch.inference_mode()
     def seen(self, layer: int, change: Change = unchanged) -> str:
@@ -200,7 +217,7 @@ class EncoderLayers:
         last, norm = self.count - 1, self._parts[1]
         stream = _changed(self.recorded.streams[layer], self.own, change)
         stream = stream if layer == last or norm is None else norm(beside(self.model.network, stream)).cpu()
-        return self.said(last, lambda _: stream[0, : self.own].numpy())
+        return self.said(self.read(last, lambda _: stream[0, : self.own].numpy()))
 
     def twin(self, seed: int) -> "EncoderLayers":
         """The same question to the same architecture with random weights."""

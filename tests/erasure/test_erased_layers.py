@@ -74,10 +74,28 @@ def test_whisper_is_what_a_hook_on_the_plain_network_gives(clip, tiny_model, lay
     rows = logits[0, len(text.prompt) - 1 :].log_softmax(-1)
     expected = rows.gather(1, torch.tensor([*text.tokens, tiny_model.decoding.end])[:, None]).sum()
     assert network.count == 3
-    np.testing.assert_allclose(network.logprob(layer, change), float(expected), **ROUNDING)
+    read = [network.read(layer, change) for _ in range(3)]  # from the second on, silence is not read anew
+    np.testing.assert_allclose(network.logprobs(*read), [float(expected)] * 3, **ROUNDING)
     base = models.transcribe(clip, tiny_model, text="ab cd", language="en").logprobs.sum()
-    np.testing.assert_allclose(network.logprob(layer), base, **ROUNDING)
-    assert network.logprob(layer, change) != pytest.approx(base, abs=1e-3)
+    np.testing.assert_allclose(network.logprobs(network.read(layer)), base, **ROUNDING)
+    assert network.logprobs(network.read(layer, change)) != pytest.approx(base, abs=1e-3)
+
+
+@pytest.mark.parametrize(("window", "rows"), [("full", [65, 1500]), ("clip", [65, 65])])
+def test_silence_after_the_clip_is_read_anew_only_where_it_changed(clip, tiny_model, window, rows):
+    """In the first block above the change only the clip's own 65 frames have other keys; the next reads them all."""
+    network = layered(clip, tiny_model, "ab cd", "en", window)
+    for _ in range(2):  # from the second time on, what the block knows of the silence is kept
+        network.read(0, change)
+    read, blocks = [], tiny_model.network.model.encoder.layers
+    handles = [
+        block.self_attn.k_proj.register_forward_hook(lambda _module, inputs, _output: read.append(inputs[0].shape[1]))
+        for block in blocks
+    ]
+    network.read(0, change)
+    for handle in handles:
+        handle.remove()
+    assert read == rows
 
 
 def test_what_the_decoder_does_not_read_costs_nothing(clip, tiny_model):
@@ -89,7 +107,7 @@ def test_what_the_decoder_does_not_read_costs_nothing(clip, tiny_model):
             states[:, dimensions] = 3.0 * states[::-1, dimensions] + 1.0
             return states
 
-        return network.logprob(3, change) - network.logprob(3)
+        return network.logprobs(network.read(3, change)) - network.logprobs(network.read(3))
 
     assert spoilt(np.arange(16)[HEARD]) == pytest.approx(0.0, abs=1e-5)
     assert abs(spoilt(np.arange(16)[COPIED])) > 1e-2
@@ -119,9 +137,9 @@ def test_families_with_a_ctc_head_are_what_a_hook_gives(clip, family, stable, cl
             expected, said = asked.target.score(clip.samples), asked.target.answer(clip.samples)
         finally:
             handle.remove()
-        np.testing.assert_allclose(asked.logprob(layer, change), expected, **ROUNDING)
-        np.testing.assert_allclose(asked.logprob(layer), base, **ROUNDING)
-        assert expected != pytest.approx(base, abs=1e-3) and asked.said(layer, change) == said
+        np.testing.assert_allclose(asked.logprobs(asked.read(layer, change)), expected, **ROUNDING)
+        np.testing.assert_allclose(asked.logprobs(asked.read(layer)), base, **ROUNDING)
+        assert expected != pytest.approx(base, abs=1e-3) and asked.said(asked.read(layer, change)) == said
     assert asked.count == 3
     assert asked.target.score(clip.samples) == base  # nothing stays replaced
     # Read at once: the head, after the final norm where there is one, on the changed states.
@@ -143,7 +161,7 @@ def test_hama_is_what_a_hook_gives(clip):
             expected = asked.target.score(clip.samples)
         finally:
             handle.remove()
-        np.testing.assert_allclose(asked.logprob(layer, change), expected, **ROUNDING)
+        np.testing.assert_allclose(asked.logprobs(asked.read(layer, change)), expected, **ROUNDING)
 
 
 def test_a_classifier_loses_its_class(clip):
@@ -151,8 +169,10 @@ def test_a_classifier_loses_its_class(clip):
     network = tiny_network(config, Wav2Vec2ForSequenceClassification, seed=2)
     model = SpeechModel("tiny-classes", "wav2vec2", network, FRONT_END, None, "classes")
     asked = layered(clip, model, None, None, "full")
-    assert asked.logprob(1) < 0 and asked.logprob(1, change) != pytest.approx(asked.logprob(1), abs=1e-4)
-    assert asked.said(1) == asked.target.answer(clip.samples)
+    unchanged = asked.read(1)
+    assert asked.logprobs(unchanged) < 0
+    assert asked.logprobs(asked.read(1, change)) != pytest.approx(asked.logprobs(unchanged), abs=1e-4)
+    assert asked.said(unchanged) == asked.target.answer(clip.samples)
 
 
 def test_a_model_that_says_nothing(clip):

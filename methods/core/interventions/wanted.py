@@ -33,12 +33,17 @@ class Wanted:
         """All ids that the decoder reads; the last one wanted is only predicted."""
         return self.before + self.tokens[:-1]
 
-    @torch.inference_mode()
     def logprobs(self, model: SpeechModel, states: torch.Tensor) -> np.ndarray:
         """(tokens,) natural log-probabilities when the decoder reads `states` (1, positions, dim)."""
+        return self.logprobs_of_each(model, states)[0]
+
+    @torch.inference_mode()
+    def logprobs_of_each(self, model: SpeechModel, states: torch.Tensor) -> np.ndarray:
+        """(rows, tokens) the same for many `states` (rows, positions, dim): the vocabulary is read once for all."""
         with model.lock:
-            last = decoder.LayerReader(model.network, states).read(torch.tensor([self.read]))
-            return self.of(model.network.proj_out(last[0, len(self.before) - 1 :]).log_softmax(-1))
+            last = decoder.LayerReader(model.network, states).read(torch.tensor([self.read] * len(states)))
+            tables = model.network.proj_out(last[:, len(self.before) - 1 :]).log_softmax(-1)
+            return np.stack([self.of(table) for table in tables])
 
     def of(self, table: torch.Tensor) -> np.ndarray:
         """(tokens,) the wanted ones, of a (rows, vocabulary) table whose last row predicts the last of them."""
