@@ -90,22 +90,39 @@ def _task(clip: Clip | Corpus, model: SpeechModel, request: Request) -> _Task:
 
 
 def _measured(task: _Task, model: SpeechModel) -> Steps[Continuum]:
-    """Everything about one network; what is known of the first context can be shown before the others are read."""
-    readings, sounds, steps = [], task.sounds, len(task.series[0].clips)
+    """Everything about one network; what is known is shown before all is read."""
+    sounds, steps = task.sounds, len(task.series[0].clips)
+    read: dict[int, dict[str, np.ndarray | None]] = {}  # by number of the sound
+    few = _evenly_few(steps)
+    order = [*few, *(number for number in range(len(sounds)) if number not in few)]
     who = model.id if model.trained else f"random weights, seed {model.seed}"
-    for number, (clip, place) in enumerate(sounds):
-        whole, within_one = divmod(number, steps)
-        known = replace(task, series=task.series[:whole]) if whole and not within_one else None
-        shown = known and _without_probe(known, model, readings)
-        yield Step(0.6 * number / len(sounds), f"{who}: step {number + 1} of {len(sounds)}", shown)
-        readings.append(_reading(clip, place, model, task))
-    result = _without_probe(task, model, readings)
+    for done, number in enumerate(order):
+        known = _known(task, few, done)
+        shown = _without_probe(known[0], model, [read[each] for each in known[1]]) if known else None
+        yield Step(0.6 * done / len(sounds), f"{who}: sound {done + 1} of {len(sounds)}", shown)
+        read[number] = _reading(*sounds[number], model, task)
+    result = _without_probe(task, model, [read[number] for number in range(len(sounds))])
     yield Step(0.6, f"{who}: training the probe", result)
     if task.learnt is None:
         return result
     probe = yield from within(two_sounds.ask(task.learnt, task.a, sounds, model), 0.6, 1.0)
     share = _arranged(list(probe.share.T), (len(task.series), steps))
     return replace(result, probe=share, probe_accuracy=read_only(probe.accuracy))
+
+
+def _evenly_few(steps: int) -> tuple[int, ...]:
+    """The fewest steps, but three, that are evenly apart and hold both ends: they are read, and shown, first."""
+    apart = max(gap for gap in range(1, max((steps - 1) // 2, 1) + 1) if not (steps - 1) % gap)
+    return tuple(range(0, steps, apart))
+
+
+def _known(task: _Task, few: tuple[int, ...], done: int) -> tuple[_Task, range | tuple[int, ...]] | None:
+    """What can be shown after so many readings, and of which; None where it is no more than before."""
+    steps = len(task.series[0].clips)
+    if done == len(few) < steps:
+        return replace(task, series=(task.series[0].only(few),)), few
+    whole, rest = divmod(done, steps)
+    return None if rest or not whole else (replace(task, series=task.series[:whole]), range(done))
 
 
 def _without_probe(task: _Task, model: SpeechModel, readings: list[dict[str, np.ndarray | None]]) -> Continuum:

@@ -8,7 +8,7 @@ What is measured on such a series is in `methods/continuum/analysis.py`.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,6 +54,12 @@ class Series:
     context: str  # what stands around the sound
     clips: tuple[Clip, ...]
     places: tuple[Segment, ...]  # where the sound is in each clip
+
+    def only(self, steps: Sequence[int]) -> "Series":
+        """These steps of it."""
+        return replace(
+            self, clips=tuple(self.clips[step] for step in steps), places=tuple(self.places[step] for step in steps)
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from methods import continuum, ctc_lens
-from methods.continuum import series, two_sounds
+from methods.continuum import analysis, series, two_sounds
 from methods.core import models
 from methods.core.audio import Clip, clip_from_samples, to_wav
 from methods.core.corpus import Corpus, Utterance
@@ -185,12 +185,22 @@ def test_the_lens_is_that_of_the_ctc_lens_tab(dialled):
 
 def test_what_needs_no_probe_is_shown_while_the_probe_is_trained(clip, tiny_model):
     steps = continuum.analyse.in_steps(clip, tiny_model, random_seeds=())
-    one, both = itertools.islice((step.partial for step in steps if step.partial is not None), 2)
-    for shown in (one, both):
+    few, one, both = itertools.islice((step.partial for step in steps if step.partial is not None), 3)
+    for shown in (few, one, both):
         assert "nearness" in shown.measures and "probe" not in shown.measures and not shown.complete
         assert continuum.plot(shown)
     assert both.contexts[:1] == one.contexts and len(both.contexts) == 2  # the first comes early
     np.testing.assert_array_equal(one.nearness, both.nearness[:1])
+    assert few.contexts == one.contexts and few.steps.tolist() == [0, 0.5, 1]  # both ends and the middle before it
+    np.testing.assert_array_equal(few.nearness, one.nearness[..., ::3])
+
+
+@pytest.mark.parametrize(
+    ("steps", "first"),
+    [(3, (0, 1, 2)), (4, (0, 1, 2, 3)), (5, (0, 2, 4)), (7, (0, 3, 6)), (10, (0, 3, 6, 9)), (11, (0, 5, 10))],
+)
+def test_the_first_picture_has_few_steps_evenly_apart(steps, first):
+    assert analysis._evenly_few(steps) == first
 
 
 def test_the_context_tips_the_scale(dialled):
