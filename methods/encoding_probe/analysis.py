@@ -46,19 +46,25 @@ def analyse(
     task = Task(asked.values, splits.group_folds(recording, seed=seed), Parts.of(recording))
     states = yield from within(features.of_model(corpus, model, **how), 0.0, 0.2)
     layers = _pooled(states, asked, model)
-    found = yield from within(partition.explained(task, _sets(asked), layers), 0.2, 0.35)
     origin = corpus_provenance(
         "encoding probe", corpus, model, **how, random_seeds=list(random_seeds), seed=seed,
         features_note=states.note, interval_note=intervals.note(len(np.unique(recording)), "recordings", False),
     )  # fmt: skip
-    result = _result(asked, states.names, found, task, origin)
+
+    def shown(found: Explained) -> EncodingProbe:
+        return _result(asked, states.names, found, task, origin)
+
+    result = shown((yield from within(partition.explained(task, _all_but(asked), layers), 0.2, 0.28, show=shown)))
+    yield Step(0.28, "each block alone", result)
+    alone = yield from within(partition.explained(task, asked.columns, layers), 0.28, 0.35)
+    result = replace(result, alone=read_only(alone.r2().T))
     yield Step(0.35, "MFCC and log-mel energies in the place of states", result)
     heard = (sound, features.acoustic(corpus, model, "log-mel"))
     controls = yield from within(_baselines(heard, asked, task), 0.35, 0.4)
     result = replace(result, controls=controls)
     yield Step(0.4, "blocks in random order", result)
     shuffled = yield from within(_permuted(asked, task, layers, seed), 0.4, 0.55)
-    controls = replace(controls, permuted=read_only(shuffled - _split(found, asked).without))
+    controls = replace(controls, permuted=read_only(shuffled - (result.r2[:, None] - result.unique)))
     result = replace(result, controls=controls)
     for number, random_seed in enumerate(random_seeds):
         begin, end = (0.55 + 0.45 * (number + step) / len(random_seeds) for step in (0, 1))
@@ -81,58 +87,60 @@ def _pooled(states: Features, asked: Design, model: SpeechModel) -> tuple[np.nda
     return layers
 
 
-def _sets(asked: Design) -> list[np.ndarray]:
-    """Columns of all blocks, of all but each of them, of each of them alone."""
-    without = [np.setdiff1d(asked.every, own) for own in asked.columns]
-    return [asked.every, *without, *asked.columns]
+def _all_but(asked: Design) -> list[np.ndarray]:
+    """Columns of all blocks, and of all but each of them."""
+    return [asked.every, *(np.setdiff1d(asked.every, own) for own in asked.columns)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Shares:
     whole: np.ndarray  # (layers, …)
     without: np.ndarray  # (layers, blocks, …)
-    alone: np.ndarray  # (layers, blocks, …); no blocks where these were not asked for
 
     @property
     def unique(self) -> np.ndarray:
         return self.whole[:, None] - self.without
 
 
-def _parted(values: np.ndarray, count: int) -> _Shares:
-    """Shares by layer from (sets, layers, …), in the order of `_sets`."""
+def _parted(values: np.ndarray) -> _Shares:
+    """Shares by layer from (sets, layers, …), in the order of `_all_but`."""
     by_layer = np.moveaxis(values, 0, 1)
-    return _Shares(by_layer[:, 0], by_layer[:, 1 : 1 + count], by_layer[:, 1 + count :])
+    return _Shares(by_layer[:, 0], by_layer[:, 1:])
 
 
-def _split(found: Explained, asked: Design) -> _Shares:
-    return _parted(found.r2(), len(asked.names))
+def _split(found: Explained) -> _Shares:
+    return _parted(found.r2())
 
 
 def _result(asked: Design, layers: tuple[str, ...], found: Explained, task: Task, origin: Provenance) -> EncodingProbe:
-    shares, left = _split(found, asked), _parted(found.r2_without(), len(asked.names)).unique
-    ends = [
-        [task.parts.interval(*pair) for pair in zip(*row, strict=True)]
-        for row in zip(shares.unique, left, strict=True)
-    ]
+    shares = _split(found)
+    low, high = _ends(found, task, shares.unique) if found.items == len(asked.items) else [shares.unique * np.nan] * 2
     return EncodingProbe(
         blocks=asked.names,
         features=read_only([len(own) for own in asked.columns], np.int64),
         left_out=asked.left_out,
         items=len(asked.items),
+        held_out=found.items,
         layers=layers,
         r2=read_only(shares.whole),
         unique=read_only(shares.unique),
-        low=read_only(np.array(ends)[..., 0]),
-        high=read_only(np.array(ends)[..., 1]),
-        alone=read_only(shares.alone),
+        low=read_only(low),
+        high=read_only(high),
+        alone=read_only(np.full_like(shares.unique, np.nan)),
         provenance=origin,
     )
 
 
+def _ends(found: Explained, task: Task, unique: np.ndarray) -> np.ndarray:
+    """(2, layers, blocks) of the 95 % intervals of unique shares."""
+    left = _parted(found.r2_without()).unique
+    ends = [[task.parts.interval(*pair) for pair in zip(*row, strict=True)] for row in zip(unique, left, strict=True)]
+    return np.moveaxis(np.array(ends), -1, 0)
+
+
 def _baselines(heard: Sequence[Features], asked: Design, task: Task) -> Steps[EncodingControls]:
     layers = [features.pooled(sound, asked.items)[0] for sound in heard]
-    sets = _sets(asked)[: 1 + len(asked.names)]
-    shares = _split((yield from partition.explained(task, sets, layers)), asked)
+    shares = _split((yield from partition.explained(task, _all_but(asked), layers)))
     names = ("MFCC", "log-mel")
     return EncodingControls(names, read_only(shares.whole), read_only(shares.unique))
 
@@ -154,9 +162,8 @@ def _twin(
 ) -> Steps[_Shares]:
     yield Step(0.0, "reading the states")
     untrained = yield from within(features.of_model(corpus, twin, **how), 0.0, 0.5)
-    sets = _sets(asked)[: 1 + len(asked.names)]
-    work = partition.explained(task, sets, _pooled(untrained, asked, twin))
-    return _split((yield from within(work, 0.5, 1.0)), asked)
+    work = partition.explained(task, _all_but(asked), _pooled(untrained, asked, twin))
+    return _split((yield from within(work, 0.5, 1.0)))
 
 
 def _with_random(known: EncodingControls, drawn: _Shares) -> EncodingControls:

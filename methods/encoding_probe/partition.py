@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from methods.core.progress import Step, Steps
+from methods.core.progress import Step, Steps, of_the_whole, within
 from methods.core.statistics import linear_probe
 from methods.core.statistics.intervals import Parts
 from methods.core.statistics.linear_probe import PENALTIES, Fit, Moments
@@ -37,6 +37,7 @@ class Task:
 class Explained:
     """Squared errors per part of the recordings, summed over the dimensions of a layer."""
 
+    items: int  # that were held out and judged: all of them, but where the first fold is shown alone
     left: np.ndarray  # (sets, layers, parts) of what is predicted, held out
     whole: np.ndarray  # (layers, parts) of the mean
 
@@ -55,16 +56,17 @@ def explained(
 ) -> Steps[Explained]:
     """How far is each layer, (n, dimensions), from what each set of columns predicts of it?
 
-    Every fold is predicted from the others; the penalty for it is chosen, per set and layer, on a fold of those.
+    Every fold is predicted from the others; the penalty for it is chosen, per set and layer, on a fold of those. Where
+    all layers are worked on together, what is known of the first fold can be shown.
     """
     groups, found = _groups(layers), []
     for number, group in enumerate(groups):
         chosen = [np.asarray(layers[place], dtype=float) for place in group]
-        whole = [task.summed((values - values.mean(0)) ** 2) for values in chosen]
         begin, share = number / len(groups), 1 / len(groups)
-        for_group = _errors(task, sets, chosen, penalties, (begin, share))
-        found.append(Explained((yield from for_group), np.array(whole)))
-    return Explained(np.concatenate([f.left for f in found], axis=1), np.concatenate([f.whole for f in found]))
+        show = of_the_whole if len(groups) == 1 else None
+        found.append((yield from within(_together(task, sets, chosen, penalties), begin, begin + share, show=show)))
+    left, whole = np.concatenate([f.left for f in found], axis=1), np.concatenate([f.whole for f in found])
+    return Explained(len(task.fold), left, whole)
 
 
 def _groups(layers: Sequence[np.ndarray]) -> list[list[int]]:
@@ -77,21 +79,20 @@ def _groups(layers: Sequence[np.ndarray]) -> list[list[int]]:
     return groups
 
 
-def _errors(
+def _together(
     task: Task,
     sets: Sequence[np.ndarray],
     layers: Sequence[np.ndarray],
     penalties: np.ndarray,
-    place: tuple[float, float],
-) -> Steps[np.ndarray]:
-    """(sets, layers, parts)"""
-    targets, (begin, share) = np.hstack(layers), place
+) -> Steps[Explained]:
+    """Layers that fit into one matrix; the first fold alone can be shown."""
+    targets = np.hstack(layers)
     edges = np.cumsum([0, *(values.shape[1] for values in layers)])
     spans = [slice(a, b) for a, b in pairwise(edges)]
     folds = int(task.fold.max()) + 1
     known = []
     for k in range(folds):
-        yield Step(begin + 0.05 * share * k / folds, "reading the states")
+        yield Step(0.05 * k / folds, "reading the states")
         known.append(linear_probe.moments(task.values[task.fold == k], targets[task.fold == k]))
     whole, left = reduce(Moments.__add__, known), np.zeros((len(sets), len(layers), task.parts.count))
     for k in range(folds):
@@ -100,12 +101,19 @@ def _errors(
         for number, columns in enumerate(sets):
             done = 0.05 + 0.95 * (k + number / len(sets)) / folds
             text = f"fold {k + 1} of {folds} from blocks, choice {number + 1} of {len(sets)}"
-            yield Step(begin + share * done, f"predicting {text}")
+            shown = _judged(task, layers, left, np.flatnonzero(task.fold == 0)) if (k, number) == (1, 0) else None
+            yield Step(done, f"predicting {text}", shown)
             tried = task.values[np.ix_(task.fold == judge, columns)], targets[task.fold == judge]
             chosen = _chosen(_only(inner, columns), tried, spans, penalties)
             gaps = _gaps(_only(outer, columns), (task.values[np.ix_(held, columns)], targets[held]), spans, chosen)
             left[number] += [task.summed(gap**2, held) for gap in gaps]
-    return left
+    return _judged(task, layers, left, np.arange(len(task.fold)))
+
+
+def _judged(task: Task, layers: Sequence[np.ndarray], left: np.ndarray, own: np.ndarray) -> Explained:
+    """The errors left of the items `own`, all that have been held out so far."""
+    whole = [task.summed(((values - values.mean(0)) ** 2)[own], own) for values in layers]
+    return Explained(len(own), left.copy(), np.array(whole))
 
 
 def _only(known: Moments, columns: np.ndarray) -> Moments:

@@ -52,12 +52,13 @@ class EncodingProbe(Result):
     features: np.ndarray  # (blocks,) int, how many columns each has
     left_out: tuple[str, ...]  # blocks that say nothing in this corpus, with the reason
     items: int  # phones
+    held_out: int  # of them that were predicted by probes trained without them: all, but in a first picture
     layers: tuple[str, ...]
     r2: np.ndarray  # (layers,) of all blocks together
     unique: np.ndarray  # (layers, blocks) R² of all less R² of all but this one
     low: np.ndarray  # (layers, blocks) 95 % interval of `unique` over recordings; NaN with fewer than five
     high: np.ndarray  # (layers, blocks)
-    alone: np.ndarray  # (layers, blocks) R² of this block and no other
+    alone: np.ndarray  # (layers, blocks) R² of this block and no other; NaN until it has been computed
     controls: EncodingControls | None = None
 
     @property

@@ -122,9 +122,10 @@ def status_line(result: EncodingProbe, values: Values) -> str:
     span = result.low[top, block], result.high[top, block]
     sure = f" [{span[0]:.3f}, {span[1]:.3f}]" if np.isfinite(span).all() else ""
     where = f"{origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)"
+    judged = f", judged on {result.held_out} of them so far" if result.held_out < result.items else ""
     parts = [
         f"**{origin['model']}** on {where}",
-        f"{result.items} phones, {result.features.sum()} features",
+        f"{result.items} phones{judged}, {result.features.sum()} features",
         f"{result.blocks[block]}: most at layer {result.layers[top]}, {result.unique[top, block]:.3f}{sure}",
         result.interval_note,
     ]

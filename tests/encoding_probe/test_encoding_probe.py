@@ -37,7 +37,12 @@ def test_from_end_to_end_with_partial_results(corpus, tiny_model):
     result = finish(encoding_probe.analyse.in_steps(corpus, tiny_model, random_seeds=(0, 1)), steps.append)
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     partial = [step.partial for step in steps if step.partial is not None]
-    assert [p.controls is None for p in partial] == [True, False, False, False]
+    first, *partial = partial
+    assert first.held_out < first.items and np.isnan([first.low, first.high, first.alone]).all()
+    assert np.isfinite(first.unique).all() and first.controls is None and encoding_probe.plot(first)
+    assert partial[0].held_out == partial[0].items and np.isnan(partial[0].alone).all()
+    assert [p.controls is None for p in partial] == [True, True, False, False, False]
+    partial = partial[1:]
     assert partial[1].controls.permuted is None and partial[2].controls.permuted is not None
     assert partial[2].controls.random_r2 is None and partial[3].controls.random_r2.shape == (1, 3)
     assert result.complete and not any(p.complete for p in partial)

@@ -33,8 +33,8 @@ def r2(values, sets, *layers, penalties=linear_probe.PENALTIES):
 # Against scikit-learn
 
 
-def by_sklearn(values, states):
-    """R² by plain loops: standardise, fit and predict for every penalty, keep the best on the judging fold."""
+def said_by_sklearn(values, states):
+    """Plain loops: standardise, fit and predict for every penalty, keep the best on the judging fold."""
     said = np.empty_like(states)
     for k in range(5):
         judge, held = (k + 1) % 5 == FOLD, k == FOLD
@@ -48,7 +48,12 @@ def by_sklearn(values, states):
             for p in linear_probe.PENALTIES
         ]
         said[held] = fitted(~held, linear_probe.PENALTIES[np.argmin(errors)]).predict(values[held])
-    return r2_score(states, said, multioutput="variance_weighted")
+    return said
+
+
+def by_sklearn(values, states):
+    """R²"""
+    return r2_score(states, said_by_sklearn(values, states), multioutput="variance_weighted")
 
 
 def test_shares_are_those_of_plain_loops_of_scikit_learn():
@@ -198,3 +203,16 @@ def test_one_decomposition_lies_between_two_steps(monkeypatch):
         counts.append(len(made))
         made.clear()
     assert max(counts) == 1 and sum(counts) + len(made) == 5 * len(sets)
+
+
+def test_the_first_fold_is_shown_alone():
+    """What is shown after it is what its own items leave when the others are not counted."""
+    values, states = drawn(600, 3), drawn(600, 4, seed=1) + drawn(600, 1, seed=0)
+    work = task(values)
+    steps = explained(work, [np.arange(3)], [states])
+    (shown,) = [step.partial for step in steps if step.partial is not None]
+    held = np.flatnonzero(work.fold == 0)
+    whole = ((states - states.mean(0)) ** 2)[held].sum()
+    gap = (states - said_by_sklearn(values, states))[held]
+    assert shown.items == len(held)
+    assert shown.r2()[0, 0] == pytest.approx(1 - (gap**2).sum() / whole, abs=1e-9)
