@@ -19,8 +19,9 @@ from page.top import corpus_area
 def connect(tab: Tab, shell: Shell, plots: Sequence[Any], hear: Callable, also: Sequence[str], heard: gr.HTML) -> None:
     """A press on one of the plots is to be heard: `hear(result, session, own, corpus, *also, event)` makes players."""
 
-    def hear_kept(held: Held | None, *asked: Any) -> Any:
-        return hear(None if held is None else result_of(held), *asked)
+    def hear_kept(pressed: gr.EventData, held: Held | None, *asked: Any) -> Any:
+        # What was pressed stands first: Gradio hands it to no function that hides it among `*asked`.
+        return hear(None if held is None else result_of(held), *asked, pressed)
 
     inputs = [tab.result, shell.session, shell.corpus, *(tab.controls[name] for name in ("corpus", *also))]
     for plot in plots:
