@@ -38,6 +38,7 @@ SENSE = {
     "random_maps": (0, 100),
     "time_limit": (0, math.inf),
 }
+FIRST_PICTURE = 16  # masks; its noise is told beside it, as the correlation of both halves
 BETWEEN_PICTURES = 24  # masks from one partial result to the next
 
 
@@ -140,7 +141,7 @@ def _masked(reader: Rereader, heard: str, asked: _Asked, spoken: tuple[Segment, 
     for batch in _impacts(reader, masks, neutral):
         rows.append(batch)
         done = sum(map(len, rows))
-        if done - shown >= BETWEEN_PICTURES or done == len(masks):
+        if done - shown >= (BETWEEN_PICTURES if shown else FIRST_PICTURE) or done == len(masks):
             shown = done
             run = {"masks": masks.first(done), "neutral": neutral, "impacts": np.concatenate(rows)}
             result = _result(reader, heard, asked, spoken, **run)

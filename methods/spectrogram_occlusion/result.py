@@ -75,7 +75,7 @@ class SpectrogramOcclusion(Result):
     def convergence(self, level: Level = "sentence", number: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(points,) masks, (points,) split-half correlation with so many, and (3, points) the same by chance."""
         scores, sizes = self.scores(level, number), len(self.masks.patches)
-        counts = np.unique(np.linspace(FEWEST_MASKS, len(self.masks), 6).astype(int))
+        counts = np.unique(np.linspace(min(FEWEST_MASKS, len(self.masks)), len(self.masks), 6).astype(int))
         dealt = [spectrogram_masks.shuffled(scores, sizes, seed) for seed in range(3)]
         rows = [
             [spectrogram_masks.split_half(self.masks.first(count), values[:count]) for count in counts]
