@@ -1,4 +1,4 @@
-"""How is the unit of a number said, of one or of several? Currencies, measures, degrees, halves of the day, “million”."""
+"""How is the unit of a number said, of one or several? Currencies, measures, degrees, halves of the day, “million”."""
 
 import re
 
