@@ -32,7 +32,7 @@ def available_offline(identifier: str) -> bool:
         return True
     if identifier == HAMA:
         return hama_weights.installed()
-    return Path(identifier).is_dir() or hub.cached(identifier) is not None
+    return hub.is_folder(identifier) or hub.cached(identifier) is not None
 
 
 def load_model(identifier: str, *, device: str | None = None) -> SpeechModel:
