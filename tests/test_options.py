@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from methods import TECHNIQUES, attention, probing
+from methods.core import corpus as corpora
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.options import EVERYWHERE, check_options, described, fits, is_number, literals
@@ -173,3 +174,17 @@ def test_a_result_is_one_line(clip, tiny_model, segments):
     assert repr(result).startswith(f"Attention({tiny_model.id!r}, 'glide': random [0], labels [4]")
     assert "encoder (2, 2, 4, 4)" in repr(result) and "\n" not in repr(result)
     assert ", not complete: " in repr(dataclasses.replace(result, complete=False))
+
+
+def test_what_was_changed_over_or_left_out_is_a_sentence(clip, tiny_model):
+    corpus = corpora.bundled("prompts")
+    for technique, given, told in (
+        (attention, (tiny_model, clip), "as clip is of the type SpeechModel"),
+        (attention, (clip, clip), "as model is of the type Clip"),
+        (attention, (None, tiny_model), "as clip is nothing"),
+        (attention, (corpus, tiny_model), "as clip is of the type Corpus"),
+        (probing, (clip, tiny_model), "as corpus is of the type Clip"),
+        (probing, (corpus, 3), "as model is of the type int"),
+    ):
+        with pytest.raises(UserError, match=f"What was given {told}, which has to be made into one first"):
+            technique.analyse(*given)

@@ -119,7 +119,10 @@ def analyse(
 def _kept(work: Work, asked: _Asked, opened: tuple[int, int] | None) -> Steps[CausalTracing]:
     """The tracing, made once for whatever cell is opened in it."""
     cut = tuple(tuple(row) for name in ("segments", "phones") for row in work.origin["options"][name])
-    key = (work.model.key, work.clean.tobytes(), work.corrupted.tobytes(), work.text.ids, work.segments, cut, asked)
+    # The names stand in the result: nobody is given those of another's files.
+    names = tuple(work.origin[name] for name in ("model", "clip")), work.origin["options"].get("recording_name")
+    sounds = work.clean.tobytes(), work.corrupted.tobytes()
+    key = (work.model.key, names, *sounds, work.text.ids, work.segments, cut, asked)
     result = _traced.peek(key)
     if result is None:
         made = yield from _traced_through(work)

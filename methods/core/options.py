@@ -55,6 +55,7 @@ MADE_BY = {  # what an analysis takes -> how it is made
     "corpus": 'methods.core.corpus.bundled("prompts"), or read_folder("my_recordings")',
     "model": 'methods.core.models.load_model("openai/whisper-tiny.en")',
 }
+MARKS = {"clip": "samples", "corpus": "utterances", "model": "network"}  # an attribute that only this one has
 
 
 class Analysis(Protocol[P, R_co]):
@@ -78,8 +79,8 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
         taken = inspect.signature(work)
 
         def checked(given: Mapping[str, Any], *args: P.args, **options: P.kwargs) -> Steps[T]:
-            check_given(given)
             check_options(work, options, sense)
+            check_given(given)
             return (yield from incomplete(work(*args, **options)))
 
         @functools.wraps(work)
@@ -117,11 +118,23 @@ def check_given(given: Mapping[str, Any]) -> None:
 
     Nothing is loaded behind the caller's back: what was changed in a file is in the clip's notes.
     """
-    for name, how in MADE_BY.items():
-        value = given.get(name)
-        if isinstance(value, str | os.PathLike | np.ndarray | list):
-            what = "samples" if isinstance(value, np.ndarray | list) else f"“{str(value)[:60]}”"
+    for name, value in given.items():
+        if name in MADE_BY and (what := _mistaken(name, value)):
+            how = MADE_BY[name]
             raise UserError(f"What was given as {name} is {what}, which has to be made into one first: {how}.")
+
+
+def _mistaken(name: str, value: Any) -> str:
+    """What stands where a clip, a corpus or a model should; empty where it may be one."""
+    if isinstance(value, str | os.PathLike):
+        return f"“{str(value)[:60]}”"
+    if isinstance(value, np.ndarray | list | tuple):
+        return "samples"
+    if value is None:  # some analyses need no model
+        return "" if name == "model" else "nothing"
+    others = (mark for kind, mark in MARKS.items() if kind != name)
+    odd = isinstance(value, int | float | bytes | dict) or any(hasattr(value, mark) for mark in others)
+    return f"of the type {type(value).__name__}" if odd else ""
 
 
 def check_options(analyse: Callable, options: Mapping[str, Any], sense: Sense = types.MappingProxyType({})) -> None:

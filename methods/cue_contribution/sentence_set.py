@@ -141,7 +141,8 @@ def analyse_set_in_steps(
             if isinstance(journal, str | Path):
                 with Path(journal).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(known[key]) + "\n")
-        records.append(known[key])
+        # As the set says now: it may call and group a sentence otherwise than when it was measured.
+        records.append(known[key] | {"name": example.name, "group": example.group, "template": example.template})
     found = gathered(complete=True)
     if found is None:
         raise UserError(f"None of the {len(examples)} examples could be measured; the first: {records[0]['refused']}")
@@ -172,7 +173,7 @@ def _journal(path: str | Path | None) -> dict[str, dict[str, Any]]:
 def _key(example: CueSentence, clip: Clip, model: SpeechModel, seeds: Sequence[int], options: dict[str, Any]) -> str:
     spoken = [[word.label, word.start, word.end] for word in example.words or ()]
     parts = (MEASURED_AS, clip.sha256,
-             example.transcript, example.cue, example.target, example.language, model.weights_sha256,
+             example.transcript, example.cue, example.target, example.language, *model.key,
              list(seeds), sorted(options.items()), spoken)  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -185,14 +186,14 @@ def _measured(
     options: dict[str, Any],
 ) -> Steps[dict[str, Any]]:
     """What is measured, or why a sentence cannot be. Nothing, so that it is tried again, where time runs out."""
-    record = {"name": example.name, "group": example.group, "template": example.template}
     given = {"cue": example.cue, "target": example.target, "segments": example.words, "random_seeds": seeds}
     said = {"transcript": example.transcript, "language": example.language}
     given |= (said if model.writes_text else {}) | options
     try:
         result = yield from analyse.in_steps(clip, model, **given)
     except UserError as problem:
-        return {**record, "refused": str(problem)}
+        return {"refused": str(problem)}
+    record: dict[str, Any] = {}
     stacks = [stack for stack in ("encoder", "decoder", "cross") if getattr(result, stack) is not None]
     record["shares"] = {stack: _listed(result.contribution(stack)) for stack in stacks}
     if result.random:

@@ -25,8 +25,11 @@ class Stretches:
 
 
 def rank_p(share: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """(…,) how often one of the places is as high as the cue, the cue among them; drawn (…, places); NaN stays NaN."""
-    above = (drawn >= share[..., None]).sum(-1)
+    """(…,) how often one of the places is as high as the cue, the cue among them; drawn (…, places); NaN stays NaN.
+
+    A place without a share speaks for nothing, and counts as one that is as high.
+    """
+    above = (~(drawn < share[..., None])).sum(-1)
     return np.where(np.isfinite(share), (1 + above) / (1 + drawn.shape[-1]), np.nan)
 
 

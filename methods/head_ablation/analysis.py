@@ -68,7 +68,8 @@ def analyse(
     asked = _Asked(transcript, language, fill, tuple(off), draws, orders, tuple(random_seeds), seed)
     yield Step(0.0, "what the model hears")
     network = switchable(clip, model, transcript, language, fill)
-    key = (model.key, clip.sha256, network.tokens, asked)
+    # The names stand in the result: nobody is given those of another's files.
+    key = (model.key, model.id, clip.sha256, clip.name, network.tokens, asked)
     result = _ablated.peek(key)
     if result is None:
         made = yield from _switched_through(network, asked)

@@ -11,7 +11,7 @@ from methods.core.models.threads import choose_threads
 from methods.core.progress import Step, Steps, Work
 from page.runs.drawing import Drawings
 from page.runs.loading import Loads, Say
-from page.runs.question import Alone, key_of
+from page.runs.question import Alone, key_of, named
 from page.runs.store import Store
 from page.runs.turns import Turns
 from page.runs.watching import Seen, follow, leaving
@@ -74,7 +74,8 @@ class Visitor:
         work = await MACHINE.drawings.looked_up(ask)
         beside = work.asked.get(BESIDE)
         if isinstance(beside, str):
-            await self.model(beside)
+            other = await self.model(beside)
+            return (*key_of(work), named(other)), work  # its files may have changed, and its name not
         return key_of(work), work
 
     def follows(self, key: Hashable, work: Work) -> AsyncGenerator[Seen, None]:

@@ -40,7 +40,7 @@ def _of_ours(value: Any) -> Hashable:
     if isinstance(value, Clip):
         return ("clip", value.sha256, value.name, value.notes)  # the name is in every download: nobody's but his own
     if isinstance(value, SpeechModel):
-        return ("model", value.id, value.key)
+        return ("model", value.id, value.key, value.notes)
     if isinstance(value, Corpus):
         return ("corpus", value.sha256, value.name, *(utterance.clip.name for utterance in value.utterances))
     return None

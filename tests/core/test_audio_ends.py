@@ -156,3 +156,32 @@ def test_pieces_of_an_mp3_that_a_cut_left_without_their_data_are_named(tmp_path)
     found = load_clip(cut)
     assert len(found.lost) == 1 and "a cut left out what came before" in found.lost[0]
     assert np.abs(found.samples[:200]).max() == 0  # what FFmpeg plays instead
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_a_flac_whose_header_states_too_little_is_read_to_its_end(tmp_path, share):
+    file = tmp_path / "a.flac"
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, round(SECONDS * RATE)).astype(np.float32)
+    soundfile.write(file, noise, RATE)
+    content = bytearray(file.read_bytes())
+    stated = int.from_bytes(content[18:26], "big")  # of STREAMINFO: its last 36 bits are the number of samples
+    assert stated & (1 << 36) - 1 == len(noise)
+    content[18:26] = (stated - len(noise) + round(share * len(noise))).to_bytes(8, "big")
+    file.write_bytes(content)
+    clip = load_clip(file)
+    assert (clip.seconds, clip.lost) == (SECONDS, ())
+
+
+def test_a_tag_before_a_flac_is_no_second_file(tmp_path):
+    file = tmp_path / "a.flac"
+    soundfile.write(file, tone(16_000, seconds=1.0), 16_000)
+    file.write_bytes(b"ID3\x03\0\0\0\0\0\x10" + bytes(16) + file.read_bytes())
+    assert (load_clip(file).seconds, load_clip(file).lost) == (1.0, ())
+
+
+def test_the_delay_and_padding_of_a_slow_mp3_are_no_loss(tmp_path):
+    """At 8 kHz they take 0.15 s, which the number of frames in the header includes and no decoder gives."""
+    write_with_pyav(tmp_path / "a.mp3", "libmp3lame", tone(8_000, seconds=SECONDS), 8_000)
+    clip = load_clip(tmp_path / "a.mp3")
+    assert clip.seconds == pytest.approx(SECONDS, abs=0.002)
+    assert clip.lost == ()

@@ -25,6 +25,13 @@ def test_missing_file_and_folder(tmp_path):
         load_clip(tmp_path)
 
 
+def soundless():
+    """A WAV whose samples have 0 bits: a track that no decoder is made for."""
+    layout = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 0)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + layout + b"data" + struct.pack("<I", 32_000) + bytes(32_000)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -34,6 +41,7 @@ def test_missing_file_and_folder(tmp_path):
         (np.random.default_rng(1).bytes(50_000), "cannot be read as sound"),
         (bytes(50_000), "cannot be read as sound"),
         (b"RIFF\x24\0\0\0WAVEfmt ", "cannot be read as sound"),
+        (soundless(), "cannot be read as sound"),
     ],
 )
 @pytest.mark.parametrize("ending", ["wav", "mp3", "m4a", "raw"])

@@ -1,5 +1,6 @@
 """Cue contribution over a set: examples read, resumed and refused; means, intervals and the number probe."""
 
+import copy
 import csv
 import dataclasses
 import json
@@ -247,6 +248,18 @@ def test_a_stopped_run_goes_on_where_it_was(tiny_model, tmp_path, monkeypatch):
     assert len(journal.read_text(encoding="utf-8").splitlines()) == 3
     finish(steps(draws=3))
     assert len(calls) == 6  # other options are another run
+
+
+def test_a_journal_is_of_one_model_and_its_groups_are_those_of_the_set_as_it_is(tiny_model):
+    examples, journal = [example(seed) for seed in range(2)], {}
+    run(examples, tiny_model, journal=journal)
+    examples[0] = example(0, group="new", template="pronoun")
+    renamed = run(examples, tiny_model, journal=journal)
+    assert len(journal) == 2 and (renamed.groups[0], renamed.templates[0]) == ("new", "pronoun")
+    heads = copy.deepcopy(tiny_model.network)
+    heads.config.encoder_attention_heads = 4
+    run(examples, dataclasses.replace(tiny_model, network=heads), journal=journal)
+    assert len(journal) == 4  # the same weights in another number of heads are another model
 
 
 def test_a_run_out_of_time_is_no_reason_to_leave_a_sentence_out(tiny_model, tmp_path):

@@ -66,6 +66,8 @@ def test_a_cue_that_is_one_more_place_is_marked_as_often_as_is_said(places, shar
 
 def test_ties_are_no_marks_and_what_has_no_share_has_no_rank():
     assert stretches.rank_p(np.zeros(3), np.zeros((3, 30))).tolist() == [1, 1, 1]
+    unknown = np.full((1, 19), np.nan)  # places where nothing comes from: they are no evidence for the cue
+    assert stretches.rank_p(np.ones(1), unknown) == 1
     assert np.isnan(stretches.rank_p(np.array([np.nan]), np.zeros((1, 30)))).all()
 
 

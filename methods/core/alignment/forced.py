@@ -12,7 +12,14 @@ import numpy as np
 
 from methods.core.audio import SAMPLE_RATE, Clip
 from methods.core.frames import AlignmentError, Segment
-from methods.core.speech.pronunciation import EXTRA_WORDS, WrittenWord, dictionary_words, guessed_phones, written_words
+from methods.core.speech.pronunciation import (
+    EXTRA_WORDS,
+    WrittenWord,
+    dictionary_words,
+    guessed_phones,
+    is_read_out,
+    written_words,
+)
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
@@ -96,7 +103,7 @@ def _guesses(words: Iterable[WrittenWord]) -> dict[str, str]:
 
 
 def _notes(words: Iterable[WrittenWord], guesses: Mapping[str, str]) -> list[str]:
-    spelled = [word for word in words if not word.label.isalpha() and not re.search(r"['’-]", word.label)]
+    spelled = [word for word in words if is_read_out(word) or not re.fullmatch(r"[^\W\d_]+|.*['’-].*", word.label)]
     read = [f"“{word.label}” was read as “{' '.join(word.said)}”" for word in spelled]
     return [*dict.fromkeys(read), *(f"pronunciation of “{word}” guessed: {guess}" for word, guess in guesses.items())]
 

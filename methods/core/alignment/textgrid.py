@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 
-from methods.core.alignment.trigraphs import decoded
+from methods.core.alignment.trigraphs import decoded, encoded
 from methods.core.frames import AlignmentError, Segment, without_overlap
 
 MAX_TEXTGRID_BYTES = 2_000_000
 TEXTGRID_SLACK = 0.02  # s a label may outlast its clip: resampling and rounding
 LENGTH_SLACK = 0.1  # s a TextGrid may be longer or shorter than its clip: what encoders of MP3 and AAC pad
 SUMMED = 1e-6  # s: what sums of binary fractions miss; xmin = -1.4e-17 is 0
+BLANK = "".join(map(chr, [*range(33), *range(0x7F, 0xA1), 0x200B, 0x2028, 0x2029, 0x2060, 0xFEFF]))  # nothing is seen
 HEADERS = ('"ooTextFile', '"ooTextFile short')  # the second is that of Praat before 4.2 and of P2FA
 # Praat reads only free-standing numbers, quoted texts and flags; all else, such as "xmin =", is for people.
 TEXTGRID_TOKEN = re.compile(
-    r'"([^"]*(?:""[^"]*)*)"|(?<!\S)([-+]?[\d.]+(?:[eE][-+]?\d+)?|<exists>|<absent>)(?!\S)|!.*|[^\s"]+'
+    r'"([^"]*(?:""[^"]*)*)"|(?<!\S)([-+]?[\d.]+(?:[eE][-+]?\d+)?|<exists>|<absent>)(?!\S)|![^\r\n]*|[^\s"]+'
 )
 
 
@@ -111,8 +112,9 @@ def _read_tiers(values: Iterator[str], count: int, start: float, seconds: float 
                 _number(values), _text(values)
             notes.append(f"point tier “{name}” left out")
             continue
-        intervals = [(_number(values), _number(values), decoded(_text(values).strip())) for _ in range(size)]
-        unique = name if name not in tiers else f"{name} ({len(tiers) + 1})"
+        intervals = [(_number(values), _number(values), decoded(_text(values).strip(BLANK))) for _ in range(size)]
+        numbered = (f"{name} ({number})" for number in itertools.count(len(tiers) + 1))
+        unique = next(each for each in itertools.chain([name], numbered) if each not in tiers)
         if unique != name:
             notes.append(f"a second tier “{name}” is called “{unique}”")
         segments = [Segment(label, _moved(a, start), _moved(b, start)) for a, b, label in intervals if label]
@@ -130,7 +132,7 @@ def _moved(time: float, start: float) -> float:
 
 def _overlaps(segments: Sequence[Segment]) -> int:
     ordered = sorted(segments, key=lambda s: (s.start, s.end))
-    return sum(after.start < before.end - SUMMED for before, after in pairwise(ordered))
+    return sum(after.start < before.end - SUMMED for before, after in itertools.pairwise(ordered))
 
 
 def _fitted(segment: Segment, seconds: float | None) -> Segment:
@@ -153,7 +155,11 @@ def write_textgrid(tiers: Mapping[str, Sequence[Segment]], seconds: float) -> st
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, segments) in enumerate(tiers.items(), start=1):
         intervals = _without_gaps(sorted(segments, key=lambda s: s.start), float(seconds))
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
+        lines += [
+            f"    item [{number}]:",
+            '        class = "IntervalTier"',
+            f"        name = {_quoted(name)}",
+        ]
         lines += ["        xmin = 0", f"        xmax = {float(seconds)!r}"]
         lines += [f"        intervals: size = {len(intervals)}"]
         for index, (label, start, end) in enumerate(intervals, start=1):
@@ -163,7 +169,7 @@ def write_textgrid(tiers: Mapping[str, Sequence[Segment]], seconds: float) -> st
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+    return '"' + encoded(text).replace('"', '""') + '"'
 
 
 def _without_gaps(segments: Sequence[Segment], seconds: float) -> list[tuple[str, float, float]]:

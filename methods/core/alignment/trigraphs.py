@@ -57,3 +57,8 @@ KNOWN = re.compile(r"\\(" + "|".join(map(re.escape, TRIGRAPHS)) + ")")
 def decoded(label: str) -> str:
     """The label in letters, composed where there is a composed one (NFC); unknown backslashes stay."""
     return unicodedata.normalize("NFC", KNOWN.sub(lambda found: TRIGRAPHS[found[1]], label))
+
+
+def encoded(label: str) -> str:
+    """The label as Praat is given it: a backslash that would be read as a letter's beginning is written as one."""
+    return KNOWN.sub(lambda found: rf"\bs{found[1]}", label)

@@ -108,7 +108,7 @@ def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> C
     if peak > 1:
         mono = mono / peak
         over = 20 * math.log10(peak)  # in dB: "1 times full scale" is what a peak of 1.003 would read like
-        notes.append(f"scaled down because its peak was {over:.2g} dB above full scale")
+        notes.append(f"scaled down because its peak was {over:.{2 if over < 100 else 3}g} dB above full scale")
     return Clip(mono, name, tuple(notes))
 
 

@@ -6,6 +6,7 @@ length may be wrong or be about a part. Both decode at most a second more than t
 no more memory than a short one.
 """
 
+import itertools
 import math
 import os
 import unicodedata
@@ -19,7 +20,7 @@ import soundfile
 
 from methods.core.audio.movie_boxes import claims_too_many
 from methods.core.audio.mp3_reservoir import Reservoir
-from methods.core.audio.sound_ends import missing
+from methods.core.audio.sound_ends import is_joined, missing
 from methods.core.errors import UserError
 
 MIN_SECONDS = 0.1  # below this Whisper has five frames: nothing to look at
@@ -77,9 +78,28 @@ def _is_for_soundfile(file: BinaryIO) -> bool:
         # By descriptor, because soundfile would otherwise judge the format by the name's ending.
         with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
             # A FLAC of unknown length declares 2^63 - 1, which libsndfile cannot read; a streamed WAV declares 0.
-            return sound.format not in BY_PACKETS and 0 < sound.frames < 2**62
+            if sound.format in BY_PACKETS or not 0 < sound.frames < 2**62:
+                return False
+            declared = sound.frames / sound.samplerate if sound.format == "FLAC" else None
     except soundfile.LibsndfileError:
         return False
+    return declared is None or declared > MAX_SECONDS or not _goes_on(file, declared)
+
+
+def _goes_on(file: BinaryIO, declared: float) -> bool:
+    """Whether a FLAC holds more than its header says, where libsndfile stops; its packets are counted, not decoded.
+
+    One that another file is joined on to does not: its header is right about the first.
+    """
+    if is_joined(file):
+        return False
+    file.seek(0)
+    try:
+        with av.open(file, metadata_errors="ignore", options={"format_whitelist": CONTAINERS}) as container:
+            lengths = (float((packet.duration or 0) * packet.time_base) for packet in container.demux(audio=0))
+            return any(seconds > declared + MIN_SECONDS for seconds in itertools.accumulate(lengths))
+    except (av.FFmpegError, IndexError):
+        return False  # libsndfile says what is wrong with it
 
 
 def _read_with_soundfile(file: BinaryIO, name: str) -> Decoded:
@@ -116,7 +136,8 @@ def _read_with_pyav(file: BinaryIO, name: str) -> Decoded:
             if not container.streams.audio:
                 raise ClipError(f"“{name}” has no sound track: please choose a recording with sound.")
             stream = container.streams.audio[0]
-            if not stream.rate or not stream.channels:  # noise that by chance holds an MP3 frame's first bytes
+            sounds = stream.codec_context is not None and stream.rate and stream.channels
+            if not sounds:  # noise that by chance holds an MP3 frame's first bytes, or a header without sense
                 raise unreadable
             check_header(name, stream.rate, stream.channels)
             declared = _declared_seconds(container, stream)

@@ -48,13 +48,24 @@ def missing(file: BinaryIO, seconds: float, rate: float, stated: float | None = 
         return tuple(_clauses(data, seconds, stated, sizes))
 
 
+def is_joined(file: BinaryIO) -> bool:
+    """Whether a second file begins inside this one."""
+    file.seek(0)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _has_second(data)
+
+
+def _has_second(data: mmap.mmap) -> bool:
+    return BEGINNING.search(data, _behind_tags(data) + 16) is not None
+
+
 def _clauses(data: mmap.mmap, seconds: float, stated: float, sizes: "Sizes | None") -> list[str]:
     found = []
     if stated > seconds + TOLERANCE:
         found.append(f"cut short or damaged: the file states {stated:.2f} s and {seconds:.2f} s of them could be read")
     elif data[:4] == b"OggS" and not _has_end_mark(data):
         found.append(f"cut short: the file stops after {seconds:.2f} s without its end mark")
-    if BEGINNING.search(data, 16):
+    if _has_second(data):
         found.append("a second file is joined on behind the first and was left out")
     elif sizes and sizes.there and (beyond := seconds * sizes.behind / sizes.there) > TOLERANCE:
         found.append(f"{beyond:.2f} s behind the end that the header states were left out")
@@ -102,18 +113,32 @@ def _chunk(data: mmap.mmap, at: int, form: Chunks) -> tuple[bytes, int, int] | N
 
 
 def _frames_by_header(data: mmap.mmap) -> int:
-    """Samples by the Xing, Info or VBRI header of an MP3; 0 where there is none."""
-    at = 0
-    while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
-        at += 10 + sum(byte << shift for byte, shift in zip(data[at + 6 : at + 10], (21, 14, 7, 0), strict=True))
+    """Samples by the Xing, Info or VBRI header of an MP3; 0 where there is none.
+
+    The encoder's delay and padding are taken off where it states them (after “LAME”): decoders leave them out too.
+    """
+    at = _behind_tags(data)
     head = data[at : at + 200]
     if head[:1] != b"\xff" or len(head) < 60:
         return 0
     samples = 1152 if head[1] >> 3 & 3 == 3 else 576  # MPEG 1; MPEG 2 and 2.5 have half as long frames
     xing = max(head.find(b"Xing"), head.find(b"Info"))
     if 0 < xing < 188 and head[xing + 7] & 1:
-        return samples * struct.unpack(">I", head[xing + 8 : xing + 12])[0]
+        stated = samples * struct.unpack(">I", head[xing + 8 : xing + 12])[0]
+        around = data[at + xing + 120 : at + xing + 144]  # behind four fields and a table of 100 bytes
+        if around[:4] not in (b"LAME", b"Lavc", b"Lavf") or len(around) < 24:
+            return stated
+        both = int.from_bytes(around[21:24], "big")  # 12 bits each
+        return max(stated - (both >> 12) - (both & 0xFFF), 0)
     return samples * struct.unpack(">I", head[50:54])[0] if head[36:40] == b"VBRI" else 0
+
+
+def _behind_tags(data: mmap.mmap) -> int:
+    """Where a file begins, behind ID3 tags."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
+        at += 10 + sum(byte << shift for byte, shift in zip(data[at + 6 : at + 10], (21, 14, 7, 0), strict=True))
+    return at
 
 
 def _has_end_mark(data: mmap.mmap) -> bool:

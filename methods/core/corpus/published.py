@@ -15,7 +15,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 
+from methods.core.alignment.textgrid import LENGTH_SLACK
 from methods.core.corpus.files import TABLE, CorpusError
+from methods.core.corpus.tables import number as decimal
 from methods.core.frames import Segment
 
 RATE = 16_000  # Hz: what TIMIT counts in
@@ -86,6 +88,11 @@ def _mfa(text: str, seconds: float) -> Found:
         return {}  # a table about something else
     found = defaultdict(list)
     for row in rows:
+        if None in row or None in row.values():
+            raise CorpusError(
+                f"line {rows.line_num} has more or fewer fields than the first line has columns, perhaps because a "
+                "label holds a comma; write quotation marks around it."
+            )
         begin, end = _numbers([row[columns["begin"]], row[columns["end"]]], rows.line_num, "Begin and End in seconds")
         label = (row[columns["label"]] or "").strip()
         if label:
@@ -95,13 +102,13 @@ def _mfa(text: str, seconds: float) -> Found:
 
 def _numbers(parts: list[str | None], line: int, wanted: str) -> list[float]:
     try:
-        return [float(part or "") for part in parts]
+        return [decimal(part or "") for part in parts]
     except ValueError as problem:
         raise CorpusError(f"line {line} should hold {wanted}, and begins “{parts[0]}”.") from problem
 
 
 def _segment(label: str, begin: float, end: float, line: int, seconds: float) -> Segment:
-    if not 0 <= begin < end or begin >= seconds:
+    if not 0 <= begin < end or begin >= seconds or end > seconds + LENGTH_SLACK:
         raise CorpusError(
             f"line {line}: “{label[:40]}” lasts from {begin:.3f} to {end:.3f} s, and the recording has {seconds:.3f} "
             "s; is it the labels of another recording?"

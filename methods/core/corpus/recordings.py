@@ -192,8 +192,9 @@ def references(files: Files) -> tuple["Reference", ...]:
     labels = published.beside(files, sounds)
     found = []
     for sound, title in zip(sounds, titled(sounds), strict=True):
-        who = {"speaker": PurePosixPath(sound).parent.name} | (facts.get(sound) or [{}])[0]
-        who |= tables.groups(sound, [*facts.get(sound, [])[:1], *listed.get(sound, [])])
+        about = facts.get(sound, [])
+        who = {"speaker": PurePosixPath(sound).parent.name} | (about or [{}])[0] | tables.speaker(sound, about)
+        who |= tables.groups(sound, [*about, *listed.get(sound, [])])
         rows, own = tuple(listed.get(sound, [])), labels.get(sound, ())
         found.append(Reference(sound, title, files[sound], files.get(grids.get(sound, "")), rows, own, who))
     return tuple(found)

@@ -19,6 +19,7 @@ from methods.core.frames import Segment
 
 INDEX, SEGMENTS = "index.csv", "segments.csv"
 GROUPS = ("accent", "group")  # columns of either table that sort whole recordings
+SPEAKERS = ("speaker", "sex", "language")  # columns of index.csv
 COLUMNS = {INDEX: ("file",), SEGMENTS: ("file", "tier", "label", "start", "end")}  # that there must be
 QUOTED = re.compile('"((?:[^"]|"")+)"')
 MOST_ROWS = 100_000  # five times what 15 minutes of words, phones and stresses need
@@ -86,16 +87,29 @@ def _in_old_coding(name: str, alone: Mapping[str, list[str]]) -> list[str]:
 
 def groups(sound: str, rows: Sequence[Row]) -> dict[str, str]:
     """The accent and the group that the rows about a recording name, in whichever table; "" where none does."""
-    found = {}
-    for column in GROUPS:
-        named = list(dict.fromkeys(row[column] for row in rows if row.get(column)))
-        if len(named) > 1:
-            raise CorpusError(
-                f"“{sound}” has two entries in the columns “{column}”, “{named[0]}” and “{named[1]}”, but a recording "
-                "is of one; write the same in all its rows, or part the recording."
-            )
-        found[column] = named[0] if named else ""
-    return found
+    return {column: _only(sound, rows, column) for column in GROUPS}
+
+
+def speaker(sound: str, rows: Sequence[Row]) -> dict[str, str]:
+    """What the rows of index.csv about a recording say of its speaker, as far as the table has columns for it."""
+    return {column: _only(sound, rows, column) for column in SPEAKERS if any(column in row for row in rows)}
+
+
+def _only(sound: str, rows: Sequence[Row], column: str) -> str:
+    named = list(dict.fromkeys(row[column] for row in rows if row.get(column)))
+    if len(named) > 1:
+        raise CorpusError(
+            f"“{sound}” has two entries in the columns “{column}”, “{named[0]}” and “{named[1]}”, but a recording "
+            "is of one; write the same in all its rows, or part the recording."
+        )
+    return named[0] if named else ""
+
+
+def number(text: str) -> float:
+    """A number of a table; Python's own underscores in it are no digits. Raises ValueError."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def read(content: bytes, name: str, columns: Sequence[str]) -> list[Row]:
@@ -161,6 +175,9 @@ def _check_heading(heading: Sequence[str], name: str, columns: Sequence[str]) ->
         raise CorpusError(
             f"{name} has no column called “{lacking[0]}”; its first line must name the columns: {', '.join(columns)}."
         )
+    twice = [column for column in (*columns, *GROUPS, *SPEAKERS) if heading.count(column) > 1]
+    if twice:
+        raise CorpusError(f"{name} has two columns called “{twice[0]}”; leave one of them out, or rename it.")
 
 
 def _check_row(values: Sequence[str], heading: Sequence[str], where: str, columns: Sequence[str]) -> None:
@@ -189,7 +206,7 @@ def tiers(rows: Sequence[Row], seconds: float) -> dict[str, tuple[Segment, ...]]
 def _segment(row: Row, seconds: float) -> Segment:
     where = f"{SEGMENTS}, line {row['line']}"
     try:
-        start, end = (float(row[side].replace(",", ".")) for side in ("start", "end"))
+        start, end = (number(row[side].replace(",", ".")) for side in ("start", "end"))
         segment = Segment(row["label"], start, end)
         if not row["tier"]:
             raise CorpusError("there is no tier; write words, phones, or a name of your own.")

@@ -48,6 +48,7 @@ class Panel:
     transcript: Transcript | None = None
     window: Window = "full"
     renormalise: bool = False  # wav2vec 2.0: each changed clip is scaled anew, as the model would scale it in use
+    given: str | None = None  # the string that a CTC model is asked about in place of its own
 
     def scores(self, samples: np.ndarray) -> np.ndarray:
         """(targets,) the numbers for these (n,) samples, in nats."""
@@ -73,7 +74,8 @@ class Panel:
     def _key(self, samples: np.ndarray) -> tuple[Any, ...]:
         sound = hashlib.sha256(np.ascontiguousarray(samples, dtype="<f4").tobytes()).hexdigest()
         text = self.transcript and self.transcript.ids
-        return self.model.key, self.clip.sha256, text, self.labels, self.window, self.renormalise, sound
+        asked = text, self.given, self.labels
+        return self.model.key, self.clip.sha256, *asked, self.window, self.renormalise, sound
 
     @torch.inference_mode()
     def _scores(self, samples: np.ndarray) -> np.ndarray:
@@ -183,7 +185,7 @@ def _ctc(fixed: dict[str, Any], transcript: str | None) -> Panel:
         return np.array([float(target.readout(model, scores)) for target in asked])
 
     lengths = (sum(symbols), *symbols)[: len(asked)]
-    return Panel(**fixed, labels=tuple(labels), scales=tuple(scales), lengths=lengths, read=read)
+    return Panel(**fixed, labels=tuple(labels), scales=tuple(scales), lengths=lengths, read=read, given=transcript)
 
 
 def _classes(fixed: dict[str, Any]) -> Panel:

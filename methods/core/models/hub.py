@@ -30,10 +30,20 @@ class ModelError(UserError):
 
 def snapshot(identifier: str) -> Path:
     """The folder of a model: a local one, the hub's cache, or a download, in this order."""
-    folder = Path(identifier) if Path(identifier).is_dir() else cached(identifier) or _download(identifier)
+    if not identifier.strip():
+        raise ModelError("No model was named; give a hub id such as openai/whisper-tiny.en, or a folder.")
+    folder = Path(identifier) if is_folder(identifier) else cached(identifier) or _download(identifier)
     if not (folder / "config.json").is_file():
         raise ModelError(f"{identifier} has no config.json, so it is not a model folder; choose the folder that has.")
     return folder
+
+
+def is_folder(identifier: str) -> bool:
+    """Whether this is a folder here; what can be no path, such as 5,000 letters, is none."""
+    try:
+        return bool(identifier.strip()) and Path(identifier).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def cached(identifier: str) -> Path | None:
@@ -68,7 +78,9 @@ def _download(identifier: str) -> Path:
         bar = {} if _report.get() is None else {"tqdm_class": _bar(_report.get())}
         return Path(huggingface_hub.snapshot_download(identifier, allow_patterns=list(wanted), **bar))
     except errors.HFValidationError as problem:
-        raise ModelError(f"{identifier!r} is neither a folder here nor a model id such as owner/name.") from problem
+        raise ModelError(
+            f"{identifier[:100]!r} is neither a folder here nor a model id such as owner/name."
+        ) from problem
     except errors.GatedRepoError as problem:
         raise ModelError(
             f"{identifier} asks its users to log in and accept conditions first; do that on the hub."

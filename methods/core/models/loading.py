@@ -32,7 +32,7 @@ def available_offline(identifier: str) -> bool:
         return True
     if identifier == HAMA:
         return hama_weights.installed()
-    return Path(identifier).is_dir() or hub.cached(identifier) is not None
+    return hub.is_folder(identifier) or hub.cached(identifier) is not None
 
 
 def load_model(identifier: str, *, device: str | None = None) -> SpeechModel:
@@ -53,7 +53,7 @@ def on_device(model: SpeechModel, device: torch.device) -> SpeechModel:
     def make() -> SpeechModel:
         return replace(model, network=placed(model.network, device), lock=threading.RLock())
 
-    return _models.fetch((model.key, str(device)), make, lambda moved: moved.bytes)
+    return _named_as(model, _models.fetch((model.key, str(device)), make, lambda moved: moved.bytes))
 
 
 def _on_cpu(identifier: str) -> SpeechModel:
@@ -75,7 +75,13 @@ def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
         digest = hashlib.sha256(name.encode()).hexdigest()
         return replace(model, network=network, seed=seed, weights_sha256=digest, lock=threading.RLock())
 
-    return _models.fetch((model.key, seed), make, lambda twin: twin.bytes)
+    return _named_as(model, _models.fetch((model.key, seed), make, lambda twin: twin.bytes))
+
+
+def _named_as(model: SpeechModel, kept: SpeechModel) -> SpeechModel:
+    """The network that is kept for all equal models under the name by which it was asked for this time."""
+    same = (kept.id, kept.notes) == (model.id, model.notes)
+    return kept if same else replace(kept, id=model.id, notes=model.notes)
 
 
 def _packaged(identifier: str) -> bool:

@@ -1,27 +1,27 @@
 """How are numbers read out in English? By the rules of `inflect`, whose only home this is; American, without “and”.
 
-Money, percentages, years, ordinals, decimals, times, fractions and ranges: whatever stands in one written word. Codes
-and telephone numbers, which have a leading zero or more than six digits, are read digit by digit.
+Money, percentages, measures, years, ordinals, decimals, times, fractions and ranges, in one written word or with a
+space before the unit. Codes and telephone numbers (a leading zero or more than six digits) are read digit by digit.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
 
+from methods.core.speech import units
 from methods.core.speech.words import CURRENCIES, SYMBOLS
 
-CENTS = {"$": ("cent", "cents"), "€": ("cent", "cents"), "£": ("penny", "pence")}  # one, several
-MAGNITUDES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "tn": "trillion"}
-LARGE = ("hundred", "thousand", "million", "billion", "trillion")
-UNITS = {  # said in full right after a number only
-    "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "kg": "kilograms", "mph": "miles per hour",
-    "hz": "hertz", "khz": "kilohertz", "lbs": "pounds", "ft": "feet", "am": "a. m.", "pm": "p. m.",
-}  # fmt: skip
-SCALES = {"c": "celsius", "f": "fahrenheit"}  # right after a sign of degrees
 LONGEST = 15  # digits that are read as one number; inflect knows names up to 10^36
 _COIN = "".join(CURRENCIES)
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
-_SIZE = rf"(?P<size>{'|'.join(sorted(MAGNITUDES, key=len, reverse=True))})?(?![^\W\d_])"
+_SIZE = rf"(?P<size>{'|'.join(sorted(units.MAGNITUDES, key=len, reverse=True))})?(?![^\W\d_])"
+_UNIT = "|".join(sorted((*units.UNITS, *units.HALVES), key=len, reverse=True))
+_CLOCK = r"\d{1,2}:[0-5]\d"
+_HOUR = rf"(?:0?[1-9]|1[0-2]|{_CLOCK})"
+_PART = r"(?:\d+ and )?\d{1,2}⁄\d{1,2}"  # a fraction of one character, as `apart` leaves it
+_ENDING = rf"(?:{_UNIT}|{'|'.join(units.MAGNITUDES)}|st|nd|rd|th)(?![^\W\d_])"
+_QUANTITY = rf"[{_COIN}¢]?(?:{_CLOCK}|{_NUMBER})(?:[{_COIN}¢%]|°[CF]?|{_ENDING})?"
 
 
 def in_words(token: str) -> str:
@@ -32,32 +32,69 @@ def in_words(token: str) -> str:
     return token
 
 
-def is_money(token: str) -> bool:
-    """Whether a written word is an amount, whose currency is said after a “million” that follows."""
-    return re.fullmatch(rf"[{_COIN}](?:{_NUMBER})", token) is not None
+def apart(token: str) -> str:
+    """A written word whose small digits do not run into the large ones when letters are taken apart: “2½”, “5²”."""
+    token = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " and ", token).replace("²", " squared ").replace("³", " cubed ")
+    return re.sub("(?=[¹⁰-⁹₀-₉])(?<![¹⁰-⁹₀-₉])", " ", token)
 
 
-def amount(token: str) -> tuple[str, str]:
-    """The number of an amount in words, and the currency that is said after it."""
-    return _decimal(token[1:]), CURRENCIES[token[0]]
+def joins(before: str, after: str) -> bool:
+    """Whether a dash between these two ends of a text is that of a range: “5–6”, “$3–$5”, “5th–6th”."""
+    return bool(re.search(rf"\d[^\W\d_]{{0,3}}[{_COIN}¢%°]?[CF]?$", before) and re.match(rf"[{_COIN}¢]?\.?\d", after))
+
+
+def money(token: str) -> tuple[str, str] | None:
+    """The number of an amount in words, and the currency that is said after a “million” that follows it.
+
+    None where the written word is no amount.
+    """
+    form = rf"([-−]?)([{_COIN}])([-−]?)({_NUMBER})(?:[-–]\2?({_NUMBER}))?"
+    if not (found := re.fullmatch(form, _unwrapped(token))):
+        return None
+    minus = "minus " if found[1] or found[3] else ""
+    until = f" to {_decimal(found[5])}" if found[5] else ""
+    return f"{minus}{_decimal(found[4])}{until}", CURRENCIES[found[2]]
+
+
+def said_after(number: str, word: str) -> str | None:
+    """How is a word read that belongs to the number before it, with a space between? “1 ¢”, “5 kg”, “2 ½”, “5 p.m.”
+
+    None where it does not belong to it.
+    """
+    number, half = _unwrapped(number), units.HALVES.get(word.casefold().replace(".", ""))
+    if half and re.fullmatch(rf"(?:{_HOUR}[-–])?{_HOUR}", number):
+        return half
+    if re.fullmatch(r"\d{1,3}", number) and re.fullmatch(r"½|¼|¾|[⅐-⅞]|[1-9][/⁄]\d{1,2}", word):
+        return _and_part(word)
+    counted = re.search(r"[\d½¼¾⅐-⅞]$", number)
+    return units.unit(word, one=re.fullmatch("[-−+]?1", number) is not None) if counted else None
+
+
+def _and_part(word: str) -> str | None:
+    above, below = (int(part) for part in re.split("[/⁄]", unicodedata.normalize("NFKD", word)))
+    return f"and {word}" if 0 < above < below <= 10 else None
+
+
+def _unwrapped(token: str) -> str:
+    return token.lstrip("([{\"“”‘'").rstrip(")]}\"“”’'")
 
 
 def _money(found: re.Match[str]) -> str:
     coin, number, size = found["coin"], found["number"].replace(",", ""), found["size"]
     unit = CURRENCIES[coin]
     if size:
-        return f"{_decimal(number)} {MAGNITUDES[size.lower()]} {unit}"
+        return f"{_decimal(number)} {units.MAGNITUDES[size.lower()]} {unit}"
     whole, _, rest = number.partition(".")
-    if rest and (len(rest) != 2 or coin not in CENTS):
+    if rest and (len(rest) != 2 or coin not in units.CENTS):
         return f"{_decimal(number)} {unit}"
-    cents = f"{_cardinal(rest)} {CENTS[coin][int(rest) > 1]}" if int(rest or 0) else ""
+    cents = f"{_cardinal(rest)} {units.CENTS[coin][int(rest) > 1]}" if int(rest or 0) else ""
     if cents and not whole.strip("0"):
         return cents
     whole = whole or "0"
-    units = f"{_cardinal(whole)} {unit.removesuffix('s') if whole.lstrip('0') == '1' else unit}"
+    said = f"{_cardinal(whole)} {units.unit(coin, whole.lstrip('0') == '1')}"
     if int(rest or 0) >= 10:
-        return f"{units} {_cardinal(rest)}"  # “five dollars fifty”
-    return f"{units} and {cents}" if cents else units
+        return f"{said} {_cardinal(rest)}"  # “five dollars fifty”
+    return f"{said} and {cents}" if cents else said
 
 
 def _decimal(number: str) -> str:
@@ -107,9 +144,10 @@ def _decade(found: re.Match[str]) -> str:
 
 
 def _time(found: re.Match[str]) -> str:
-    hour, minute, half = _cardinal(found[1]), found[2], UNITS[found[3].lower()] if found[3] else ""
+    hour, minute, half = _cardinal(found[1]), found[2], units.HALVES[found[3].lower()] if found[3] else ""
     if minute == "00":
-        return f"{hour} {half}" if half else f"{hour} o'clock"
+        whole = "o'clock" if 1 <= int(found[1]) <= 12 else "hundred"
+        return f"{hour} {half or whole}"
     return f"{hour} {'oh ' if minute[0] == '0' else ''}{_cardinal(minute)} {half}"
 
 
@@ -122,18 +160,38 @@ def _fraction(found: re.Match[str]) -> str:
 
 
 def _measured(found: re.Match[str]) -> str:
-    return f"{_decimal(found[1])} {UNITS[found[2].lower()]}"
+    number, unit = found[1], found[2].lower()
+    return f"{_decimal(number)} {units.HALVES.get(unit) or units.unit(unit, number == '1')}"
+
+
+def _part_of(found: re.Match[str]) -> str:
+    """A fraction that a unit follows, or a coin is before: “½ km”, “$2½”."""
+    return f"{found['part'] or found['parts']} {units.unit(found['unit'] or found['coin'], one=False)}"
+
+
+def _range(found: re.Match[str]) -> str:
+    """From one quantity to another; what stands at the first only is said once, after both: “$3–5”."""
+    first, last = found["first"], found["last"]
+    if (coin := first[0]) in CURRENCIES and last[0].isdigit() and last[-1] not in "%°":
+        return f"{first[1:]} to {coin}{last}"
+    return found[0] if re.fullmatch(_NUMBER, first) and last[-1].isdigit() else f"{first} to {last}"
+
+
+def _telephone(found: re.Match[str]) -> str:
+    first, *_, last = groups = found[0].split("-")
+    if len(groups) == 2 and first.endswith("0") and last.endswith("00"):
+        return f"{first} to {last}"  # “100-1000”
+    return " ".join(_digits(group) for group in groups)
 
 
 def _cents(found: re.Match[str]) -> str:
     number = found[1] or found[2]
-    return f"{_decimal(number)} {'cent' if number == '1' else 'cents'}"
+    return f"{_decimal(number)} {units.unit('¢', number == '1')}"
 
 
 def _degrees(found: re.Match[str]) -> str:
-    number, scale = found[1], found[2] or ""
-    said = f"{_decimal(number)} {'degree' if number == '1' else 'degrees'}" if number else "degrees"
-    return f"{said} {SCALES.get(scale.lower(), '')}"
+    number = found[1] or ""
+    return f"{_decimal(number)} {units.unit('°' + (found[2] or ''), number == '1')}"
 
 
 def _plain(words: str) -> str:
@@ -143,20 +201,26 @@ def _plain(words: str) -> str:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), said)
     for pattern, said in (
-        (rf"^[-−](?=[{_COIN}¢]?\.?\d)", lambda found: "minus"),
+        (rf"(?<![\w.])([{_COIN}¢])[-−]({_NUMBER})", lambda found: f"-{found[1]}{found[2]}"),
+        (rf"(?<![\w.,:;)%°¢{_COIN}\-–−])[-−](?=[{_COIN}¢]?\.?\d)", lambda found: "minus"),
+        (
+            rf"(?P<coin>[{_COIN}¢])(?P<part>{_PART})|(?P<parts>{_PART})(?P<unit>[{_COIN}¢]|(?:{'|'.join(units.UNITS)})\b)",
+            _part_of,
+        ),
+        (r"(?<![\d-])(?:1-)?(?:\d{3}-)?\d{3}-\d{4}(?![\d-])", _telephone),
+        (r"#(?=\d)", lambda found: "number"),
+        (rf"(?<![\w\-–−.,:/])(?P<first>{_QUANTITY})[-–](?P<last>{_QUANTITY})(?![\w\-–:/])", _range),
         (rf"(?P<coin>[{_COIN}])(?P<number>{_NUMBER}){_SIZE}", _money),
         (rf"(?P<number>{_NUMBER}){_SIZE}(?P<coin>[{_COIN}])", _money),
         (rf"¢({_NUMBER})|({_NUMBER})¢", _cents),
         (rf"({_NUMBER})?°([CF])?(?![^\W\d_])", _degrees),
         (rf"[%°]({_NUMBER})", lambda found: f"{_decimal(found[1])} {SYMBOLS[found[0][0]]}"),
         (r"(?<!\d)(\d{1,2}):([0-5]\d)(am|pm)?(?![^\W_:])", _time),
-        (r"(?<!\d)(\d{3})-(\d{4})(?!\d)", lambda found: f"{_digits(found[1])} {_digits(found[2])}"),  # a telephone's
         (r"(?<![\d/⁄])(\d{1,2})[/⁄](\d{1,2})(?![\d/⁄])", _fraction),
         (r"(?<![-–\d.,])(\d[\d.,]*)[-–](\d[\d.,]*)(?![-–\d])", lambda found: f"{found[1]} to {found[2]}"),
-        (r"#(?=\d)", lambda found: "number"),
         (r"(\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th)(?![^\W\d_])", _ordinal),
         (r"(\d+)['’]?s(?![^\W\d_])", _decade),
-        (rf"({_NUMBER})({'|'.join(UNITS)})(?![^\W\d_])", _measured),
+        (rf"({_NUMBER})({_UNIT})(?![^\W\d_])", _measured),
         (r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+", lambda found: _decimal(found[0])),
         (r"\d+", lambda found: _bare(found[0])),
     )

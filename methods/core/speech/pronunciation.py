@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from methods.core.speech import numbers
+from methods.core.speech import numbers, units
 from methods.core.speech.words import CURRENCIES, SYMBOLS, bare_word
 
 # fmt: off
@@ -69,32 +69,57 @@ def written_words(transcript: str, readings: Mapping[str, str] | None = None) ->
     Remarks in [square] or <angle> brackets and lone punctuation are left out. A hyphenated word stays one word.
     `readings` say how a word is read aloud, by its label: {"$5": "five bucks"}; see `readings_of` for what is assumed.
     """
-    text = re.sub(r"\[[^\]]*\]|<[^>]*>|—|…|(?<!\d)–|–(?!\d)", " ", transcript)
-    tokens = re.sub(rf"([{''.join(CURRENCIES)}])\s+(?=\d)", r"\1", text).split()
+    text = re.sub(r"\[[^\]]*\]|<[^>]*>|—|…", " ", transcript)
+    text = re.sub("–", lambda dash: "–" if _in_range(text, dash.start()) else " ", text)
+    tokens = _numbers_in_one(text).split()
     spelled_acronyms = text.upper() != text  # in a transcript all in capitals they mean nothing
     words, currency = [], ""
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
+    for before, token, following in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
         label, said, after = bare_word(token), _plain_letters(token), bare_word(following).casefold()
+        amount = numbers.money(said) if units.magnitude(after) else None
         if readings and label in readings:
             said, currency = readings[label], ""
-        elif numbers.is_money(label) and after in numbers.LARGE:  # “$3 million” is “three million dollars”
-            said, currency = numbers.amount(label)
-        elif currency and after not in numbers.LARGE:
-            said, currency = said if after == currency else f"{said} {currency}", ""
+        elif amount:  # “$3 million” is “three million dollars”
+            said, currency = amount
+        elif currency:
+            said = units.magnitude(label.casefold()) or said
+            if not units.magnitude(after):
+                said, currency = said if after == currency else f"{said} {currency}", ""
+        else:
+            said = _plain_letters(numbers.said_after(_plain_sign(before), _plain_sign(label)) or token)
         words.append(WrittenWord(label, _say(said, spelled_acronyms)))
     return tuple(word for word in words if word.said and word.label)
 
 
+def _in_range(text: str, dash: int) -> bool:
+    return numbers.joins(text[max(dash - 8, 0) : dash], text[dash + 1 : dash + 3])
+
+
+def _numbers_in_one(text: str) -> str:
+    """Numbers whose parts a space keeps from each other in one piece: “$ 5”, a narrow “1 000”, “(555) 123-4567”."""
+    text = re.sub("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))", ",", text)
+    text = re.sub(r"\((\d{3})\)\s*(?=\d{3}-\d{4}(?!\d))", r"\1-", text)
+    return re.sub(rf"(?<![\d.,½¼¾])(\s|^)([{''.join(CURRENCIES)}¢￠])\s+(?=\d)", r"\1\2", text)
+
+
+def _plain_sign(token: str) -> str:
+    """A number or a unit with the usual cent and degrees: “￠” is “¢”, “℃” is “°C”; “½” stays."""
+    return token.replace("￠", "¢").replace("℃", "°C").replace("℉", "°F")
+
+
 def readings_of(transcript: str, readings: Mapping[str, str] | None = None) -> dict[str, str]:
     """How are the numbers and symbols of a transcript read aloud? Label -> words, as far as they are not letters."""
-    words = written_words(transcript, readings)
-    return {
-        word.label: " ".join(word.said) for word in words if any(c.isnumeric() or c in SYMBOLS for c in word.label)
-    }
+    return {word.label: " ".join(word.said) for word in written_words(transcript, readings) if is_read_out(word)}
+
+
+def is_read_out(word: WrittenWord) -> bool:
+    """Whether a number, a symbol or a short unit in a word is said by rules, not by the letters that stand there."""
+    signs = any(character.isnumeric() or character in SYMBOLS for character in word.label)
+    return signs or (units.is_short(word.label) and word.said != (word.label.casefold(),))
 
 
 def _plain_letters(token: str) -> str:
-    plain = unicodedata.normalize("NFKD", token.replace("’", "'"))
+    plain = unicodedata.normalize("NFKD", numbers.apart(token.replace("’", "'")))
     return "".join(c for c in plain if not unicodedata.combining(c))
 
 

@@ -72,9 +72,10 @@ def test_a_textgrid_written_by_praat_is_read():
         lambda text: text.encode("utf-16"),
         lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
         lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: ("! by hand\n" + text).replace("\n", "\r").encode(),
         lambda text: text.replace('"words"', '"words" ! the first tier, "as said" 12').encode(),
     ],
-    ids=["str", "utf-8", "utf-8 with BOM", "utf-16", "utf-16 big-endian", "Windows", "comments"],
+    ids=["str", "utf-8", "utf-8 with BOM", "utf-16", "utf-16 big-endian", "Windows", "old Mac", "comments"],
 )
 def test_the_short_format_in_every_coding(encode):
     tiers = read_textgrid(encode(SHORT))
@@ -85,15 +86,26 @@ def test_the_short_format_in_every_coding(encode):
 
 def test_what_is_written_is_read_again():
     random = np.random.default_rng(9)
-    alphabet = list('ab"" !é今\n=<exists> 12 intervals [1]:')
+    alphabet = [*'ab"" !é今\n=<exists> 12 intervals [1]:', "\\", "\\ae", "\\bs"]
     for _ in range(200):
         seconds = float(random.uniform(1, 30))
         tiers = {}
-        for name in ("words", 'a "quoted" tier', "empty"):
+        for name in ("words", 'a "quoted" tier', r"a \sh", "empty"):
             edges = np.unique(random.uniform(0, seconds, 2 * int(random.integers(0, 15)) * (name != "empty")))
             pairs = zip(edges[0::2], edges[1::2], strict=False)
             tiers[name] = tuple(Segment("x" + "".join(random.choice(alphabet, 6)) + "y", a, b) for a, b in pairs)
         assert dict(read_textgrid(write_textgrid(tiers, seconds), seconds=seconds)) == tiers
+
+
+def test_no_tier_takes_the_place_of_another_and_what_nobody_sees_is_no_label():
+    tiers = ("words (3)", "b", "\u200b"), ("words", "a", "\ufeff \u00a0"), ("words", "c", "\0")
+    lines = ['"ooTextFile"', '"TextGrid"', "0", "2", "<exists>", "3"]
+    for name, *labels in tiers:
+        lines += ['"IntervalTier"', f'"{name}"', "0", "2", "2", "0", "1", f'"{labels[0]}"', "1", "2", f'"{labels[1]}"']
+    read = read_textgrid("\n".join(lines))
+    assert {name: [s.label for s in tier] for name, tier in read.items()} == {
+        "words (3)": ["b"], "words": ["a"], "words (4)": ["c"],
+    }  # fmt: skip
 
 
 def test_what_is_written_has_no_gaps():

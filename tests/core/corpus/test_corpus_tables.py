@@ -110,6 +110,8 @@ def test_a_recording_has_one_accent(own):
         (b"name,speaker\n1.wav,A\n", "index.csv has no column called “file”"),
         ("file,speaker\n1.wav,Zoë\n".encode("latin-1"), "index.csv is not a table in UTF-8"),
         (b"file,speaker\n1.wav,A\n", "line 2: there are 2 files called “1.wav”; write the folder too"),
+        (b"file,speaker\n2.wav,A\n2.wav,B\n", "two entries in the columns “speaker”, “A” and “B”"),
+        (b"file,speaker,speaker\n2.wav,A,B\n", "two columns called “speaker”; leave one of them out"),
         (b"file,speaker\nthree.wav,A\n", r"index.csv names no recording that is here \(“three.wav”"),
         (
             b'file,speaker\n"2.wav,A\n' + b"x" * 140_000,
@@ -286,3 +288,16 @@ def test_films_are_named_as_left_out(bare):
     )
     packed = read_zip(zipped(bare, bare.parent / f"{bare.name}.zip"))
     assert any("two.mp4" in note for note in packed.notes)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("file,tier,label,start,end,label\n2.wav,mood,glad,0,0.5,sad\n", "two columns called “label”"),
+        ("file,tier,label,start,end\n2.wav,mood,glad,0,0_5e-1\n", "line 2: a start or end is not a number"),
+    ],
+)
+def test_no_column_and_no_digit_is_guessed(own, table, sentence):
+    (own / "segments.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(CorpusError, match=sentence):
+        read_folder(own)

@@ -64,7 +64,11 @@ def test_sphere_files_are_read(tmp_path, folder):
         ({"x.PHN": "0 1600 h#\nsh 1600 3200\n"}, "line 2 should hold two numbers"),
         ({"x.PHN": "3200\n"}, "line 1 should hold two numbers"),
         ({"x.WRD": "1600 99000000 she\n20000 30000 had"}, "the labels of another recording"),
+        ({"x.PHN": "0 1600 h#\n1600 99000000 sh\n"}, "line 2.*the labels of another recording"),
+        ({"x.PHN": "0 1_600 sh\n"}, "line 1 should hold two numbers"),
         ({"x.words": "head\n#\nshe 0.2 122\n"}, "line 3 should hold the second"),
+        ({"x.csv": "Begin,End,Label,Type\n0.1,0.2,she, had,words\n"}, "line 2 has more or fewer fields"),
+        ({"x.csv": "Begin,End,Label,Type\n0.1,0.2,she\n"}, "line 2 has more or fewer fields"),
         ({"x.csv": "Begin,End,Label,Type\n0.1,x,she,words\n"}, "Begin and End in seconds"),
     ],
 )

@@ -14,11 +14,15 @@ from snapshot import save_whisper
 from tiny_wav2vec2 import tiny_config, tiny_network
 from transformers import Wav2Vec2FeatureExtractor
 
+from methods import causal_tracing, head_ablation, head_roles
+from methods.causal_tracing import corruption
+from methods.core.audio import Clip
 from methods.core.cache import BoundedCache
 from methods.core.corpus import feature_store, features
 from methods.core.corpus.features import of_model
 from methods.core.errors import UserError
-from methods.core.models import encode, fingerprint, load_model, loading, passes, transcribe
+from methods.core.explain import answers
+from methods.core.models import ctc_log_probabilities, encode, fingerprint, load_model, loading, passes, transcribe
 from methods.core.progress import finish
 from tiny import tiny_whisper
 
@@ -112,6 +116,41 @@ def test_the_same_model_in_two_folders_is_one(tmp_path):
     first, second = twins("wav2vec2", tmp_path, "preprocessor_config.json", do_normalize=True)  # as it was
     assert first.key == second.key
     assert first.key != loading.random_twin(first, 0).key
+
+
+def test_a_model_in_two_folders_goes_by_the_name_it_was_asked_by(clip, tmp_path):
+    """One network is kept for both; what stands in a result is what this visitor asked for."""
+    first = load_model(str(saved("whisper", tmp_path / "first")))
+    second = load_model(str(shutil.copytree(tmp_path / "first", tmp_path / "second")))
+    twins = loading.random_twin(first, 0), loading.random_twin(second, 0)
+    assert [twin.id for twin in twins] == [first.id, second.id]
+    assert twins[0].network is twins[1].network and twins[0].lock is twins[1].lock
+    hiss = corruption.noisy(clip.samples, -20.0, 0)  # which random networks prefer to the tone: see its own tests
+    mine, other = Clip(hiss, "mine.wav"), Clip(hiss, "other.wav")
+    change = {"target": "transcript", "corruption": "recording", "recording": clip, "places": 0, "width": 0.5}
+    quick = {"transcript": "ab", "language": "en", "random_seeds": ()}
+    for asked in (
+        lambda *given: head_ablation.analyse(*given, **quick, orders=0, draws=0),
+        lambda *given: causal_tracing.analyse(*given, **quick, **change, columns="windows"),
+        lambda *given: head_roles.analyse(*given, **quick),
+    ):
+        asked(mine, first)
+        origin = asked(other, second).provenance
+        assert (origin["clip"], origin["model"]) == ("other.wav", second.id)
+
+
+def test_a_ctc_model_asked_about_one_word_is_not_answered_about_another(clip):
+    """A single word has no name of its own in the panel: what was given has to be in the key."""
+    model = load_model("hama-ctc")
+    known = [answers.build(clip, model, transcript=said).scores(clip.samples) for said in ("k æ t", "d ɔ g")]
+    log = ctc_log_probabilities(clip, model)
+    for said, found in zip(("k æ t", "d ɔ g"), known, strict=True):
+        ids = [model.tokenizer.labels.index(symbol) for symbol in said.split()]
+        loss = torch.nn.functional.ctc_loss(
+            torch.tensor(log)[:, None], torch.tensor([ids]), (len(log),), (len(ids),),
+            blank=model.tokenizer.blank, reduction="sum",
+        )  # fmt: skip
+        np.testing.assert_allclose(found, [-float(loss)], rtol=1e-4)  # float32 over 50 frames and more
 
 
 # A folder whose files were written anew

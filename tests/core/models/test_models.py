@@ -68,6 +68,9 @@ def test_random_twin_leaves_the_callers_random_numbers_alone(tiny_model):
     [
         ("no such thing", "neither a folder here nor a model id"),
         ("openai/whisper-small", "needs a download"),
+        ("x" * 5000, "'x{100}' is neither a folder here"),
+        ("a\0b", "neither a folder here"),
+        (" ", "No model was named; give a hub id"),
     ],
 )
 def test_a_model_that_cannot_be_had_is_a_sentence(identifier, sentence):

@@ -78,6 +78,31 @@ ARPABET = set(
         ("10-20", "ten to twenty"),
         ("1914–1918", "nineteen fourteen to nineteen eighteen"),
         ("5km", "five kilometers"),
+        ("1kg", "one kilogram"),
+        ("-1km", "minus one kilometer"),
+        ("1ft", "one foot"),
+        ("1lb", "one pound"),
+        ("1mph", "one mile per hour"),
+        ("1½", "one and one half"),  # and not eleven and a 2
+        ("½km", "one half kilometers"),
+        ("$2½", "two and one half dollars"),
+        ("½€", "one half euros"),
+        ("10²", "ten squared"),  # and not 102
+        ("(-5)", "minus five"),
+        ("$-5", "minus five dollars"),
+        ("$3–5", "three to five dollars"),
+        ("$3-$5", "three dollars to five dollars"),
+        ("€1–€1.5bn", "one euro to one point five billion euros"),
+        ("10%-20%", "ten percent to twenty percent"),
+        ("5th–6th", "fifth to sixth"),
+        ("10am–5pm", "ten a. m. to five p. m."),
+        ("10:30-11:15", "ten thirty to eleven fifteen"),
+        ("100-1000", "one hundred to one thousand"),
+        ("2024-01-05", "twenty twenty four zero one zero five"),
+        ("555-123-4567", "five five five one two three four five six seven"),
+        ("1-800-555-1234", "one eight zero zero five five five one two three four"),
+        ("14:00", "fourteen hundred"),
+        ("43\u202f000€", "forty three thousand euros"),
         ("9" * 16, " ".join(["nine"] * 16)),
         ("#", "pound"),
         ("*", "star"),
@@ -116,10 +141,53 @@ def test_numbers_to_9999_are_said_in_dictionary_words():
         ("$3.2 billion dollars", ["three point two", "billion", "dollars"]),
         ("$ 5 now", ["five dollars", "now"]),
         ("¥500 ₹1 ₹2.50", ["five hundred yen", "one rupee", "two point five zero rupees"]),
+        ("$3 bn", ["three", "billion dollars"]),
+        ("£1 m, so", ["one", "million pounds", "so"]),
+        ("-$3 million", ["minus three", "million dollars"]),
+        ("$1-2 million", ["one to two", "million dollars"]),
+        ("5 € 10 times", ["five", "euros", "ten", "times"]),
+        ("¢ 1", ["one cent"]),
     ],
 )
 def test_the_currency_is_said_where_people_say_it(written, said):
     assert [" ".join(word.said) for word in written_words(written)] == said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("1 ¢", ["one", "cent"]),
+        ("5 ¢", ["five", "cents"]),
+        ("101 ¢", ["one hundred one", "cents"]),
+        ("1 ￠", ["one", "cent"]),
+        ("(1 €)", ["one", "euro"]),
+        ("1 £ 2 £", ["one", "pound", "two", "pounds"]),
+        ("1.0 $", ["one point zero", "dollars"]),
+        ("1 ₹", ["one", "rupee"]),
+        ("1 %", ["one", "percent"]),
+        ("-1 °C", ["minus one", "degree celsius"]),
+        ("2 ℃", ["two", "degrees celsius"]),
+        ("1 °", ["one", "degree"]),
+        ("1 kg", ["one", "kilogram"]),
+        ("5–10 kg", ["five to ten", "kilograms"]),
+        ("½ km", ["one half", "kilometers"]),
+        ("2 ½ ft", ["two", "and one half", "feet"]),
+        ("3 bn", ["three", "billion"]),
+        ("5 pm", ["five", "p. m."]),
+        ("10:30–11:30 a.m.", ["ten thirty to eleven thirty", "a. m."]),
+        ("I am 50, am I", ["i", "am", "fifty", "am", "i"]),
+        ("kg, ¢ and I am", ["kg", "cents", "and", "i", "am"]),
+        ("(555) 123-4567", ["five five five one two three four five six seven"]),
+    ],
+)
+def test_a_unit_after_a_space_belongs_to_its_number(written, said):
+    assert [" ".join(word.said) for word in written_words(written)] == said
+
+
+def test_a_short_unit_is_shown_as_it_is_read():
+    text = "I am here at 5 am with 1 kg"
+    assert readings_of(text) == {"5": "five", "am": "a. m.", "1": "one", "kg": "kilogram"}
+    assert readings_of("I am heavy in kg") == {}
 
 
 def test_readings_are_those_of_numbers_and_symbols_and_can_be_given():

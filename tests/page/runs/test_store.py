@@ -1,5 +1,6 @@
 """What is kept for everybody: within its bytes, and under a key that only the same question has."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from methods import attention, value_zeroing
 from methods.core.audio import Clip
 from methods.core.frames import Segment
 from methods.core.models import random_twin
+from methods.core.progress import Work
+from page.runs.machine import MACHINE, Visitor
 from page.runs.question import key_of, named
 from page.runs.store import Store, size_of
 
@@ -80,3 +83,12 @@ def test_types_arrays_and_unknown_things_are_told_apart():
     assert named(Made(np.arange(3))) != named(Made(np.arange(4)))
     assert named(object()) != named(object()) and named({1}) != named({1})
     assert named({"a": [1]}) == named({"a": (1,)})
+
+
+def test_a_second_model_is_known_by_its_weights_and_not_by_its_name_alone(tiny_model, monkeypatch):
+    """Work names it, as a folder that may have been written anew since."""
+    loads = [tiny_model, tiny_model, random_twin(tiny_model, 0)]
+    monkeypatch.setattr(MACHINE.loads, "_load", lambda _name: loads.pop(0))
+    asked = lambda: Visitor("a script").asked(lambda: Work("cka", {"other": "my_folder"}, iter(())))  # noqa: E731
+    before, again, after = (asyncio.run(asked())[0] for _ in range(3))
+    assert before == again != after
