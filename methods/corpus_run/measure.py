@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from methods import technique
 from methods.core import arrays, models
 from methods.core.corpus.recordings import Reference, Utterance
 from methods.core.errors import UserError
 from methods.core.results import Json, Result
-from methods.corpus_run.one_table import ASKED
+from methods.corpus_run.one_table import ASKED, writer
 from methods.corpus_run.plan import Ask
 
 
@@ -149,17 +149,18 @@ def given_by(
 
 
 def _table(numbers: pd.DataFrame, facts: Mapping[str, Json]) -> pa.Table:
-    """The numbers, with the facts in every row."""
-    columns = pa.Table.from_pandas(numbers, preserve_index=False)
-    if both := sorted(facts.keys() & set(columns.column_names)):
-        raise ValueError(f"the table has columns of its own called {both}")  # one would overwrite the other
-    for name, value in facts.items():
-        columns = columns.append_column(name, pa.repeat(value, len(columns)))
-    return columns
+    """The numbers, with the facts in every row; each fact lies in memory once, however many rows there are."""
+    names = [*map(str, numbers.columns), *facts]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the table has columns of its own called {twice}")  # one would overwrite the other
+    same = pa.array(np.zeros(len(numbers), np.int32))
+    told = [pa.DictionaryArray.from_arrays(same, pa.array([value])) for value in facts.values()]
+    return pa.table([*(pa.array(column, from_pandas=True) for _, column in numbers.items()), *told], names=names)
 
 
 def parquet(table: pa.Table, asked: str) -> bytes:
     """A table as a Parquet file, and beside it what was asked; what is the same in every row costs next to nothing."""
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({ASKED: asked}), buffer, compression="zstd")
+    with writer(buffer, table.schema, {ASKED: asked}) as file:
+        file.write_table(table)
     return buffer.getvalue()
