@@ -67,7 +67,7 @@ def test_a_big_table_holds_every_number_bit_for_bit(tiny_model: SpeechModel, spo
                  "speaker": one.speaker, "options": mine.options, "code": mine.code, "key": mine.key,
                  "clip_sha256": one.clip.sha256, "clip_seconds": one.clip.seconds,
                  "weights_sha256": result.provenance["weights_sha256"],
-                 "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str), "error": ""}  # fmt: skip
+                 "provenance": json.dumps(result.provenance, ensure_ascii=False), "error": ""}  # fmt: skip
         wanted += line_by_line(result, facts)
     assert len(wanted) == len(found) > 200
     pd.testing.assert_frame_equal(found, pd.DataFrame(wanted), check_exact=True)
