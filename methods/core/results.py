@@ -137,6 +137,7 @@ def enough_segments(segments: Sequence[Segment], no_speech: float | None = None)
         raise UserError(
             f"In this clip {known} and the map needs at least two; "
             + (f"the model finds that nobody speaks in it (probability {no_speech:.0%}): " if no_speech else "")
-            + "choose a clip with more speech, correct the transcript, or upload a TextGrid."
+            + "choose a clip with more speech, correct the transcript, or give a TextGrid.",
+            mend={"segments": "phones"},
         )
     return without_overlap(segments)

@@ -19,6 +19,7 @@ from methods.core import arrays, models
 from methods.core.corpus.recordings import Reference, Utterance
 from methods.core.errors import UserError
 from methods.core.results import Json, Result
+from methods.corpus_run import way_out
 from methods.corpus_run.one_table import ASKED, writer
 from methods.corpus_run.plan import Ask
 
@@ -75,7 +76,7 @@ def measure(task: Task) -> Outcome:
         table = parquet(_table(result.table(), facts | {"error": ""}), task.asked)
         return Outcome(task.ask.technique, task.key, table, arrays.npz(result) if task.keep_arrays else None)
     except UserError as problem:
-        return failed(task, str(problem))
+        return failed(task, way_out.told(problem, task.ask, _taken(task.ask)))
     except OSError as problem:
         return failed(task, _unread(task, problem))
     except Exception as problem:  # one clip must not stop ten thousand; the command says so and ends with code 3
@@ -112,9 +113,13 @@ def _facts(task: Task) -> dict[str, Json]:
 
 def _result(task: Task) -> tuple[Result, Utterance]:
     utterance = _heard(task)
-    module = technique(task.ask.technique)
-    given = given_by(utterance, task.ask, inspect.signature(module.analyse).parameters, task.source.text)
-    return module.analyse(utterance.clip, models.load_model(task.ask.model), **given, **task.ask.options), utterance
+    analyse = technique(task.ask.technique).analyse
+    given = given_by(utterance, task.ask, _taken(task.ask), task.source.text)
+    return analyse(utterance.clip, models.load_model(task.ask.model), **given, **task.ask.options), utterance
+
+
+def _taken(ask: Ask) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(technique(ask.technique).analyse).parameters
 
 
 def _heard(task: Task) -> Utterance:

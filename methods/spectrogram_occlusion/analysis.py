@@ -77,7 +77,10 @@ def analyse(
     yield Step(0.0, f"{model.id} reads the clip")
     text = models.transcribe(clip, model, text=transcript, language=language)
     if not text.tokens:
-        raise UserError(f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.")
+        raise UserError(
+            f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.",
+            mend={"transcript": "…"},
+        )
     reader = Rereader(clip, model, text, window)
     result = yield from _masked(reader, _first_reading(reader, asked), asked, tuple(segments or ()))
     result = replace(result, text_impacts=hidden_text(reader))
