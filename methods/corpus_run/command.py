@@ -67,7 +67,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arrays", action="store_true", help="keep every result's arrays as NPZ too")
     parser.add_argument("--retry", action="store_true", help="try again what was refused")
     parser.add_argument("--dry-run", action="store_true", help="how long and how large, from one recording of each")
-    parser.add_argument("--processes", type=int, default=1, help="of this machine, one thread each")
+    parser.add_argument("--processes", type=int, help="of this machine, one thread each")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
     parser.add_argument("--workers", type=int, help="as many Dask workers on this machine")
     parser.add_argument("--same-files", action="store_true", help="Dask workers can read the corpus where it lies")
@@ -104,10 +104,11 @@ def _describe(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    _check(asked)
     asks = plan.asks(asked.technique, asked.model, asked.option, asked.units, asked.forced)
     rows = data_sets.rows(asked.columns, asked.split, asked.config) if asked.columns is not None else None
     if asked.dry_run:
-        return _shown(cost(asks, asked.corpus, asked.out, keep_arrays=asked.arrays, rows=rows))
+        return _shown(cost(asks, asked.corpus, asked.out, keep_arrays=asked.arrays, retry=asked.retry, rows=rows))
     done = run(asks, asked.corpus, asked.out, engine=_engine(asked), keep_arrays=asked.arrays, retry=asked.retry,
                rows=rows, watch=_bar)  # fmt: skip
     return _told(done)
@@ -130,9 +131,20 @@ def _shown(found: Cost) -> int:
 def _engine(asked: argparse.Namespace) -> engines.Engine:
     if asked.scheduler or asked.workers:
         return engines.dask(asked.scheduler, asked.workers, carry=not asked.same_files)
-    if asked.processes < 1:
-        raise UserError(f"--processes {asked.processes} is not possible; give 1 or more.")
-    return engines.here if asked.processes == 1 else engines.processes(asked.processes)
+    return engines.here if asked.processes in (None, 1) else engines.processes(asked.processes)
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Raise UserError for what cannot be meant, before anything is loaded."""
+    for name, value in (("corpus", asked.corpus), ("out", asked.out), *(("model", each) for each in asked.model)):
+        if not value.strip():
+            raise UserError(f"--{name} is empty, perhaps because a variable of the shell is; give its name.")
+    for name in ("processes", "workers"):
+        if (number := getattr(asked, name)) is not None and number < 1:
+            raise UserError(f"--{name} {number} is not possible; give 1 or more.")
+    ways = [f"--{name}" for name in ("processes", "scheduler", "workers") if getattr(asked, name)]
+    if len(ways) > 1:
+        raise UserError(f"{' and '.join(ways)} are different ways to share the work; give one of them.")
 
 
 def _bar(outcomes: Iterable[Outcome], count: int | None) -> Iterator[Outcome]:
@@ -147,8 +159,9 @@ def _lasting(seconds: float) -> str:
 
 def _told(done: Summary) -> int:
     refused = sum(done.refused.values())
+    before = f" ({done.refused_before} of them refused; --retry tries again)" if done.refused_before else ""
     _say(
-        f"{done.measured} measured, {done.known} known before, {refused} refused, {len(done.bugs)} broken, of "
+        f"{done.measured} measured, {done.known} known before{before}, {refused} refused, {len(done.bugs)} broken, of "
         f"{done.asked}, in {_lasting(done.seconds)}."
     )
     for sentence, count in sorted(done.refused.items(), key=lambda item: -item[1])[:10]:
@@ -162,7 +175,7 @@ def _told(done: Summary) -> int:
         return STOPPED
     if done.bugs:
         return BUG
-    return SOME_REFUSED if refused else ALL
+    return SOME_REFUSED if refused or done.refused_before else ALL
 
 
 def _summarise(asked: argparse.Namespace) -> int:

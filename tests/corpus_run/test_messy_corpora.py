@@ -295,3 +295,49 @@ run([Ask("loudness", {asked[0].model!r})], {str(corpus)!r}, {str(out)!r}, watch=
     assert done.returncode == -signal.SIGKILL
     again = run(asked, str(corpus), out)
     assert (again.measured, again.known) == (4, 2) and len(rows(out)) == 12
+
+
+# What the command is asked
+
+
+@pytest.fixture
+def command(asked, corpus, out):
+    return ["run", "loudness", "--model", asked[0].model, "--corpus", str(corpus), "--out", str(out)]
+
+
+def test_what_was_refused_before_is_told_again(command, corpus, capsys):
+    (corpus / "damaged.wav").write_bytes(b"RIFF no sound at all")
+    assert main(command) == 1 and "3 measured, 0 known before, 1 refused" in capsys.readouterr().err
+    assert main(command) == 1
+    assert "0 measured, 4 known before (1 of them refused; --retry tries again), 0 refused" in capsys.readouterr().err
+    for more, left in (([], 0), (["--retry"], 1)):
+        assert main([*command, "--dry-run", *more]) == 0
+        assert f"4 measurements, {left} of them to be made" in capsys.readouterr().out
+    (corpus / "damaged.wav").unlink()
+    assert main(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--processes", "0", "--dry-run"], "--processes 0 is not possible; give 1 or more"),
+        (["--workers", "0"], "--workers 0 is not possible"),
+        (["--workers", "-1"], "--workers -1 is not possible"),
+        (["--workers", "2", "--processes", "2"], "--processes and --workers are different ways to share the work"),
+        (["--scheduler", "tcp://x", "--workers", "2"], "--scheduler and --workers are different ways"),
+        (["--corpus", ""], "--corpus is empty"),
+        (["--out", " "], "--out is empty"),
+        (["--model", ""], "--model is empty"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence_before_anything_is_done(command, more, sentence, out, capsys):
+    assert main([*command, *more]) == 2 and sentence in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_corpus_that_is_one_file_or_has_a_bundled_name(command, corpus, tmp_path, monkeypatch, capsys):
+    assert main([*command, "--corpus", str(corpus / "a.wav")]) == 2 and "is one recording" in capsys.readouterr().err
+    shutil.copytree(corpus, tmp_path / "voices")
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "--corpus", "voices"]) == 2 and "give ./voices for your own" in capsys.readouterr().err
+    assert main([*command, "--corpus", "./voices"]) == 0
