@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
 from methods import TECHNIQUES
 from methods.core.errors import UserError
+from methods.core.statistics import intervals
 from methods.corpus_run import data_sets, engines, plan, summary
 from methods.corpus_run.measure import Outcome
 from methods.corpus_run.run import Cost, Summary, cost, run
@@ -82,7 +84,7 @@ def _add_summarise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--over", choices=("clip", "speaker"), default="clip", help="what the intervals are over")
     parser.add_argument("--compare", metavar="COLUMN", help="paired differences between the values of this column")
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE", help="only these rows")
-    parser.add_argument("--out", help="CSV file; else it is printed")
+    parser.add_argument("--out", help="CSV file (differences go into NAME_differences.csv); else it is printed")
     parser.add_argument("--figure", help="SVG, PNG or PDF file")
     parser.set_defaults(do=_summarise)
 
@@ -166,6 +168,8 @@ def _told(done: Summary) -> int:
     )
     for sentence, count in sorted(done.refused.items(), key=lambda item: -item[1])[:10]:
         _say(f"  {count} × {sentence}")
+    if (more := len(done.refused) - 10) > 0:
+        _say(f"  and {more} other sentences, in the column “error” of the table")
     for bug in list(dict.fromkeys(done.bugs))[:3]:
         _say(bug)
     for table in done.tables:
@@ -179,12 +183,17 @@ def _told(done: Summary) -> int:
 
 
 def _summarise(asked: argparse.Namespace) -> int:
+    if asked.figure and not Path(asked.figure).suffix:  # Matplotlib would write a file of another name
+        raise UserError(f"“{asked.figure}” does not say which kind of picture; end it with .svg, .png or .pdf.")
     rows = summary.read(asked.results, asked.technique, asked.where)
     by = list(dict.fromkeys(name.strip() for name in asked.by.split(",") if name.strip()))
     table = summary.means(rows, asked.value, by, over=asked.over)
+    apart = summary.differences(rows, asked.value, by, asked.compare, over=asked.over) if asked.compare else None
     _written(table, asked.out)
-    if asked.compare:
-        _written(summary.differences(rows, asked.value, by, asked.compare, over=asked.over), None)
+    if apart is not None:
+        _written(apart, asked.out and str(Path(asked.out).with_suffix("")) + "_differences.csv")
+    if table["low"].isna().any():
+        _say(f"No interval where there are fewer than {intervals.FEWEST} {asked.over}s.")
     if asked.figure:
         drawn = summary.figure(table, asked.value, by)
         _saved(asked.figure, lambda: drawn.savefig(asked.figure))

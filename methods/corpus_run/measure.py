@@ -66,6 +66,7 @@ def measure(task: Task) -> Outcome:
     """Run the task. Whatever goes wrong becomes a row with a sentence."""
     try:
         result, utterance = _result(task)
+        numbers = _numbers(result, task)
         facts = _facts(task) | {
             "speaker": utterance.speaker,
             "clip_sha256": utterance.clip.sha256,
@@ -73,7 +74,7 @@ def measure(task: Task) -> Outcome:
             "weights_sha256": result.provenance["weights_sha256"],
             "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
         }
-        table = parquet(_table(result.table(), facts | {"error": ""}), task.asked)
+        table = parquet(_table(numbers, facts | {"error": ""}), task.asked)
         return Outcome(task.ask.technique, task.key, table, arrays.npz(result) if task.keep_arrays else None)
     except UserError as problem:
         return failed(task, way_out.told(problem, task.ask, _taken(task.ask)))
@@ -82,6 +83,17 @@ def measure(task: Task) -> Outcome:
     except Exception as problem:  # one clip must not stop ten thousand; the command says so and ends with code 3
         sentence = f"Our mistake: {type(problem).__name__}: {problem}"
         return replace(failed(task, sentence), bug=traceback.format_exc())
+
+
+def _numbers(result: Result, task: Task) -> pd.DataFrame:
+    """The result's table. Raises UserError for an empty one: a recording without a row would be nowhere."""
+    numbers = result.table()
+    if numbers.empty:
+        raise UserError(
+            f"{task.ask.technique} finds nothing in “{task.source.title}” to put into a table, perhaps because the "
+            "model writes or hears nothing there; give a clip with more speech, or another model."
+        )
+    return numbers
 
 
 def _unread(task: Task, problem: OSError) -> str:

@@ -341,3 +341,10 @@ def test_a_corpus_that_is_one_file_or_has_a_bundled_name(command, corpus, tmp_pa
     monkeypatch.chdir(tmp_path)
     assert main([*command, "--corpus", "voices"]) == 2 and "give ./voices for your own" in capsys.readouterr().err
     assert main([*command, "--corpus", "./voices"]) == 0
+
+
+def test_a_recording_in_which_nothing_is_found_is_a_row_too(command, out, monkeypatch, capsys):
+    made = doubles.Loudness.table
+    monkeypatch.setattr(doubles.Loudness, "table", lambda self: made(self).iloc[: 0 if self.level[0] > 0.2 else None])
+    assert main(command) == 1 and "loudness finds nothing in “c”" in capsys.readouterr().err
+    assert set(rows(out).query("error != ''")["clip"]) == {"c"} and len(rows(out)) == 5
