@@ -1,6 +1,7 @@
 """The command line: `python -m methods run | list | describe | summarise`."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -211,5 +212,7 @@ def _saved(place: str, save: Callable[[], None]) -> None:
     try:
         save()
     except (OSError, ValueError) as problem:  # no such folder; no such kind of picture
+        if getattr(problem, "errno", None) == errno.ENOSPC:
+            Path(place).unlink(missing_ok=True)  # half a table looks like a whole one
         raise UserError(f"“{place}” cannot be written ({problem}); give another name.") from problem
     _show(place)

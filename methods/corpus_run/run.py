@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,6 +166,9 @@ def _drive(outcomes: Iterable[Outcome], folder: ResultsFolder, summary: Summary,
                 summary.measured += 1
     except KeyboardInterrupt:
         summary.stopped = True
+    finally:
+        if isinstance(outcomes, Generator):
+            outcomes.close()  # a bar of progress ends here, before anybody says why
 
 
 def cost(

@@ -348,3 +348,12 @@ def test_a_recording_in_which_nothing_is_found_is_a_row_too(command, out, monkey
     monkeypatch.setattr(doubles.Loudness, "table", lambda self: made(self).iloc[: 0 if self.level[0] > 0.2 else None])
     assert main(command) == 1 and "loudness finds nothing in “c”" in capsys.readouterr().err
     assert set(rows(out).query("error != ''")["clip"]) == {"c"} and len(rows(out)) == 5
+
+
+def test_a_full_disk_is_told_on_a_line_of_its_own(command, monkeypatch, capsys):
+    def full(path, _content):
+        raise UserError(f"“{path.name}” could not be written (No space left on device).")
+
+    monkeypatch.setattr(results_folder.ResultsFolder, "keep", lambda _self, _outcome: full(_self.place, b""))
+    assert main(command) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "“out” could not be written (No space left on device)."

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -189,6 +190,18 @@ def test_an_interval_that_is_not_there_is_explained(tmp_path, capsys):
     table(models=("m",)).to_parquet(tmp_path / "t.parquet")
     assert main(["summarise", str(tmp_path), "--value", "score", "--over", "speaker"]) == 0
     assert "No interval where there are fewer than 5 speakers." in capsys.readouterr().err
+
+
+def test_half_a_table_is_not_left_on_a_full_disk(tmp_path, monkeypatch, capsys):
+    table(models=("m",)).to_parquet(tmp_path / "t.parquet")
+
+    def full(_table, place, **_options):
+        Path(place).write_text("model,cl", encoding="utf-8")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert main(["summarise", str(tmp_path), "--value", "score", "--out", str(tmp_path / "x.csv")]) == 2
+    assert "No space left" in capsys.readouterr().err and not (tmp_path / "x.csv").exists()
 
 
 def test_nothing_is_written_where_the_comparison_cannot_be_made(tmp_path):
