@@ -211,8 +211,7 @@ def _words(
         )
     if not pieces:
         raise UserError(
-            "No word was found in this clip, so none can be taken away; give its transcript and align it.",
-            mend={"segments": "words"},
+            "No word was found, so none can be taken away; give the transcript.", mend={"segments": "words"}
         )
     return tuple(pieces)
 
