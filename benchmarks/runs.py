@@ -2,7 +2,8 @@
 
     python benchmarks/runs.py [--clips 10000] [--rounds 5] [--only overhead | processes | growth]
 
-1. Overhead: `python -m methods run` against bare `analyse` calls over the same recordings, by turns in this process.
+1. Overhead: `python -m methods run` against bare `analyse` calls over the same recordings, by turns in this process,
+   for maps of words (a table of some thousand rows a recording) and probes of every frame (tens of thousands).
 2. Clips per minute with one process and with two, by turns, from the first answer to the last (starting them and
    loading their models is told apart).
 3. Growth: synthetic clips of one second through a technique that costs nothing, in a process of its own: bookkeeping
@@ -12,6 +13,7 @@ Others may use the machine: of what is done by turns the ratios hold, seconds do
 """
 
 import argparse
+import inspect
 import resource
 import statistics
 import subprocess
@@ -28,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from corpus_run import doubles
 
-from methods import attention
+from methods import attention, live_probes
 from methods.core import corpus as corpora
 from methods.core.audio import load_clip
 from methods.core.models import load_model, passes
@@ -38,6 +40,8 @@ MODEL = "openai/whisper-tiny.en"
 CORPUS = "prompts"  # 55 recordings
 WHEN = ("after a tenth", "after all", "with the table")
 OPTIONS = {"stacks": ("encoder",), "random_seeds": ()}
+TABLES = {attention: OPTIONS, live_probes: {}}  # technique -> options: a large table and a very large one
+CLOCKS = ("of the processor", "of the clock")
 
 
 class Patch:
@@ -47,28 +51,32 @@ class Patch:
         place[name] = value
 
 
-def bare() -> float:
+def bare(technique, options) -> None:
     """Read and analyse, nothing else: what the run has to do at least."""
     passes._passes.clear()
-    begin, model = time.perf_counter(), load_model(MODEL)
+    model, takes = load_model(MODEL), inspect.signature(technique.analyse).parameters
     for utterance in corpora.read_folder(corpora.recordings.FOLDER / CORPUS).utterances:
-        attention.analyse(utterance.clip, model, segments=utterance.words, **OPTIONS).table()
-    return time.perf_counter() - begin
+        given = {"segments": utterance.words, "phones": utterance.phones, "words": utterance.words}
+        labels = {name: value for name, value in given.items() if name in takes}
+        technique.analyse(utterance.clip, model, **labels, **options).table()
 
 
-def through_run() -> float:
+def through_run(technique, options) -> None:
     passes._passes.clear()
     with tempfile.TemporaryDirectory() as out:
-        return run([Ask("attention", MODEL, OPTIONS)], CORPUS, out).seconds
+        done = run([Ask(technique.__name__.removeprefix("methods."), MODEL, options)], CORPUS, out)
+    assert done.measured == done.asked, (done.refused, done.bugs)
 
 
 def overhead(rounds: int) -> None:
     load_model(MODEL)
-    bare()  # the first of all pays for what is made once
-    pairs = [(bare(), through_run()) for _ in range(rounds)]
-    ratios = sorted(second / first for first, second in pairs)
-    print(f"attention over “{CORPUS}”, a run's time by that of bare `analyse`: {statistics.median(ratios):.3f}")
-    print(f"  (median of {rounds} turns, which lie between {ratios[0]:.3f} and {ratios[-1]:.3f})")
+    for each in TABLES.items():
+        bare(*each)  # the first of all pays for what is made once
+        turns = [(timed(lambda: bare(*each)), timed(lambda: through_run(*each))) for _ in range(rounds)]  # noqa: B023
+        print(f"{each[0].__name__} over “{CORPUS}”, a run's time by that of bare `analyse`, {rounds} turns:")
+        for place, name in ((1, CLOCKS[0]), (0, CLOCKS[1])):
+            ratios = sorted(second[place] / first[place] for first, second in turns)
+            print(f"  {name}: {statistics.median(ratios):.3f} (between {ratios[0]:.3f} and {ratios[-1]:.3f})")
 
 
 def paced(count: int) -> tuple[float, float]:
@@ -112,11 +120,11 @@ def growth(count: int) -> None:
                     marks.append(memory())
 
         analysed(folder, 10, asked[0].model)  # loads the model
-        bare = timed(lambda: analysed(folder, min(count, 1000), asked[0].model))
+        alone = timed(lambda: analysed(folder, min(count, 1000), asked[0].model))
         whole = timed(lambda: run(asked, str(folder), Path(place) / "out", watch=watched))
         marks.append(memory())
         again = timed(lambda: run(asked, str(folder), Path(place) / "out"))
-    for name, each, all_in, restart in zip(("of the clock", "of the processor"), bare, whole, again, strict=True):
+    for name, each, all_in, restart in zip(CLOCKS[::-1], alone, whole, again, strict=True):
         least, spent = 1000 * each / min(count, 1000), 1000 * all_in / count
         print(f"{count} clips, time {name}: {spent:.2f} ms each, {least:.2f} ms of them to decode and analyse, so")
         print(f"  {spent - least:.2f} ms of bookkeeping; a restart {restart:.1f} s")

@@ -210,7 +210,7 @@ def _words(
             "probably belong to another recording: use the alignment of this clip."
         )
     if not pieces:
-        raise UserError("No word was found in this clip, so none can be taken away; give its transcript and align it.")
+        raise UserError("No word was found, so none can go; give the transcript.", mend={"segments": "words"})
     return tuple(pieces)
 
 

@@ -65,7 +65,9 @@ def analyse(
     yield Step(0.0, f"{model.id} listens to the clip")
     frames = perturb.windows(clip.seconds, min(frame, clip.seconds))
     if len(frames) < 4:
-        raise UserError(f"This clip has {counted(len(frames), 'frame')} of {frame:g} s; choose narrower ones.")
+        raise UserError(
+            f"This clip has {counted(len(frames), 'frame')} of {frame:g} s; choose narrower ones.", mend={"frame": "…"}
+        )
     yield from _listening(listener)
     ears = _Ears(listener, frames, listener.passing_mark(threshold))
     result = yield from _mutated(ears, asked)

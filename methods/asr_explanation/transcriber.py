@@ -93,7 +93,8 @@ class Transcriber:
         if right < LEAST_RIGHT:
             raise UserError(
                 f"In the quick window {self.model.id} writes “{shortened(self.here)}” and not, as in its exact one, "
-                f"“{shortened(self.own)}”; choose the exact window of 30 s."
+                f"“{shortened(self.own)}”; choose the exact window of 30 s.",
+                mend={"window": "full"},
             )
         return threshold * right
 

@@ -56,7 +56,9 @@ def analyse(
         heads=heads, phones=phones, time_limit=time_limit,
     )  # fmt: skip
     if heads == 1:
-        raise UserError("One head has no other to agree with; give at least 2 heads, or 0 for none.")
+        raise UserError(
+            "One head has no other to agree with; give at least 2 heads, or 0 for none.", mend={"heads": "2"}
+        )
     yield Step(0.0, "what is explained")
     goal = targets.build(
         clip, model, target or next(iter(targets.kinds(model)), "word"), wanted=wanted, occurrence=occurrence,

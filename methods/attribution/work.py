@@ -66,7 +66,10 @@ def segments_of(
     if given is not None:
         return without_overlap(given)
     if pieces == "phones":
-        raise UserError("The times of the phones are needed for pieces of that size; align the transcript first.")
+        raise UserError(
+            "The times of the phones are needed for pieces of that size; align the transcript first.",
+            mend={"segments": "phones", "pieces": "windows"},
+        )
     if pieces == "windows" and not goal.model.writes_text:
         return ()
     return without_overlap(timed_words(goal.clip, goal.model, transcript=transcript, language=language))
@@ -81,7 +84,8 @@ def task(goal: Target, asked: Options, segments: tuple[Segment, ...]) -> Explain
         raise UserError(
             "LIME compares pieces with each other and this clip has "
             f"{counted(spoken, asked.pieces.removesuffix('s'))}; cut it into windows of 70 ms, or choose a longer "
-            "clip."
+            "clip.",
+            mend={"pieces": "windows"},
         )
     modes = (asked.replacement, JUDGE[asked.replacement], *asked.modes)
     games = {mode: Game(goal, goal.clip.samples, cut, mode, seed=asked.seed) for mode in modes}

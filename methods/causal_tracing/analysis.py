@@ -170,7 +170,8 @@ def _columns(
     if not found:
         raise UserError(
             f"This clip has no {asked.columns} with times, so there is no place to exchange; give its transcript and "
-            "align it, or choose windows."
+            "align it, or choose windows.",
+            mend={"segments": asked.columns, "columns": "windows"},
         )
     return found
 
@@ -201,7 +202,8 @@ def _corrupted(
         return sounds.of_recording(clip, recording)
     if asked.target == "transcript" and asked.changed is None:
         raise UserError(
-            "Say which word of the sound is changed, for the whole transcript is asked for; or choose noise."
+            "Say which word of the sound is changed, for the whole transcript is asked for; or choose noise.",
+            mend={"changed": "…", "corruption": "noise"},
         )
     place = sounds.changed_word(words, (asked.changed, asked.changed_occurrence), *said)
     if asked.corruption == "silence":

@@ -51,7 +51,10 @@ def _samples_of(segment: Segment, count: int) -> tuple[int, int]:
 def of_recording(clip: Clip, other: Clip | None) -> np.ndarray:
     """(n,) the other recording's samples. Raises UserError where there is none, or one of another length."""
     if other is None:
-        raise UserError("Another recording is needed to take states from; choose one that is as long as this clip.")
+        raise UserError(
+            "Another recording is needed to take states from; choose one that is as long as this clip.",
+            mend={"corruption": "noise"},
+        )
     if len(other.samples) != len(clip.samples):
         raise UserError(
             f"“{other.name}” lasts {other.seconds:.3f} s and “{clip.name}” {clip.seconds:.3f} s, so their frames do "
@@ -86,7 +89,10 @@ def donor(words: Sequence[Segment], wanted: str | None, place: Segment) -> Segme
         return words[found.start]
     others = [word for word in words if word.start >= place.end or word.end <= place.start]
     if not others:
-        raise UserError("This clip has no other word that could be put in its place; choose noise or silence.")
+        raise UserError(
+            "This clip has no other word that could be put in its place; choose noise or silence.",
+            mend={"corruption": "noise"},
+        )
     return max(others, key=lambda word: word.end - word.start)
 
 

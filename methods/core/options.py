@@ -213,8 +213,9 @@ def from_text(text: str, kind: Any) -> Any:
         value = json.loads(text)
     except ValueError:
         value = text
-    several = any("Sequence" in str(part) for part in (kind, *get_args(kind)))
-    only_several = several and str not in get_args(kind)
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    several = any(get_origin(part) is Sequence for part in kinds)
+    only_several = several and str not in kinds
     bare = isinstance(value, str) and value == text
     if several and bare and ("," in value or only_several):
         return tuple(from_text(part, str) for part in value.split(",") if part)

@@ -114,5 +114,6 @@ def check_time(needed: float, limit: float, what: str, way: str) -> None:
     if needed > limit:
         raise UserError(
             f"{what} would take about {needed:.0f} s here, more than the limit of {limit:.0f} s; {way}, or, in "
-            "Python, set a higher time_limit."
+            "Python, set a higher time_limit.",
+            mend={"time_limit": "…"},
         )

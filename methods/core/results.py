@@ -22,6 +22,7 @@ Provenance: TypeAlias = dict[str, Json]  # plain values only: it goes into every
 
 SOFTWARE = "Inside Speech Models"
 LIBRARIES = ("torch", "transformers", "numpy")
+LONGEST_LABEL = 40  # characters of one that a sentence names
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -126,6 +127,11 @@ def _installed() -> dict[str, str]:
     }
 
 
+def _short(label: str) -> str:
+    """What a model that goes round in a loop writes would fill a page."""
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
+
+
 def enough_segments(segments: Sequence[Segment], no_speech: float | None = None) -> tuple[Segment, ...]:
     """The segments in order of time, overlaps split at their middle, lest a frame count twice.
 
@@ -133,10 +139,13 @@ def enough_segments(segments: Sequence[Segment], no_speech: float | None = None)
     is nothing to relate.
     """
     if len(segments) < 2:
-        known = f"only one word or segment is known, “{segments[0].label}”," if segments else "no words are known"
+        known = (
+            f"only one word or segment is known, “{_short(segments[0].label)}”," if segments else "no words are known"
+        )
         raise UserError(
             f"In this clip {known} and the map needs at least two; "
             + (f"the model finds that nobody speaks in it (probability {no_speech:.0%}): " if no_speech else "")
-            + "choose a clip with more speech, correct the transcript, or upload a TextGrid."
+            + "choose a clip with more speech, correct the transcript, or give a TextGrid.",
+            mend={"segments": "phones"},
         )
     return without_overlap(segments)

@@ -1,13 +1,16 @@
 """The command line: `python -m methods run | list | describe | summarise`."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
 from methods import TECHNIQUES
 from methods.core.errors import UserError
+from methods.core.statistics import intervals
 from methods.corpus_run import data_sets, engines, plan, summary
 from methods.corpus_run.measure import Outcome
 from methods.corpus_run.run import Cost, Summary, cost, run
@@ -67,7 +70,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arrays", action="store_true", help="keep every result's arrays as NPZ too")
     parser.add_argument("--retry", action="store_true", help="try again what was refused")
     parser.add_argument("--dry-run", action="store_true", help="how long and how large, from one recording of each")
-    parser.add_argument("--processes", type=int, default=1, help="of this machine, one thread each")
+    parser.add_argument("--processes", type=int, help="of this machine, one thread each")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
     parser.add_argument("--workers", type=int, help="as many Dask workers on this machine")
     parser.add_argument("--same-files", action="store_true", help="Dask workers can read the corpus where it lies")
@@ -82,7 +85,7 @@ def _add_summarise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--over", choices=("clip", "speaker"), default="clip", help="what the intervals are over")
     parser.add_argument("--compare", metavar="COLUMN", help="paired differences between the values of this column")
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE", help="only these rows")
-    parser.add_argument("--out", help="CSV file; else it is printed")
+    parser.add_argument("--out", help="CSV file (differences go into NAME_differences.csv); else it is printed")
     parser.add_argument("--figure", help="SVG, PNG or PDF file")
     parser.set_defaults(do=_summarise)
 
@@ -104,10 +107,11 @@ def _describe(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    _check(asked)
     asks = plan.asks(asked.technique, asked.model, asked.option, asked.units, asked.forced)
     rows = data_sets.rows(asked.columns, asked.split, asked.config) if asked.columns is not None else None
     if asked.dry_run:
-        return _shown(cost(asks, asked.corpus, asked.out, keep_arrays=asked.arrays, rows=rows))
+        return _shown(cost(asks, asked.corpus, asked.out, keep_arrays=asked.arrays, retry=asked.retry, rows=rows))
     done = run(asks, asked.corpus, asked.out, engine=_engine(asked), keep_arrays=asked.arrays, retry=asked.retry,
                rows=rows, watch=_bar)  # fmt: skip
     return _told(done)
@@ -130,9 +134,20 @@ def _shown(found: Cost) -> int:
 def _engine(asked: argparse.Namespace) -> engines.Engine:
     if asked.scheduler or asked.workers:
         return engines.dask(asked.scheduler, asked.workers, carry=not asked.same_files)
-    if asked.processes < 1:
-        raise UserError(f"--processes {asked.processes} is not possible; give 1 or more.")
-    return engines.here if asked.processes == 1 else engines.processes(asked.processes)
+    return engines.here if asked.processes in (None, 1) else engines.processes(asked.processes)
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Raise UserError for what cannot be meant, before anything is loaded."""
+    for name, value in (("corpus", asked.corpus), ("out", asked.out), *(("model", each) for each in asked.model)):
+        if not value.strip():
+            raise UserError(f"--{name} is empty, perhaps because a variable of the shell is; give its name.")
+    for name in ("processes", "workers"):
+        if (number := getattr(asked, name)) is not None and number < 1:
+            raise UserError(f"--{name} {number} is not possible; give 1 or more.")
+    ways = [f"--{name}" for name in ("processes", "scheduler", "workers") if getattr(asked, name)]
+    if len(ways) > 1:
+        raise UserError(f"{' and '.join(ways)} are different ways to share the work; give one of them.")
 
 
 def _bar(outcomes: Iterable[Outcome], count: int | None) -> Iterator[Outcome]:
@@ -147,12 +162,15 @@ def _lasting(seconds: float) -> str:
 
 def _told(done: Summary) -> int:
     refused = sum(done.refused.values())
+    before = f" ({done.refused_before} of them refused; --retry tries again)" if done.refused_before else ""
     _say(
-        f"{done.measured} measured, {done.known} known before, {refused} refused, {len(done.bugs)} broken, of "
+        f"{done.measured} measured, {done.known} known before{before}, {refused} refused, {len(done.bugs)} broken, of "
         f"{done.asked}, in {_lasting(done.seconds)}."
     )
     for sentence, count in sorted(done.refused.items(), key=lambda item: -item[1])[:10]:
         _say(f"  {count} × {sentence}")
+    if (more := len(done.refused) - 10) > 0:
+        _say(f"  and {more} other sentences, in the column “error” of the table")
     for bug in list(dict.fromkeys(done.bugs))[:3]:
         _say(bug)
     for table in done.tables:
@@ -162,16 +180,21 @@ def _told(done: Summary) -> int:
         return STOPPED
     if done.bugs:
         return BUG
-    return SOME_REFUSED if refused else ALL
+    return SOME_REFUSED if refused or done.refused_before else ALL
 
 
 def _summarise(asked: argparse.Namespace) -> int:
+    if asked.figure and not Path(asked.figure).suffix:  # Matplotlib would write a file of another name
+        raise UserError(f"“{asked.figure}” does not say which kind of picture; end it with .svg, .png or .pdf.")
     rows = summary.read(asked.results, asked.technique, asked.where)
     by = list(dict.fromkeys(name.strip() for name in asked.by.split(",") if name.strip()))
     table = summary.means(rows, asked.value, by, over=asked.over)
+    apart = summary.differences(rows, asked.value, by, asked.compare, over=asked.over) if asked.compare else None
     _written(table, asked.out)
-    if asked.compare:
-        _written(summary.differences(rows, asked.value, by, asked.compare, over=asked.over), None)
+    if apart is not None:
+        _written(apart, asked.out and str(Path(asked.out).with_suffix("")) + "_differences.csv")
+    if table["low"].isna().any():
+        _say(f"No interval where there are fewer than {intervals.FEWEST} {asked.over}s.")
     if asked.figure:
         drawn = summary.figure(table, asked.value, by)
         _saved(asked.figure, lambda: drawn.savefig(asked.figure))
@@ -189,5 +212,7 @@ def _saved(place: str, save: Callable[[], None]) -> None:
     try:
         save()
     except (OSError, ValueError) as problem:  # no such folder; no such kind of picture
+        if getattr(problem, "errno", None) == errno.ENOSPC:
+            Path(place).unlink(missing_ok=True)  # half a table looks like a whole one
         raise UserError(f"“{place}” cannot be written ({problem}); give another name.") from problem
     _show(place)

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from methods import technique
 from methods.core import arrays, models
 from methods.core.corpus.recordings import Reference, Utterance
 from methods.core.errors import UserError
 from methods.core.results import Json, Result
-from methods.corpus_run.one_table import ASKED
+from methods.corpus_run import way_out
+from methods.corpus_run.one_table import ASKED, writer
 from methods.corpus_run.plan import Ask
 
 
@@ -65,6 +66,7 @@ def measure(task: Task) -> Outcome:
     """Run the task. Whatever goes wrong becomes a row with a sentence."""
     try:
         result, utterance = _result(task)
+        numbers = _numbers(result, task)
         facts = _facts(task) | {
             "speaker": utterance.speaker,
             "clip_sha256": utterance.clip.sha256,
@@ -72,15 +74,26 @@ def measure(task: Task) -> Outcome:
             "weights_sha256": result.provenance["weights_sha256"],
             "provenance": json.dumps(result.provenance, ensure_ascii=False, default=str),
         }
-        table = parquet(_table(result.table(), facts | {"error": ""}), task.asked)
+        table = parquet(_table(numbers, facts | {"error": ""}), task.asked)
         return Outcome(task.ask.technique, task.key, table, arrays.npz(result) if task.keep_arrays else None)
     except UserError as problem:
-        return failed(task, str(problem))
+        return failed(task, way_out.told(problem, task.ask, _taken(task.ask)))
     except OSError as problem:
         return failed(task, _unread(task, problem))
     except Exception as problem:  # one clip must not stop ten thousand; the command says so and ends with code 3
         sentence = f"Our mistake: {type(problem).__name__}: {problem}"
         return replace(failed(task, sentence), bug=traceback.format_exc())
+
+
+def _numbers(result: Result, task: Task) -> pd.DataFrame:
+    """The result's table. Raises UserError for an empty one: a recording without a row would be nowhere."""
+    numbers = result.table()
+    if numbers.empty:
+        raise UserError(
+            f"{task.ask.technique} finds nothing in “{task.source.title}” to put into a table, perhaps because the "
+            "model writes or hears nothing there; give a clip with more speech, or another model."
+        )
+    return numbers
 
 
 def _unread(task: Task, problem: OSError) -> str:
@@ -112,9 +125,13 @@ def _facts(task: Task) -> dict[str, Json]:
 
 def _result(task: Task) -> tuple[Result, Utterance]:
     utterance = _heard(task)
-    module = technique(task.ask.technique)
-    given = given_by(utterance, task.ask, inspect.signature(module.analyse).parameters, task.source.text)
-    return module.analyse(utterance.clip, models.load_model(task.ask.model), **given, **task.ask.options), utterance
+    analyse = technique(task.ask.technique).analyse
+    given = given_by(utterance, task.ask, _taken(task.ask), task.source.text)
+    return analyse(utterance.clip, models.load_model(task.ask.model), **given, **task.ask.options), utterance
+
+
+def _taken(ask: Ask) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(technique(ask.technique).analyse).parameters
 
 
 def _heard(task: Task) -> Utterance:
@@ -149,17 +166,18 @@ def given_by(
 
 
 def _table(numbers: pd.DataFrame, facts: Mapping[str, Json]) -> pa.Table:
-    """The numbers, with the facts in every row."""
-    columns = pa.Table.from_pandas(numbers, preserve_index=False)
-    if both := sorted(facts.keys() & set(columns.column_names)):
-        raise ValueError(f"the table has columns of its own called {both}")  # one would overwrite the other
-    for name, value in facts.items():
-        columns = columns.append_column(name, pa.repeat(value, len(columns)))
-    return columns
+    """The numbers, with the facts in every row; each fact lies in memory once, however many rows there are."""
+    names = [*map(str, numbers.columns), *facts]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the table has columns of its own called {twice}")  # one would overwrite the other
+    same = pa.array(np.zeros(len(numbers), np.int32))
+    told = [pa.DictionaryArray.from_arrays(same, pa.array([value])) for value in facts.values()]
+    return pa.table([*(pa.array(column, from_pandas=True) for _, column in numbers.items()), *told], names=names)
 
 
 def parquet(table: pa.Table, asked: str) -> bytes:
     """A table as a Parquet file, and beside it what was asked; what is the same in every row costs next to nothing."""
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({ASKED: asked}), buffer, compression="zstd")
+    with writer(buffer, table.schema, {ASKED: asked}) as file:
+        file.write_table(table)
     return buffer.getvalue()

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,4 +129,5 @@ def _reach(limit: Any) -> str:
     values = tuple(limit)
     if isinstance(values[0], str):
         return "one of " + ", ".join(values)
-    return f"{values[0]:g} to {values[1]:g}"
+    least, most = (f"{value:,.12g}" for value in values)
+    return f"{least} or more" if values[1] == math.inf else f"{least} to {most}"

@@ -88,10 +88,14 @@ class ResultsFolder:
     def has(self, task: Task, *, retry: bool = False) -> bool:
         """Whether a task needs no work: it was measured, with its arrays if they are wanted, or it was refused."""
         place = self.parts(task.ask.technique)
-        if _is_whole(place / f"{task.key}{REFUSED}"):
+        if self.has_refused(task):
             return not retry
         arrays = not task.keep_arrays or (place / f"{task.key}{ARRAYS}").is_file()
         return arrays and _is_whole(place / f"{task.key}{TABLE}")
+
+    def has_refused(self, task: Task) -> bool:
+        """Whether what is there of a task is the sentence that says why it has no numbers."""
+        return _is_whole(self.parts(task.ask.technique) / f"{task.key}{REFUSED}")
 
     def settle(self, tasks: Iterable[Task]) -> None:
         """Put aside what a recording gave before its sound or labels changed, and take back what is true again."""

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ class Summary:
 
     asked: int = 0  # recordings × techniques × models × options
     known: int = 0  # were there before
+    refused_before: int = 0  # of those: what is there is the sentence of a refusal
     measured: int = 0
     refused: dict[str, int] = field(default_factory=dict)  # sentence -> how many
     bugs: list[str] = field(default_factory=list)  # tracebacks
@@ -54,6 +55,7 @@ def recordings(where: str, rows: Rows | None = None) -> Iterator[tuple[str, Iter
 
     With `rows` it is a data set in tables, whose number of recordings is not known before they were read.
     """
+    _check_place(where)
     if rows is not None:
         yield (
             where.rstrip("/").rpartition("/")[2] if Path(where).exists() else where,
@@ -75,6 +77,17 @@ def recordings(where: str, rows: Rows | None = None) -> Iterator[tuple[str, Iter
             f"There is no corpus “{where}”; give a folder, a zip, a data set on the Hub (owner/name), or one of "
             f"{', '.join(corpora.CORPORA)}."
         )
+
+
+def _check_place(where: str) -> None:
+    """Raise UserError for what could be meant in two ways, and for a sound alone."""
+    if where in corpora.CORPORA and Path(where).exists():
+        raise UserError(
+            f"There is a bundled corpus “{where}”, and here is a folder of that name; give ./{where} for your own, or "
+            "start in another folder."
+        )
+    if corpus_files.is_sound(where) and Path(where).is_file():
+        raise UserError(f"“{where}” is one recording; put it into a folder, its labels beside it, and give that.")
 
 
 def run(
@@ -128,6 +141,7 @@ def _counted(found: Iterable[Task], folder: ResultsFolder, summary: Summary, ret
         summary.asked += 1
         if folder.has(task, retry=retry):
             summary.known += 1
+            summary.refused_before += folder.has_refused(task)
         else:
             yield task
 
@@ -152,10 +166,19 @@ def _drive(outcomes: Iterable[Outcome], folder: ResultsFolder, summary: Summary,
                 summary.measured += 1
     except KeyboardInterrupt:
         summary.stopped = True
+    finally:
+        if isinstance(outcomes, Generator):
+            outcomes.close()  # a bar of progress ends here, before anybody says why
 
 
 def cost(
-    asks: Sequence[Ask], corpus: str, out: str | Path, *, keep_arrays: bool = False, rows: Rows | None = None
+    asks: Sequence[Ask],
+    corpus: str,
+    out: str | Path,
+    *,
+    keep_arrays: bool = False,
+    retry: bool = False,
+    rows: Rows | None = None,
 ) -> Cost:
     """How long would this take, and how large would it be? One recording is really measured for every ask.
 
@@ -166,7 +189,7 @@ def cost(
         known = isinstance(sources, tuple)
         first = sources if known else tuple(itertools.islice(sources, 1))
         every = tasks(asks, name, first, keep_arrays, _place(corpus))
-        left = [task for task in every if not folder.has(task)]
+        left = [task for task in every if not folder.has(task, retry=retry)]
         seconds, size = 0.0, 0
         for ask in asks:
             mine = sorted((task for task in left if task.ask is ask), key=_size)

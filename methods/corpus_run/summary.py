@@ -102,10 +102,15 @@ def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "cli
 def differences(rows: pd.DataFrame, value: str, by: Sequence[str], column: str, *, over: str = "clip") -> pd.DataFrame:
     """For each pair of values of `column` (two models, say): the mean paired difference, first less second.
 
-    One line per group of the other columns of `by` and per pair: recordings that both have, the mean difference, its
-    95 % interval, p of a two-sided permutation test that flips the signs of the recordings' differences (Fisher 1935;
-    every flip up to 12 recordings, 9,999 at random beyond), and p_holm, corrected over all lines (Holm 1979).
+    One line per group of the other columns of `by` and per pair: recordings that both have and how many only one has
+    (`unpaired`, left out), the mean difference, its 95 % interval, p of a two-sided permutation test that flips the
+    signs of the recordings' differences (Fisher 1935; every flip up to 12 recordings, 9,999 at random beyond), and
+    p_holm, corrected over all lines (Holm 1979).
     """
+    if column == over:
+        raise UserError(
+            f"A {over} cannot be compared with itself: differences are within each {over}; compare models."
+        )
     others = [name for name in by if name != column]
     one_each = _one_each(rows, value, [*others, column], over)
     lines = []
@@ -116,10 +121,11 @@ def differences(rows: pd.DataFrame, value: str, by: Sequence[str], column: str, 
         names = list(wide.columns)
         for first, second in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
             apart = (wide[first] - wide[second]).dropna()
+            unpaired = int(wide[[first, second]].isna().any(axis=1).sum())
             if len(apart) >= FEWEST:
                 low, high = intervals.of_mean(apart.to_numpy(), apart.index.to_numpy())
-                numbers = (len(apart), apart.mean(), low, high, flipped(apart.to_numpy()))
-                keys = (*others, "first", "second", f"{over}s", "difference", "low", "high", "p")
+                numbers = (len(apart), unpaired, apart.mean(), low, high, flipped(apart.to_numpy()))
+                keys = (*others, "first", "second", f"{over}s", "unpaired", "difference", "low", "high", "p")
                 lines.append(dict(zip(keys, (*group, first, second, *numbers), strict=True)))
     if not lines:
         raise UserError(

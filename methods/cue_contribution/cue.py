@@ -64,7 +64,8 @@ def check_order(cue: range, target: range, cue_name: str, target_name: str) -> N
     if cue.stop > target.start:
         raise UserError(
             f"The cue “{cue_name}” does not end before the target “{target_name}” begins. A decoder cannot read what "
-            "comes later, so choose a cue that comes first, or another occurrence."
+            "comes later, so choose a cue that comes first, or another occurrence.",
+            mend={"cue": "…", "cue_occurrence": "…"},
         )
 
 

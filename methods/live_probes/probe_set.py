@@ -77,7 +77,7 @@ def probes_for(model: SpeechModel) -> ProbeSet:
     """The probes of this model. Raises UserError if there are none, or if they were made for other states."""
     if not has_probes(model):
         raise UserError(
-            f"There are no ready-made probes for {model.id}; choose {', '.join(FILES)}, or train your own in the tab "
+            f"There are no ready-made probes for {model.id}; choose {', '.join(FILES)}, or train your own with "
             "Probing."
         )
     found = _read(model.id)
@@ -90,7 +90,7 @@ def probes_for(model: SpeechModel) -> ProbeSet:
         raise UserError(
             f"The ready-made probes do not fit this {model.id}: its weights are those that they were trained on, but "
             "a test sound has other states in it, so its configuration or preprocessor is another one; train your own "
-            "in the tab Probing, or take the model as it is published."
+            "with Probing, or take the model as it is published."
         )
     _fitting.add(model.key)
     return found

@@ -80,7 +80,10 @@ def _asked_of_twin(twin: Panel, plan: "_Plan") -> Steps[list[np.ndarray]]:
 
 def _check(properties: Sequence[str], interval: Segment | None) -> None:
     if not properties:
-        raise UserError(f"No property was chosen, so nothing would change; choose some of {', '.join(PROPERTIES)}.")
+        raise UserError(
+            f"No property was chosen, so nothing would change; choose some of {', '.join(PROPERTIES)}.",
+            mend={"properties": "…"},
+        )
     if interval is None and any(PROPERTIES[name].local for name in properties):
         raise UserError("This change is made to one word or phone; choose which (an interval).")
 

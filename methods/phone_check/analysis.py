@@ -80,7 +80,8 @@ def _phones(
         if not model.writes_text:
             raise UserError(
                 f"{model.id} writes no text, so nothing says which phones should be there; give the English "
-                "transcript, or a TextGrid with a tier of phones."
+                "transcript, or a TextGrid with a tier of phones.",
+                mend={"segments": "phones"},
             )
         transcript = models.transcribe(clip, model).text
     aligned = forced_alignment(clip, transcript)

@@ -44,7 +44,8 @@ def claimed_in(segments: Sequence[Segment], head: PhoneHead) -> Claimed:
         labels = f" (there are: {listed(list(missing))})" if missing else ""
         raise UserError(
             f"There is no phone of English with times to check{labels}; give the English transcript, or a TextGrid "
-            "whose phones are in ARPAbet, IPA or X-SAMPA."
+            "whose phones are in ARPAbet, IPA or X-SAMPA.",
+            mend={"segments": "phones"},
         )
     if len(kept) > MOST:
         raise UserError(

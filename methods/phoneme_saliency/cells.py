@@ -65,7 +65,8 @@ def phones_of(clip: Clip, segments: Sequence[Segment]) -> tuple[Segment, ...]:
     if len(phones) < 2:
         raise UserError(
             f"This clip has {counted(len(phones), 'phone')} with times and ranking needs at least two; give its "
-            "English transcript and press “Align”, or upload a TextGrid with a tier of phones."
+            "English transcript and align it, or a TextGrid with a tier of phones.",
+            mend={"segments": "phones"},
         )
     return tuple(phones)
 

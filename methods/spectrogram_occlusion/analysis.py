@@ -77,8 +77,7 @@ def analyse(
     )  # fmt: skip
     yield Step(0.0, f"{model.id} reads the clip")
     text = models.transcribe(clip, model, text=transcript, language=language)
-    if not text.tokens:
-        raise UserError(f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.")
+    _check_written(model, text.tokens)
     reader = Rereader(clip, model, text, window)
     result = yield from _masked(reader, _first_reading(reader, asked), asked, tuple(segments or ()))
     result = replace(result, text_impacts=hidden_text(reader))
@@ -91,6 +90,14 @@ def analyse(
             yield Step(done, f"random weights, seed {twin_seed}")
         result = replace(result, random=(*result.random, Twin(twin_seed, read_only(np.concatenate(rows)))))
     return (yield from _judged(result, reader, asked))
+
+
+def _check_written(model: SpeechModel, tokens: Sequence[int]) -> None:
+    if not tokens:
+        raise UserError(
+            f"{model.id} writes no word for this clip, so there is none to explain; give a transcript.",
+            mend={"transcript": "…"},
+        )
 
 
 @dataclass(frozen=True)

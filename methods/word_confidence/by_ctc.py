@@ -98,7 +98,10 @@ def ctc_text(clip: Clip, model: SpeechModel, transcript: str | None) -> CtcText:
     best = models.ctc_log_probabilities(clip, model).argmax(-1).tolist()
     ids = tuple(label for label, _ in runs(best, vocabulary.blank))
     if not ids:
-        raise NothingHeardError(f"{model.id} hears nothing in this clip, so there is no word to judge; give its text.")
+        raise NothingHeardError(
+            f"{model.id} hears nothing in this clip, so there is no word to judge; give its text.",
+            mend={"transcript": "…"},
+        )
     return CtcText(clip, vocabulary, ids)
 
 
@@ -111,7 +114,7 @@ def _given(model: SpeechModel, vocabulary: Vocabulary, said: str) -> tuple[int, 
         ids += [vocabulary.space] if ids and vocabulary.space is not None else []
         ids += _numbers(model, known, symbols)
     if not ids:
-        raise UserError("The transcript is empty; type what is said in the clip.")
+        raise UserError("The transcript is empty; type what is said in the clip.", mend={"transcript": None})
     return tuple(ids)
 
 
@@ -119,6 +122,7 @@ def _numbers(model: SpeechModel, known: dict[str, int], symbols: Sequence[str]) 
     lacking = [symbol for symbol in symbols if symbol not in known]
     if lacking:
         raise UserError(
-            f"{model.id} has no symbol for {' '.join(lacking[:10])}, so it cannot spell this text; use its own."
+            f"{model.id} has no symbol for {' '.join(lacking[:10])}, so it cannot spell this text; use its own.",
+            mend={"transcript": None},
         )
     return [known[symbol] for symbol in symbols]

@@ -21,7 +21,8 @@ def occupancy(log_probabilities: np.ndarray, labels: Sequence[int], blank: int) 
     if not np.isfinite(total):
         raise UserError(
             f"{len(labels)} symbols cannot be spelled in {len(scores)} frames of 20 ms, so the text does not belong "
-            "to this clip; correct it, or choose the recording in which it is said."
+            "to this clip; correct it, or choose the recording in which it is said.",
+            mend={"transcript": None},
         )
     backward = path_scores(scores[::-1], labels[::-1], blank)[::-1, ::-1]
     at = slice(1, None, 2)  # places of the labels; blanks lie between

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -159,8 +160,51 @@ def test_what_a_summary_cannot_do_is_a_sentence(tmp_path, capsys):
         (["--by", "score"], "cannot be both"),
         (["--by", "modle"], "no column “modle”"),
         (["--compare", "model"], "Nothing can be compared"),
+        (["--compare", "clip"], "A clip cannot be compared with itself"),
+        (["--compare", "speaker", "--over", "speaker"], "A speaker cannot be compared with itself"),
+        (["--figure", str(tmp_path / "x")], "does not say which kind of picture"),
         (["--where", "error=x"], "No row is left"),
     ):
         assert main([*command, *more]) == 2 and sentence in capsys.readouterr().err
     (tmp_path / "t.parquet").write_bytes(b"no table")
     assert main(command) == 2 and "cannot be read" in capsys.readouterr().err
+
+
+def test_what_only_one_of_two_models_has_is_counted(tmp_path, capsys):
+    rows = table(clips=7)
+    gone = ((rows.model == "m1") & (rows["clip"] == "c0")) | ((rows.model == "m2") & rows["clip"].isin(["c1", "c2"]))
+    rows.loc[(rows.model == "m1") & (rows["clip"] == "c3"), "score"] = np.nan  # nor is what holds no number
+    found = summary.differences(rows[~gone], "score", [], "model").iloc[0]
+    assert (found.clips, found.unpaired) == (3, 4)
+    kept = rows[~gone & ~rows["clip"].eq("c3")]
+    mine = kept.pivot_table(values="score", index="clip", columns="model").dropna()
+    assert found.difference == pytest.approx((mine.m1 - mine.m2).mean(), rel=1e-12)
+    rows[~gone].to_parquet(tmp_path / "t.parquet")
+    saved = tmp_path / "my.table.csv"
+    assert main(["summarise", str(tmp_path), "--value", "score", "--compare", "model", "--out", str(saved)]) == 0
+    assert pd.read_csv(tmp_path / "my.table_differences.csv").unpaired.item() == 4 and len(pd.read_csv(saved)) == 2
+    assert "No interval" not in capsys.readouterr().err
+
+
+def test_an_interval_that_is_not_there_is_explained(tmp_path, capsys):
+    table(models=("m",)).to_parquet(tmp_path / "t.parquet")
+    assert main(["summarise", str(tmp_path), "--value", "score", "--over", "speaker"]) == 0
+    assert "No interval where there are fewer than 5 speakers." in capsys.readouterr().err
+
+
+def test_half_a_table_is_not_left_on_a_full_disk(tmp_path, monkeypatch, capsys):
+    table(models=("m",)).to_parquet(tmp_path / "t.parquet")
+
+    def full(_table, place, **_options):
+        Path(place).write_text("model,cl", encoding="utf-8")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert main(["summarise", str(tmp_path), "--value", "score", "--out", str(tmp_path / "x.csv")]) == 2
+    assert "No space left" in capsys.readouterr().err and not (tmp_path / "x.csv").exists()
+
+
+def test_nothing_is_written_where_the_comparison_cannot_be_made(tmp_path):
+    table(models=("m",)).to_parquet(tmp_path / "t.parquet")
+    command = ["summarise", str(tmp_path), "--value", "score", "--compare", "model", "--out", str(tmp_path / "x.csv")]
+    assert main(command) == 2 and not (tmp_path / "x.csv").exists()

@@ -55,7 +55,10 @@ def words(
     """
     if not model.writes_text:
         if transcript is None:
-            raise UserError(f"{model.id} writes no text, so it has no words; give a transcript or a TextGrid.")
+            raise UserError(
+                f"{model.id} writes no text, so it has no words; give a transcript or a TextGrid.",
+                mend={"segments": "words"},
+            )
         return forced_alignment(clip, transcript).words
     heard = models.transcribe(clip, model, text=transcript, language=language)
     if transcript is not None and heard.language in (None, "en"):

@@ -61,7 +61,8 @@ def forced_alignment(clip: Clip, transcript: str, readings: Mapping[str, str] | 
     if found is None:
         raise AlignmentError(
             "No alignment was found: the transcript does not fit what is said, or there is too much noise; please "
-            "correct the transcript, choose timing by cross-attention, or upload a TextGrid."
+            "correct the transcript, choose timing by cross-attention, or give a TextGrid.",
+            mend={"segments": "phones"},
         )
     parts = iter(found)
     grouped = [(word, [next(parts)[0] for _ in word.said]) for word in words]

@@ -65,7 +65,7 @@ def decode(path: str | os.PathLike[str]) -> Decoded:
     if path.stat().st_size == 0:
         raise ClipError(
             f"“{name}” is empty (0 bytes), probably because the recording or the upload was cut off: "
-            "please record or upload it again."
+            "please record it again, or give the whole file."
         )
     with path.open("rb") as file:
         read = _read_with_soundfile if _is_for_soundfile(file) else _read_with_pyav
@@ -105,7 +105,7 @@ def _goes_on(file: BinaryIO, declared: float) -> bool:
 def _read_with_soundfile(file: BinaryIO, name: str) -> Decoded:
     damaged = ClipError(
         f"“{name}” is damaged and cannot be read to its end, perhaps because the upload was cut off: "
-        "please upload it again or save it as WAV."
+        "please give the whole file, or save it as WAV."
     )
     with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
         rate = sound.samplerate
@@ -123,7 +123,7 @@ def _read_with_soundfile(file: BinaryIO, name: str) -> Decoded:
 def _read_with_pyav(file: BinaryIO, name: str) -> Decoded:
     unreadable = ClipError(
         f"“{name}” cannot be read as sound, so it is damaged or not a sound file: "
-        "if it plays elsewhere, save it as WAV, FLAC, MP3, OGG or M4A and upload that."
+        "if it plays elsewhere, save it as WAV, FLAC, MP3, OGG or M4A and give that."
     )
     if claims_too_many(file, MOST_PIECES):
         raise ClipError(

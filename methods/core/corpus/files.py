@@ -88,7 +88,7 @@ def in_zip(path: str | Path, *, bounded: bool = True) -> Iterator[Files]:
         archive = zipfile.ZipFile(path)
     except DAMAGE as problem:
         raise CorpusError(
-            "This is not a zip file, or the upload was cut off; put the sound files and their TextGrids into one zip."
+            "This is not a zip file, or it was cut off; put the sound files and their TextGrids into one zip."
         ) from problem
     with archive, tempfile.TemporaryDirectory() as place:
         yield _unpacked(archive, Path(place), bounded)

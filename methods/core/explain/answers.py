@@ -133,7 +133,8 @@ def build(
 def _whisper(fixed: dict[str, Any], text: Transcript) -> Panel:
     if not text.tokens:
         raise UserError(
-            f"{fixed['model'].id} writes no word for this clip, so none can be lost; give the transcript of the clip."
+            f"{fixed['model'].id} writes no word for this clip, so none can be lost; give the transcript of the clip.",
+            mend={"transcript": "…"},
         )
     words = text_words(text)
     codes = fixed["model"].decoding.languages

@@ -124,7 +124,8 @@ def check_affordable(target: Target, recipe: MapRecipe, pieces: int, limit: floa
     if needed > limit:
         raise UserError(
             f"“{recipe.method}” needs about {count:.0f} passes through {target.model.id}, which is {needed:.0f} s "
-            f"here and more than the limit of {limit:.0f} s; choose {cheaper(target, recipe, pieces)}."
+            f"here and more than the limit of {limit:.0f} s; choose {cheaper(target, recipe, pieces)}.",
+            mend={"time_limit": "…"},
         )
 
 

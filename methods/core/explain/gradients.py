@@ -195,7 +195,8 @@ def _integrated(
             f"With {path.spent} steps the integrated gradients add up to {found.values.sum():.3g} where they should "
             f"give {found.total:.3g} ({found.gap:.0%} off, more than {WIDEST_GAP:.0%}), so they cannot be trusted: "
             "choose another gradient method or something else to explain, or ask for more steps "
-            f"({2 * steps}) in Python or the API."
+            f"({2 * steps}) in Python or the API.",
+            mend={"steps": str(2 * steps)},
         )
     return found
 

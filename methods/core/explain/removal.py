@@ -132,14 +132,16 @@ def _enough(pieces: int, samples: int | None, name: str) -> int:
     if pieces < 2:
         raise UserError(
             f"{name} needs at least two pieces to tell apart and this clip has {pieces}; "
-            "cut it into windows of 70 ms instead, or choose a longer clip."
+            "cut it into windows of 70 ms instead, or choose a longer clip.",
+            mend={"pieces": "windows"},
         )
     least = SAMPLES_PER_PIECE * pieces
     samples = max(least, 100) if samples is None else samples
     if samples < least:
         raise UserError(
             f"{name} with {samples} samples for {pieces} pieces is underdetermined; "
-            f"take at least {least} ({SAMPLES_PER_PIECE} per piece), or fewer pieces."
+            f"take at least {least} ({SAMPLES_PER_PIECE} per piece), or fewer pieces.",
+            mend={"samples": str(least)},
         )
     return samples
 

@@ -60,7 +60,10 @@ def heard(clip: Clip, model: SpeechModel, transcript: str | None, language: str 
         raise UserError(f"{model.id} has no text decoder, and {what}; choose a Whisper model.")
     text = models.transcribe(clip, model, text=transcript, language=language)
     if not text.tokens:
-        raise UserError(f"{model.id} writes no word for this clip, so none can be lost; give the transcript.")
+        raise UserError(
+            f"{model.id} writes no word for this clip, so none can be lost; give the transcript.",
+            mend={"transcript": "…"},
+        )
     return text
 
 

@@ -48,7 +48,9 @@ def head_of(model: SpeechModel, unit: str | None = None) -> Head:
             "model that was fine-tuned with CTC."
         )
     if unit is not None and unit not in known:
-        raise UserError(f"{model.id} has no CTC head for {unit}; choose {' or '.join(known)}.")
+        raise UserError(
+            f"{model.id} has no CTC head for {unit}; choose {' or '.join(known)}.", mend={"unit": known[0]}
+        )
     return _own_head(model) if known == ("symbols",) else _our_head(model, unit or "phones")
 
 

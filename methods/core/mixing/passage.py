@@ -102,7 +102,9 @@ def possible_stacks(model: SpeechModel, stacks: Sequence[Stack]) -> tuple[Stack,
     found = tuple(stack for stack in stacks if stack == "encoder" or model.writes_text)
     if not found:
         raise UserError(
-            f"{model.id} has no decoder, so there is no {' or '.join(stacks)} map; choose the encoder's own attention."
+            f"{model.id} has no decoder, so there is no {' or '.join(stacks)} map; choose the encoder's own "
+            "attention.",
+            mend={"stacks": "encoder", "stack": "encoder"},
         )
     return found
 
@@ -112,7 +114,8 @@ def checked_size(layers: int, heads: int, rows: int, columns: int) -> None:
     if layers * heads * rows * columns > LARGEST:
         raise UserError(
             f"{layers} layers × {heads} heads × {rows} × {columns} cells do not fit in memory; choose one layer, or a "
-            "shorter clip."
+            "shorter clip.",
+            mend={"layers": "1"},
         )
 
 

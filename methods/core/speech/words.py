@@ -60,16 +60,18 @@ def find_words(labels: Sequence[str], wanted: str, role: str, occurrence: int | 
     """
     plain, phrase = [plain_word(label) for label in labels], [plain_word(word) for word in wanted.split()]
     if not any(phrase):
-        raise UserError(f"The {role} is empty; name one of the words: {_listed(labels)}.")
+        raise UserError(f"The {role} is empty; name one of the words: {_listed(labels)}.", mend={role: "…"})
     starts = [i for i in range(len(plain) - len(phrase) + 1) if plain[i : i + len(phrase)] == phrase]
     if not starts:
         raise UserError(
             f"“{wanted}”, the {role}, is not among the words of this clip, which are: {_listed(labels)}. "
-            "Choose one of them, or give the transcript in which it occurs."
+            "Choose one of them, or give the transcript in which it occurs.",
+            mend={role: "…"},
         )
     if occurrence is None and len(starts) > 1:
         raise UserError(
-            f"“{wanted}”, the {role}, occurs {len(starts)} times; say which one is meant ({role}_occurrence=1, 2, …)."
+            f"“{wanted}”, the {role}, occurs {len(starts)} times; say which one is meant ({role}_occurrence=1, 2, …).",
+            mend={f"{role}_occurrence": "…", "occurrence": "…"},
         )
     if not 1 <= (occurrence or 1) <= len(starts):
         raise UserError(f"“{wanted}”, the {role}, occurs {len(starts)} times, so there is no number {occurrence}.")

@@ -117,7 +117,7 @@ def test_no_zip_is_a_sentence(tmp_path, content, sentence):
 def test_half_an_upload_is_a_sentence(recording, tmp_path):
     path = pack(tmp_path / "x.zip", [("a.flac", recording[0])])
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CorpusError, match="not a zip file, or the upload was cut off"):
+    with pytest.raises(CorpusError, match="not a zip file, or it was cut off"):
         read_zip(path)
 
 
