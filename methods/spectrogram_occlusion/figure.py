@@ -8,22 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from methods.core.figures import draw
+from methods.core.figures.mel_axis import mel_ticks
 from methods.spectrogram_occlusion.result import Level, SpectrogramOcclusion
 from methods.spectrogram_occlusion.trials import MapTrial
 
 TOP_SHARE = 0.1  # of the cells, outlined on the spectrogram
 NAMES = ("this map", "the loudest first")
-
-
-def mel_ticks(bands: int) -> list[tuple[float, str]]:
-    """(band, text) of whole kilohertz on Whisper's mel axis, which ends at 8 kHz (Slaney's scale)."""
-    highest = _mel(8000.0)
-    return [(_mel(hertz) / highest * bands, f"{hertz / 1000:g} kHz") for hertz in (500.0, 1000.0, 2000.0, 4000.0)]
-
-
-def _mel(hertz: float) -> float:
-    """Slaney's scale: straight up to 1 kHz, logarithmic above."""
-    return hertz * 3 / 200 if hertz < 1000.0 else 15.0 + 27.0 * np.log(hertz / 1000.0) / np.log(6.4)
 
 
 def draw_spectrogram(ax: Axes, result: SpectrogramOcclusion) -> None:

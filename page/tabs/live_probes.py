@@ -96,6 +96,12 @@ def _short(name: str) -> str:
     return name.split(" ", maxsplit=1)[0]
 
 
+def _tier_name(name: str) -> str:
+    """As `_short`, where no axis says that it is a layer."""
+    short = _short(name)
+    return f"layer {short}" if short.isdigit() else short
+
+
 def sound_view(result: LiveProbes, values: Values) -> Values:
     """A tier per layer, top layer first, and the chosen layer's probabilities; or curves for a number."""
     target, layer, seconds = values["target"], values["layer"], result.provenance["seconds"]
@@ -114,7 +120,9 @@ def _class_rows(result: LiveProbes, target: str, layer: int) -> list:
         tier = [(name if name != "sil" else "", start, end) for name, start, end, _ in stretches]
         scores = [np.nan if name == "sil" else p for name, _, _, p in stretches]
         rows.append(
-            sound_plot.segments_row(tier, _short(result.layers[number]), scores=scores, unit="probability", height=24)
+            sound_plot.segments_row(
+                tier, _tier_name(result.layers[number]), scores=scores, unit="probability", height=24
+            )
         )
     values = getattr(result, target)[layer]
     shown = [i for i in np.argsort(values.argmax(0)) if values[:, i].max() >= SHOWN]
@@ -122,7 +130,8 @@ def _class_rows(result: LiveProbes, target: str, layer: int) -> list:
     half, seconds = result.step / 2, result.provenance["seconds"]
     spans = np.clip(np.stack([result.times - half, result.times + half]), 0, seconds).T.tolist()
     columns = [(f"{time:.2f} s", *span) for time, span in zip(result.times, spans, strict=True)]
-    title = f"{_row_name(result, layer)}: probability of each {NAMES[target]}, those over {SHOWN:.0%} somewhere"
+    name = _row_name(result, layer)
+    title = f"{name[0].upper()}{name[1:]}: probability of each {NAMES[target]}, those over {SHOWN:.0%} somewhere"
     options = {"unit": "probability", "vmax": 1.0, "row_name": NAMES[target], "column_name": "moment (one frame)",
                "sentence": "At *{column}* the probe gives *{row}* a probability of {percent}"}  # fmt: skip
     return [*rows, sound_plot.matrix_row(values[:, shown].T, names, columns, title=title, **options)]
@@ -132,12 +141,12 @@ def _number_rows(result: LiveProbes, target: str) -> list:
     measured = getattr(result, f"measured_{target}")
     rows = []
     for number in reversed(range(len(result.layers))):
-        lines = {_short(result.layers[number]): getattr(result, target)[number]}
+        lines = {_tier_name(result.layers[number]): getattr(result, target)[number]}
         if np.isfinite(measured).any():
             lines["Praat"] = measured
         finite = np.concatenate([values[np.isfinite(values)] for values in lines.values()])
         limits = {"vmin": float(finite.min()), "vmax": float(finite.max())}
-        label = _short(result.layers[number])
+        label = _tier_name(result.layers[number])
         rows.append(
             sound_plot.line_row(lines, label, dashed=["Praat"], unit=MEASURED[target], decimals=1, height=56, **limits)
         )
@@ -145,7 +154,7 @@ def _number_rows(result: LiveProbes, target: str) -> list:
 
 
 def _row_name(result: LiveProbes, layer: int) -> str:
-    return "MFCC" if layer == 0 else f"Layer {result.layers[layer]}"
+    return "MFCC" if layer == 0 else f"layer {result.layers[layer]}"
 
 
 def _told(result: LiveProbes, target: str, layer: int) -> str:

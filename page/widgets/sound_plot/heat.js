@@ -68,7 +68,8 @@ function rowLabels(map, gutter) {
 }
 
 function rowLabel(map, item, i, plain) {
-  const label = el(plain ? "span" : "button", "sp-rowlabel", item.label, { title: item.label });
+  const label = el(plain ? "span" : "button", "sp-rowlabel", null, { title: item.label });
+  label.append(el("span", "", item.label));
   Object.assign(label.style, { top: percent(i / map.bands.length), height: `${Math.max(13, map.height)}px` });
   if (plain) return label;
   label.type = "button";
@@ -227,7 +228,7 @@ function announce(map) {
 function addProfile(map) {
   const { box, gutter } = addRow(map.plot, { height: 30, className: "sp-profile", timeless: map.grid });
   const canvas = canvasIn(box), label = gutter.appendChild(el("span", "sp-label"));
-  const hint = box.appendChild(el("span", "sp-quiet", "Choose a label at the left to follow its row here."));
+  const hint = box.appendChild(el("span", "sp-quiet", "Choose a label at the left to see its row here."));
   map.paintProfile = () => {
     const size = fit(canvas);
     if (!size || map.selected < 0) return;
