@@ -120,7 +120,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> list[gr.components.Component]:
     plot = SoundPlot(elem_id="plot-causal_tracing")
-    gr.Markdown("#### What the model writes: click a cell above to open it")
+    gr.Markdown("#### What the model writes: press a cell above to open it")
     said = gr.HTML(elem_id="said-causal_tracing")
     gr.Markdown("#### Is this real? Random places of the same lengths, other noise, random weights")
     with gr.Row():

@@ -124,7 +124,7 @@ def status_line(result: EncodingProbe, values: Values) -> str:
     where = f"{origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)"
     parts = [
         f"**{origin['model']}** on {where}",
-        f"{result.items} phones, {result.features.sum()} features",
+        f"{result.items:,} phones, {result.features.sum()} features",
         f"{result.blocks[block]}: most at layer {result.layers[top]}, {result.unique[top, block]:.3f}{sure}",
         result.interval_note,
     ]

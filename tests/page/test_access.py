@@ -1,4 +1,4 @@
-"""Anybody can use it: targets that a finger meets, 200 % zoom, the keyboard alone, no motion, two browser tabs."""
+"""Anybody can use it: targets that a finger meets, 200% zoom, the keyboard alone, no motion, two browser tabs."""
 
 import re
 
@@ -69,7 +69,7 @@ def test_a_finger_presses_the_nearest_of_narrow_phones(context, address):
 
 
 def test_twice_the_size_without_motion_by_keyboard_in_two_tabs(visit):
-    """640 x 400 CSS pixels are 1280 x 800 at 200 %."""
+    """640 x 400 CSS pixels are 1280 x 800 at 200%."""
     first, second = visit("?technique=value_zeroing", 640, 400), visit("?technique=attention&clip=en_f_question")
     first.emulate_media(reduced_motion="reduce")
     for page, name in ((first, "value_zeroing"), (second, "attention")):

@@ -115,7 +115,7 @@ def test_hover_reads_and_click_plays_the_column(visit):
     page = visit()
     tip = page.locator("#shares .sp-tip")
     page.mouse.move(*cell_centre(page, 1, 0))
-    expect(tip).to_contain_text("12 % of what have takes comes from weasels")
+    expect(tip).to_contain_text("12% of what have takes comes from weasels")
     expect(tip).to_contain_text(
         "affected wordhave0.50–0.80 sword that was zeroedweasels0.10–0.50 svalue0.12 share of row"
     )
@@ -150,7 +150,7 @@ def test_keyboard_moves_announces_and_plays(visit):
     page.locator("#shares .sp-heat .sp-box").first.focus()
     page.keyboard.press("ArrowDown")
     live = page.locator("#shares [aria-live]")
-    expect(live).to_have_text("12 % of what have takes comes from weasels")
+    expect(live).to_have_text("12% of what have takes comes from weasels")
     expect(page.locator("#shares .sp-tip em")).to_have_text(["have", "weasels"])
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
