@@ -24,6 +24,7 @@ from page.widgets.minus import drawn_with_minus, told_with_minus
 from page.widgets.told import Told
 
 MORE_OPTIONS = '<button type="button" class="more" aria-expanded="false" data-more="options">More options</button>'
+ALL_OF_IT = '<button type="button" class="more" aria-expanded="false" data-whole>How this was made</button>'
 LECTURE = """<details class="lecture"><summary>For a lecture: a note in the link, or this view in a slide</summary>
 <label>A note that the link opens with <input class="link-note" maxlength="{longest}" autocomplete="off"></label>
 <p>Then press Copy link: whoever opens it reads the note above the picture.</p>
@@ -81,6 +82,7 @@ def _sides(name: str, partner: gr.Dropdown, recipe: Recipe) -> tuple[Side, Told,
     with gr.Row(elem_classes="sides"):
         with gr.Column(elem_classes="first-side", min_width=0):
             status = Told(elem_id=f"status-{name}", elem_classes="status")
+            gr.HTML(ALL_OF_IT, elem_classes="all-of-it", padding=False)
             with gr.Column(elem_classes=["shown"], min_width=0) as area:
                 outputs = list(recipe.outputs())
         side.area.render()

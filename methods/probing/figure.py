@@ -57,7 +57,9 @@ def draw_selectivity(ax: Axes, result: Probing, ink: str = draw.INK) -> None:
         Curve("accuracy on the same items", result.learnable_accuracy, control=True),
         Curve(f"control task by {result.control_types}", result.control, control=True),
     ]
-    curve_figures.layer_curves(ax, result.layers, lines, f"share of {result.learnable} of {result.items} items", ink)
+    curve_figures.layer_curves(
+        ax, result.layers, lines, f"share of {result.learnable:,} of {result.items:,} items", ink
+    )
     ax.set_ylim(min(0, float(result.selectivity.min())), 1)
 
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.core.figures.mel_axis import mel_ticks
 from methods.spectrogram_occlusion.result import Level, SpectrogramOcclusion
@@ -62,7 +63,7 @@ def draw_trials(ax: Axes, trials: Sequence[MapTrial], side: str, ink: str = draw
     for number, made in enumerate(trials):
         kind = min(number, 2)
         style = ({"marker": "o", "ms": 4}, {"ls": ":"}, {"ls": "--", "lw": 0.8})[kind]
-        name = f"chance, {len(trials) - 2} maps" if number == 2 else NAMES[number] if number < 2 else None
+        name = f"chance, {counted(len(trials) - 2, 'map')}" if number == 2 else NAMES[number] if number < 2 else None
         colour = (draw.TRAINED, draw.QUIET, draw.RANDOM)[kind]
         ax.plot(100 * made.trial.share, getattr(made.trial, side), color=colour, label=name, **style)
     gone = "hidden" if side == "deletion" else "shown"

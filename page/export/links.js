@@ -112,6 +112,11 @@ window.ism = {
     if (told) { told.hidden = !note; told.lastChild.textContent = note; }
   },
 
+  toldLong(technique) { // on a phone three lines of what a run was stand above its picture, the rest behind a button
+    const line = document.getElementById("status-" + technique), text = () => line?.querySelector("p");
+    requestAnimationFrame(() => setTimeout(() => line?.classList.toggle("long", text() && text().scrollHeight > 5 * parseFloat(getComputedStyle(text()).lineHeight) - 2)));
+  },
+
   goTo(place) { // with the focus, so that the Tab key goes on from there
     const found = document.querySelector(place);
     if (!found) return;
@@ -294,6 +299,9 @@ document.addEventListener("click", (event) => {
     const open = more.getAttribute("aria-expanded") !== "true";
     more.setAttribute("aria-expanded", String(open));
     document.documentElement.classList.toggle(`open-${more.dataset.more}`, open);
+  } else if (event.target.closest("[data-whole]")) {
+    const button = event.target.closest("[data-whole]"), line = button.closest(".first-side").querySelector(".status");
+    button.setAttribute("aria-expanded", String(line.classList.toggle("whole")));
   } else if (event.target.closest("[data-to]")) {
     window.ism.goTo(event.target.closest("[data-to]").dataset.to);
   } else if (event.target.closest(".embed-copy")) {

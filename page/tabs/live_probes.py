@@ -80,7 +80,7 @@ def drawn(result: LiveProbes, values: Values) -> tuple[Values, str]:
     picture = inline_svg(
         lambda ax, ink: live_probes.draw_curves(ax, result, target, names, ink),
         f"{live_probes.unit(target)} by row, from MFCC to the last layer. {told}.{_chance(result, target)}",
-        (5.6, 3.0),
+        (4.8, 3.2),
     )
     return sound_view(result, values), picture
 

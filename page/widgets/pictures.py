@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 WIDE = 5.5  # inches asked for; beyond that a picture is not shrunk to a phone's width, it scrolls
 SHRUNK = 0.86  # of the inches asked for: letters are that much larger beside what is drawn
-SMALLEST, LARGEST = 8.5, 9.5  # pt, of letters; on a phone, whose picture is 340 px wide, no fewer pixels
+SMALLEST, LARGEST = 8.0, 9.0  # pt, of letters; on a phone, whose picture is 340 px wide, no fewer pixels
 CROWDED = 0.94  # of the room between two numbers, which they may fill
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # a picture on the page is no document
 INK = "#010203"  # a colour that nothing else has: it becomes the page's own text colour
@@ -61,9 +62,14 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     picture = buffer.getvalue()
     picture = picture[picture.index("<svg") :].replace(INK, "currentColor")
     label = html.escape(summary, quote=True)
-    kind = "curve wide" if size[0] > WIDE else "curve"
+    kind = " ".join(["curve", *(["wide"] if size[0] > WIDE else []), *(["map"] if _is_map(figure) else [])])
     look = f'class="{kind}" style="--inches:{width:.2f}"'
     return picture.replace("<svg ", f'<svg role="img" aria-label="{label}" {look} ', 1)
+
+
+def _is_map(figure: Figure) -> bool:
+    """Whether colours stand for values, which no theme may change."""
+    return any(ax.images or any(isinstance(each, QuadMesh) for each in ax.collections) for ax in figure.axes)
 
 
 def set_letters(figure: Figure) -> None:

@@ -279,9 +279,12 @@ function layOutGrid({ plot, row, spans }, frame, heads) {
                                width: `calc(var(--sp-gutter) + var(--sp-columns) + ${spare}px)` });
 }
 
+/** The colours with what they stand for; an end that some values lie beyond says so. */
 function legend(map) {
-  const { row } = map, box = el("div", "sp-legend"), bar = el("i", "sp-ramp");
-  box.append(el("span", "", signed(row.vmin, map.decimals)), bar, el("span", "", signed(row.vmax, map.decimals)), el("span", "", row.unit || ""));
+  const { row, decimals, values = [] } = map, box = el("div", "sp-legend"), bar = el("i", "sp-ramp"), least = 0.5 * 10 ** -decimals;
+  const [low, high] = [row.vmin, row.vmax].map((end) => signed(end, decimals));
+  const below = values.some((v) => v < row.vmin - least) ? "≤ " : "", above = values.some((v) => v > row.vmax + least) ? "≥ " : "";
+  box.append(el("span", "", below + low), bar, el("span", "", above + high), el("span", "", row.unit || ""));
   if (map.missing) box.append(el("i", "sp-missing"), el("span", "", "no value"));
   map.plot.painters.push(() => {
     const lut = palette(row.scale || "blues", map.plot.dark);

@@ -95,15 +95,16 @@ function fillEnvelope(ctx, { high, low }, [left, right], y, ratio) {
   ctx.fill();
 }
 
-/** What the colours of a tier say, above the first that has them; not where all are alike. */
+/** What the colours of a tier say, above the first that has them; not where all are alike, unless they say yes or no. */
 function tierKey(plot, row) {
+  const yes = (row.unit ?? "").match(/^1: (.*)/)?.[1];
   const scores = row.items.map((item) => item.score ?? null).filter((score) => score !== null);
   const named = [row.scale, row.vmin, row.vmax, row.unit].join();
-  if (scores.every((score) => score === scores[0]) || plot.keyed.has(named)) return;
+  if (!scores.length || plot.keyed.has(named) || (!yes && scores.every((score) => score === scores[0]))) return;
   plot.keyed.add(named);
   const { vmin = 0, vmax = 1, unit = "", scale = "blues" } = row, key = el("div", "sp-tier-key");
-  if (scores.every((score) => score === 0 || score === 1)) key.append(swatch(plot, scale, (1 - vmin) / (vmax - vmin), unit.replace(/^1: /, "")));
-  plot.rows.append(key.firstChild ? key : scaleKey(plot, { vmin, vmax, unit, scale }));
+  if (yes) key.append(swatch(plot, scale, (1 - vmin) / (vmax - vmin), yes));
+  plot.rows.append(yes ? key : scaleKey(plot, { vmin, vmax, unit, scale }));
 }
 
 /** A scale of colours above the row that has it. */
