@@ -134,7 +134,7 @@ function printValues(map, ctx, { w, h, ratio }, colours) {
 }
 
 const valueAt = (map, r, c) => map.values[r * map.spans.length + c];
-const share = (v) => (v !== 0 && Math.abs(v) < 0.001 ? "less than 0.1" : signed(100 * v, Math.abs(v) < 0.0995 ? 1 : 0)) + " %";
+const share = (v) => (v !== 0 && Math.abs(v) < 0.001 ? "less than 0.1" : signed(100 * v, Math.abs(v) < 0.0995 ? 1 : 0)) + "%";
 
 /** What a cell means: the map's sentence with its holes filled, what stands between asterisks set apart. */
 function meaning(map, r, c) {
