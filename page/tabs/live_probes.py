@@ -49,7 +49,7 @@ def _controls() -> dict[str, gr.components.Component]:
             MOST_LAYERS + 1,
             value=4,
             step=1,
-            label="Map of row (0: MFCC, 1: the model's layer 0 …)",
+            label="Map below: row (0: MFCC, 1: layer 0, 2: layer 1 …)",
             interactive=True,
         )
     return made

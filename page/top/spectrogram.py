@@ -20,12 +20,15 @@ CURVES = ("F0", "formants", "intensity")
 FORMANTS_SHOWN = 4
 INTENSITY_LIMITS = (50.0, 100.0)  # dB, as Praat's own window shows it
 CEILINGS = [("5000 Hz: a deep voice", 5000), ("5500 Hz: a high voice", 5500)]
-NOTE = f"""F0 from {praat.FLOOR:g} to {praat.CEILING:g} Hz, formants (Burg, five below their ceiling, windows of
-25 ms) and intensity are Praat's own, by parselmouth. Intensity is in dB as Praat counts them: full scale is
+NOTE = f"""F0 from {praat.FLOOR:g} to {praat.CEILING:g} Hz, formants (Burg, five below their ceiling, windows of 25
+ms) and intensity are Praat's own, by parselmouth. Intensity is in dB as Praat counts them: full scale is
 {praat.FULL_SCALE_DB:.0f} dB. Pre-emphasis lifts levels by 6 dB for each octave. Point at the picture to read it.
 
-Ctrl (⌘) with the wheel, or two fingers, zoom in time. Keys where the picture has the focus: + and − zoom, 0 shows all,
-Z the selection, arrows move, Shift and arrows select, Space plays, L loops, H halves the speed."""
+Ctrl (⌘) with the wheel, or two fingers, zoom in time; then one finger moves what is seen. Zoomed in, the wave shows
+its samples; every other row keeps its own steps: the spectrogram its windows, a technique its model's frames (20 ms
+in Whisper) or its words. The link keeps the part that is seen and these settings. Keys where the picture has the
+focus: + and − zoom, 0 shows all, Z the selection, arrows move, Shift and arrows select, Space plays, L loops, H
+halves the speed."""
 
 
 @dataclass(frozen=True)
