@@ -193,7 +193,7 @@ def grid_html(result: HeadRoles, layer: int, head: int) -> str:
             _cell(result, row, column, kind, (row, column) == (layer, head)) for column, kind in enumerate(kinds, 1)
         ]
         rows.append(f"<div style='display:flex;gap:6px;align-items:center'><b>{row}</b>{''.join(cells)}</div>")
-    return f"<div style='display:flex;flex-direction:column;gap:6px;overflow-x:auto'>{''.join(rows)}</div>"
+    return f"<div style='display:flex;flex-direction:column;gap:6px;padding:4px;overflow-x:auto'>{''.join(rows)}</div>"
 
 
 def _cell(result: HeadRoles, layer: int, head: int, kind: str, chosen: bool) -> str:

@@ -184,7 +184,7 @@ def heard(result: SpectrogramOcclusion, values: Values) -> str:
     if not (result.trials and result.heard_sounds):
         return LATER
     step = _step(result, values)
-    share = f"{result.trials[0].trial.share[step]:.0%} of the cells".replace("%", " %")
+    share = f"{result.trials[0].trial.share[step]:.0%} of the cells"
     names = (f"Without the sentence map's best {share}", f"Only its best {share}")
     players = (
         sound_players.player(sound, name, text)
