@@ -45,7 +45,7 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
 
 def ways_to(name: str, names: tuple[str, str]) -> str:
     """HTML: to the left side, to the right one, to their difference. On a phone they are screens apart."""
-    left, right = (html.escape(each) for each in names)
+    left, right = (html.escape(each.rsplit("/", 1)[-1]) for each in names)  # a model without its owner
     ways = ((f"view-{name} .first-side", f"left: {left}"), (f"beside-{name}", f"right: {right}"),
             (f"view-{name} .minus", "left minus right"))  # fmt: skip
     made = "".join(f'<button type="button" data-to="#{place}">{text}</button>' for place, text in ways)

@@ -17,7 +17,8 @@ from matplotlib.text import Text
 WIDE = 5.5  # inches asked for; beyond that a picture is not shrunk to a phone's width, it scrolls
 SHRUNK = 0.86  # of the inches asked for: letters are that much larger beside what is drawn
 SMALLEST, LARGEST = 8.0, 9.0  # pt, of letters; on a phone, whose picture is 340 px wide, no fewer pixels
-CROWDED = 0.94  # of the room between two numbers, which they may fill
+CROWDED = 0.86  # of the room between two numbers, which they may fill
+LONG_NAME = 0.72  # of a picture's height or width, from which on an axis has its name in two lines
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # a picture on the page is no document
 INK = "#010203"  # a colour that nothing else has: it becomes the page's own text colour
 
@@ -81,6 +82,8 @@ def set_letters(figure: Figure) -> None:
             sizes = [label.get_fontsize() for label in axis.get_ticklabels()]
             axis.set_tick_params(labelsize=_within(min(sizes, default=LARGEST)))
             _resize(axis.label)
+        _break_name(ax.yaxis.label, ax.yaxis.label.get_window_extent().height, figure.bbox.height)
+        _break_name(ax.xaxis.label, ax.xaxis.label.get_window_extent().width, figure.bbox.width)
         legend = ax.get_legend()
         for text in (ax.title, *(legend.get_texts() if legend else ())):
             _resize(text)
@@ -95,6 +98,15 @@ def _within(size: float) -> float:
 
 def _resize(text: Text) -> None:
     text.set_fontsize(_within(text.get_fontsize()))
+
+
+def _break_name(name: Text, long: float, room: float) -> None:
+    """Two lines for a name that its picture would cut, broken near its middle."""
+    text = name.get_text()
+    spaces = [place for place, letter in enumerate(text) if letter == " "]
+    if long > LONG_NAME * room and spaces and "\n" not in text:
+        middle = min(spaces, key=lambda place: abs(place - len(text) / 2))
+        name.set_text(f"{text[:middle]}\n{text[middle + 1 :]}")
 
 
 def _part_numbers(figure: Figure) -> None:

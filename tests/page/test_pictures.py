@@ -71,3 +71,17 @@ def test_a_legend_has_no_more_columns_than_its_figure_has_room_for(names):
     assert place.x0 >= 0 and place.x1 <= figure.bbox.width
     rows = {round(text.get_window_extent().y0) for text in ax.get_legend().get_texts()}
     assert len(rows) == (1 if len(names) == 2 else 4)
+
+
+def test_a_name_that_its_picture_would_cut_has_two_lines():
+    def named(ax, ink):
+        ax.plot([0, 1])
+        ax.set_ylabel("1 − error rate of the new answer")
+        ax.set_xlabel("short")
+
+    figure, _ = drawn(named, (4.2, 2.4))
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert ax.yaxis.label.get_text() == "1 − error rate of\nthe new answer" and ax.xaxis.label.get_text() == "short"
+    place = ax.yaxis.label.get_window_extent()
+    assert place.y0 >= 0 and place.y1 <= figure.bbox.height
