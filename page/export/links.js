@@ -114,7 +114,7 @@ window.ism = {
 
   toldLong(technique) { // on a phone three lines of what a run was stand above its picture, the rest behind a button
     const line = document.getElementById("status-" + technique), text = () => line?.querySelector("p");
-    requestAnimationFrame(() => setTimeout(() => line?.classList.toggle("long", text() && text().scrollHeight > 5 * parseFloat(getComputedStyle(text()).lineHeight) - 2)));
+    requestAnimationFrame(() => setTimeout(() => line?.classList.toggle("long", text() && text().scrollHeight > 4 * parseFloat(getComputedStyle(text()).lineHeight) - 2)));
   },
 
   goTo(place) { // with the focus, so that the Tab key goes on from there
