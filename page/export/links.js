@@ -112,6 +112,8 @@ window.ism = {
     if (told) { told.hidden = !note; told.lastChild.textContent = note; }
   },
 
+  told(technique) { this.toldLong(technique); return this.besideSoon(technique); }, // the line about a run has changed
+
   toldLong(technique) { // on a phone three lines of what a run was stand above its picture, the rest behind a button
     const line = document.getElementById("status-" + technique), text = () => line?.querySelector("p");
     requestAnimationFrame(() => setTimeout(() => line?.classList.toggle("long", text() && text().scrollHeight > 4 * parseFloat(getComputedStyle(text()).lineHeight) - 2)));
