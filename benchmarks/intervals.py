@@ -1,4 +1,4 @@
-"""How often does a 95 % interval hold the truth, with few recordings, and how often did one that kept the training?
+"""How often does a 95% interval hold the truth, with few recordings, and how often did one that kept the training?
 
     python benchmarks/intervals.py --recordings 5 8 11 27 --draws 200
 

@@ -83,7 +83,7 @@ def _run(clip: Clip, model: SpeechModel) -> list[float]:
 def _evidence(model: SpeechModel) -> None:
     with (FOLDER / "index.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    print("evidence (nats)     words    25 %    50 %    75 %   under 1   probability under 50 %")
+    print("evidence (nats)     words    25%    50%    75%   under 1   probability under 50%")
     for name, wanted in (("speech", False), ("no speech", True)):
         languages = ("none",) if wanted else _languages(model)
         clips = [load_clip(FOLDER / row["file"]) for row in rows if row["language"] in languages]

@@ -4,8 +4,8 @@ An attention weight says with what share a position reads every other position. 
 (or the mean over heads) are gathered by word: rows are the words that read, columns the words that are read. The
 decoder's own attention (token by token) and its cross-attention (token by word of sound) are shown the same way.
 
-*How to read it.* Per frame ("intensity", the default) divides what a word receives by its number of frames, so that
-long words do not win by length; "mass" is the plain sum. Rows are then divided by their sum over what is shown, and
+*How to read it.* Per frame (“intensity”, the default) divides what a word receives by its number of frames, so that
+long words do not win by length; “mass” is the plain sum. Rows are then divided by their sum over what is shown, and
 what was left out is reported: Whisper always hears 30 s, and the **padding mass** is the share of a word's attention
 that falls on the silence appended to the clip. Under uniform attention every word has the same intensity.
 

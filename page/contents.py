@@ -11,7 +11,8 @@ SEARCH = (
 )
 NOTHING = '<p class="toc-none" hidden>No technique says that; try “phone”, “word” or “layer”.</p>'
 TOP_BAR = (
-    '<button id="drawer" type="button" aria-expanded="false" aria-controls="side">☰ Clip, model, techniques</button>'
+    '<button id="drawer" type="button" aria-expanded="false" aria-controls="side">☰ Clip, model, techniques'
+    '<span aria-hidden="true">Inside Speech Models</span></button>'
 )
 
 

@@ -49,7 +49,7 @@ LESSONS = (
         "Two French words sound alike. Where does the decoder read whether it is one message or several?",
         "?technique=value_zeroing&model=openai/whisper-base&clip=fr_f_vos_messages&stack=decoder&layer=3",
         "“Message” and “messages” sound alike in French; only “vos” says that it is plural. In layer 3 of Whisper "
-        "base's decoder, “messages” takes about 43 % from “vos”, in layer 6 only 2 %: the cue is read in the middle.",
+        "base's decoder, “messages” takes about 43% from “vos”, in layer 6 only 2%: the cue is read in the middle.",
     ),
     Lesson(
         "Phones take shape in the middle of the encoder",
@@ -117,7 +117,7 @@ LESSONS = (
         "?technique=word_confidence&model=openai/whisper-base&clip=no_speech_noise",
         "White noise, and Whisper base writes “1,5 cm”, in Norwegian. The sound adds at most 2 nats to a word, and "
         "against its own average under 1; in “Weasels” each word gets at least 2.9. Whisper tiny.en writes “You” "
-        "against what it hears (−2.2). Both give no-speech over 80 %, and write all the same; hama-ctc hears "
+        "against what it hears (−2.2). Both give no-speech over 80%, and write all the same; hama-ctc hears "
         "nothing. Little evidence is not always a mistake: in “Which folder?” the “I” is sure, and right, because "
         "the text before it is enough (+0.5).",
     ),

@@ -68,7 +68,7 @@ def view_of(link: Link) -> View:
 
     Not while the page is open: Gradio knows one page under construction, and a visitor's tab may be just that.
     """
-    session, _, _, model_id, units, resolved = links.read_link(dict(link))
+    session, _, _, model_id, units, *_, resolved = links.read_link(dict(link))
     with gr.Blocks():
         kept = [
             gr.State(session),

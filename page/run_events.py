@@ -239,7 +239,7 @@ def connect_views(parts: Parts) -> None:
     for event in drawn:
         event.success(None, None, None, js=f"() => window.ism.besideAgain('{parts.name}')")
     # The first that is to be seen of a run: what stands beside it need not wait for the rest.
-    parts.status.change(None, None, None, js=f"() => window.ism.besideSoon('{parts.name}')")
+    parts.status.change(None, None, None, js=f"() => window.ism.told('{parts.name}')")
 
 
 def _redraw(parts: Parts) -> Callable[..., Any]:

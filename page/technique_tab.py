@@ -4,6 +4,7 @@ A tab is described by a `Recipe`: its controls, its outputs, and four functions 
 else is here once. See `tabs/mixing.py` for the shortest complete example.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -19,9 +20,11 @@ from page.export import links
 from page.link_options import set_options
 from page.recipe import Recipe, Shell, Tab
 from page.run_events import Parts, View, connect_files, connect_run, connect_views
+from page.widgets.minus import drawn_with_minus, told_with_minus
 from page.widgets.told import Told
 
 MORE_OPTIONS = '<button type="button" class="more" aria-expanded="false" data-more="options">More options</button>'
+ALL_OF_IT = '<button type="button" class="more" aria-expanded="false" data-whole>How this was made</button>'
 LECTURE = """<details class="lecture"><summary>For a lecture: a note in the link, or this view in a slide</summary>
 <label>A note that the link opens with <input class="link-note" maxlength="{longest}" autocomplete="off"></label>
 <p>Then press Copy link: whoever opens it reads the note above the picture.</p>
@@ -32,6 +35,7 @@ KINDS = ("csv", "npz", "svg", "png")
 def technique_tab(recipe: Recipe, shell: Shell) -> Tab:
     """Lay out a tab and connect it."""
     name = recipe.module.__name__.rsplit(".", 1)[-1]
+    recipe = replace(recipe, status=told_with_minus(recipe.status), drawn=drawn_with_minus(recipe.drawn))
     question, explanation = recipe.module.__doc__.strip().split("\n\n", 1)
     gr.Markdown(f"### {question.strip('*')}", elem_classes="question")
     with gr.Column(elem_classes="bench", min_width=0):
@@ -73,10 +77,12 @@ def _buttons(name: str) -> tuple[gr.Button, gr.Button, gr.Markdown]:
 
 def _sides(name: str, partner: gr.Dropdown, recipe: Recipe) -> tuple[Side, Told, gr.Column, list[Any]]:
     """The result, and beside it room for a second one."""
+    side = make_side(name, partner, recipe)  # before the first side's outputs: later ones are those with events
+    side.ways.render()
     with gr.Row(elem_classes="sides"):
-        side = make_side(name, partner, recipe)  # before the first side's outputs: later ones are those with events
         with gr.Column(elem_classes="first-side", min_width=0):
             status = Told(elem_id=f"status-{name}", elem_classes="status")
+            gr.HTML(ALL_OF_IT, elem_classes="all-of-it", padding=False)
             with gr.Column(elem_classes=["shown"], min_width=0) as area:
                 outputs = list(recipe.outputs())
         side.area.render()

@@ -136,7 +136,7 @@ def pwcca(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def svcca(x: np.ndarray, y: np.ndarray, kept: float = 0.99) -> float:
-    """Raghu et al. 2017: the singular directions with 99 % of the variance of each view, then the mean correlation."""
+    """Raghu et al. 2017: the singular directions with 99% of the variance of each view, then the mean correlation."""
 
     def reduced(view: np.ndarray) -> np.ndarray:
         left, sizes, _ = np.linalg.svd(view - view.mean(0), full_matrices=False)

@@ -9,7 +9,7 @@ from methods.core.audio import SAMPLE_RATE
 
 # soxr HQ keeps 20 bits (1e-6) and 16-bit files round by half a step, 1.5e-5; both are worst cases for one sample.
 LOSSLESS = 2e-5
-# The scale factors of MP3 and AAC step by 1.5 dB; a lone tone is at worst half a step off: 10^(0.75/20) = 9 %.
+# The scale factors of MP3 and AAC step by 1.5 dB; a lone tone is at worst half a step off: 10^(0.75/20) = 9%.
 LOSSY = 0.5 * 0.09
 
 

@@ -29,7 +29,7 @@ class Abx(Result):
     classes: tuple[str, ...]  # categories
     layers: tuple[str, ...]
     error: np.ndarray  # (modes, layers)
-    low: np.ndarray  # (modes, layers) 95 % interval over recordings; NaN with fewer than five
+    low: np.ndarray  # (modes, layers) 95% interval over recordings; NaN with fewer than five
     high: np.ndarray  # (modes, layers)
     matrix: np.ndarray  # (modes, layers, classes, classes) error of each pair; NaN where none could be asked
     triples: np.ndarray  # (modes,) int

@@ -63,7 +63,7 @@ class TripleScores:
     """Errors are shares between 0 and 1; one half is chance."""
 
     error: float
-    low: float  # 95 % interval from leaving out a tenth of the recordings at a time; NaN with fewer than five
+    low: float  # 95% interval from leaving out a tenth of the recordings at a time; NaN with fewer than five
     high: float
     matrix: np.ndarray  # (classes, classes) error of a pair, both ways averaged; NaN where there was none
     triples: int

@@ -42,7 +42,7 @@ def curves(result: AcousticProbing) -> list[Curve]:
 def draw_scores(ax: Axes, result: AcousticProbing, ink: str = draw.INK) -> None:
     """Mean r over the layers with its interval and controls."""
     curve_figures.layer_curves(ax, result.layers, curves(result), "Pearson's r", ink)
-    band = "95 % interval" if np.isfinite(result.low).any() else None
+    band = "95% interval" if np.isfinite(result.low).any() else None
     ends = result.low, result.high
     ax.fill_between(range(len(result.layers)), *ends, color=draw.TRAINED, alpha=0.2, lw=0, label=band)
     ax.axhline(0, color=draw.QUIET, ls=":")

@@ -58,7 +58,7 @@ class RegressionScores:
     r2: np.ndarray  # (layers, channels)
     rmse: np.ndarray  # (layers, channels)
     mean_r: np.ndarray  # (layers,)
-    low: np.ndarray  # (layers,) 95 % interval of `mean_r`; NaN with too few recordings, or where not asked for
+    low: np.ndarray  # (layers,) 95% interval of `mean_r`; NaN with too few recordings, or where not asked for
     high: np.ndarray  # (layers,)
     train_r: np.ndarray  # (layers,)
     shifted: np.ndarray  # (layers,)
@@ -213,7 +213,7 @@ def _on_training(values: np.ndarray, asked: Targets) -> np.ndarray:
 
 
 def _interval(values: np.ndarray, r: np.ndarray, asked: Targets, penalties: np.ndarray) -> Steps[tuple[float, float]]:
-    """95 % interval of the mean correlation: probes trained and tested anew without each part of the recordings.
+    """95% interval of the mean correlation: probes trained and tested anew without each part of the recordings.
 
     In Fisher's z, in which correlations are averaged too, since r itself cannot be far above .9.
     """

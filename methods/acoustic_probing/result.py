@@ -20,7 +20,7 @@ class AcousticProbing(Result):
     r2: np.ndarray  # (layers, channels)
     rmse: np.ndarray  # (layers, channels) in `units`
     mean_r: np.ndarray  # (layers,) over the channels, through Fisher's z
-    low: np.ndarray  # (layers,) 95 % interval of `mean_r`, recordings left out before training; NaN with under five
+    low: np.ndarray  # (layers,) 95% interval of `mean_r`, recordings left out before training; NaN with under five
     high: np.ndarray  # (layers,)
     train_r: np.ndarray  # (layers,) the same for a nearly unpenalised probe on its own training recordings
     shifted: np.ndarray  # (layers,) the same for targets moved by half a recording

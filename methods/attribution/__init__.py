@@ -16,11 +16,11 @@ that was made with it, so the order is judged a second time with something else 
 methods, at the same map of the clip 20 ms later, 20 ms earlier and in noise that can hardly be heard (a map that does
 not survive what no listener minds is worth nothing, and random maps stay below the dashed line), and at random
 weights: a map that does not change when the network forgets all it has learnt shows the sound and not the model. Then
-listen to the top 10 %, to what is left without it, and to as much of what is loudest.
+listen to the top 10%, to what is left without it, and to as much of what is loudest.
 
 *Heads of our own.* A published map is that of one training run. On request, five linear heads learn to tell vowels
 from consonants by this model's states, each from another half of the bundled recordings; with Whisper tiny.en all are
-right on some 96 % of the phones in the other half. All are explained for this clip, by frames, windows, phones and
+right on some 96% of the phones in the other half. All are explained for this clip, by frames, windows, phones and
 words. Where equally good heads have different maps, a map says more about its head than about the speech. Agreement
 counts only where it lies above that of random maps and of heads with shuffled labels, and stays when loudness and
 length are taken out.

@@ -130,7 +130,7 @@ def _curves(ax: Axes, result: Attribution, name: str, what: str, ink: str) -> No
         if trial is not None:
             ax.plot(100 * trial.share, getattr(trial, name), label=label, **style)
     ax.set(xlabel=f"% of the clip's time {what}", ylabel=f"target ({result.unit})")
-    _above(ax, ink, 3)
+    draw.legend_above(ax, ink, 3)
     _quiet(ax, ink, f"{name.capitalize()} by time: {judgement(result, name).replace('; ', chr(10), 1)}", pad=34.0)
 
 
@@ -177,11 +177,11 @@ def steady_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
         _missing(ax, places + shift, values, ink)
     ax.plot(places - 0.17, steady.loudness_spearman, ls="", marker="D", color=AGAINST, ms=5, label="loudness (ranks)")
     if np.isfinite(steady.sure):
-        ax.axhline(steady.sure, color=QUIET, ls="--", lw=1, label="95 % of random maps lie below (ranks)")
+        ax.axhline(steady.sure, color=QUIET, ls="--", lw=1, label="95% of random maps lie below (ranks)")
     ax.set_xticks(places, [name.replace(" dB", " dB\n").replace(" ms ", " ms\n") for name in steady.variants])
     ax.set(ylim=(min(-0.05, *np.nan_to_num(steady.pearson), *np.nan_to_num(steady.spearman)) - 0.05, 1.08),
            ylabel="agreement with the map")  # fmt: skip
-    _above(ax, ink)
+    draw.legend_above(ax, ink)
     _quiet(ax, ink, "The same map of the clip, slightly changed", pad=36.0)
 
 
@@ -193,7 +193,7 @@ def heads_panel(ax: Axes, result: Attribution, ink: str = INK, methods: Sequence
     marks = (  # number -> its name, marker, and colours that show on every bar and in both themes
         ("given_loudness_and_length", "beyond loudness and length", {"marker": "o", "mfc": "white", "mec": "#111827"}),
         ("shuffled_heads", "heads with shuffled labels", {"marker": "x", "color": RANDOM}),
-        ("random_maps_95", "95 % of random maps lie below", {"marker": "_", "color": AGAINST, "ms": 9, "mew": 2}),
+        ("random_maps_95", "95% of random maps lie below", {"marker": "_", "color": AGAINST, "ms": 9, "mew": 2}),
     )
     for column, cut in enumerate(heads.cuts):
         where, values = places - 0.4 + width * (column + 0.5), heads.numbers["spearman"][rows, column]
@@ -206,7 +206,7 @@ def heads_panel(ax: Axes, result: Attribution, ink: str = INK, methods: Sequence
     shown = np.array([heads.numbers[name][rows] for name in ("spearman", *(mark[0] for mark in marks))])
     lowest = min(-0.3, float(np.nan_to_num(shown).min()) - 0.05)
     ax.set(ylabel="mean rank correlation of two heads", ylim=(lowest, 1.05))
-    _above(ax, ink, 3)
+    draw.legend_above(ax, ink, 3)
     _quiet(ax, ink, f"{len(heads.scores)} heads: do their maps agree?", pad=46.0)
 
 
@@ -214,12 +214,6 @@ def _missing(ax: Axes, places: np.ndarray, values: np.ndarray, ink: str) -> None
     """What is not known is named, lest it look like 0."""
     for place in places[~np.isfinite(values)]:
         ax.text(place, 0.02, "n/a", ha="center", va="bottom", fontsize=7, color=ink, rotation=90)
-
-
-def _above(ax: Axes, ink: str, columns: int = 2) -> None:
-    """The legend above the axes, where it can hide no curve."""
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns,
-              columnspacing=1.0, handlelength=1.5)  # fmt: skip
 
 
 def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
@@ -240,7 +234,7 @@ def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
 
 def text_of(value: float) -> str:
     """A number for the eye; a missing one is said to be missing, not 0."""
-    return f"{value:.2f}" if np.isfinite(value) else "n/a"
+    return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "n/a"
 
 
 def _quiet(ax: Axes, ink: str, name: str, pad: float = 6.0) -> None:

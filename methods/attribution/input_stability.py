@@ -47,7 +47,7 @@ class Steadiness:
 
     @property
     def sure(self) -> float:
-        """The rank correlation that 95 % of random maps stay below; NaN where the own map is constant."""
+        """The rank correlation that 95% of random maps stay below; NaN where the own map is constant."""
         known = self.chance_spearman[np.isfinite(self.chance_spearman)]
         return float(np.quantile(known, SURE)) if len(known) else float("nan")
 

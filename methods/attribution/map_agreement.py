@@ -49,7 +49,7 @@ def with_one(maps: np.ndarray, other: np.ndarray) -> float:
 
 
 def by_chance(maps: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The agreement of as many random maps, each as smooth as one of these: its mean, and what 95 % stay below."""
+    """The agreement of as many random maps, each as smooth as one of these: its mean, and what 95% stay below."""
     drawn = []
     for draw in range(DRAWS):
         random = [correlation.ranks(random_like(one, (seed, draw, number))) for number, one in enumerate(maps)]

@@ -10,7 +10,7 @@ worse. In low layers a word is at its own frames; where a row fades while a high
 moved. *Together* and the *sum* differ where places only help jointly. Is it real? As much sound at random places
 (mostly elsewhere) must do less than the place you look at, other noise must give the same map, and a network with
 random weights (in the trained one's nats) nothing. *All but the places* is what the pauses hold, and the silence that
-Whisper reads behind a clip. Click a cell to read what the model then writes.
+Whisper reads behind a clip. Press a cell to read what the model then writes.
 
 *What it cannot show.* A patched run mixes two sounds, which no model was trained on. Longer places hold more and bring
 back more. What is brought back is brought back for this word, in this clip, against this way of spoiling it: try

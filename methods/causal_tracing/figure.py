@@ -53,7 +53,7 @@ def layer_curves(ax: Axes, result: CausalTracing, ink: str = draw.INK) -> None:
     if band is not None:
         count = len(result.controls.null)
         ax.fill_between(
-            result.layers, *band, color=draw.RANDOM, alpha=0.25, lw=0, label=f"95 % of {count} random places"
+            result.layers, *band, color=draw.RANDOM, alpha=0.25, lw=0, label=f"95% of {count} random places"
         )
     for name, values, colour, style in shown:
         if np.isfinite(values).any():
@@ -69,7 +69,7 @@ def place_bars(ax: Axes, result: CausalTracing, layer: int, ink: str = draw.INK)
     columns = np.arange(len(result.places))
     band, controls = result.band(), result.controls
     if band is not None:
-        ax.axhspan(band[0, row], band[1, row], color=draw.RANDOM, alpha=0.25, lw=0, label="95 % of random places")
+        ax.axhspan(band[0, row], band[1, row], color=draw.RANDOM, alpha=0.25, lw=0, label="95% of random places")
     ax.bar(columns, np.nan_to_num(result.recovered[row]), color=draw.TRAINED, width=0.6, alpha=0.8)
     if controls is not None and controls.noise is not None:
         label = f"{len(controls.noise)} other noises"

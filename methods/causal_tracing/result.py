@@ -70,7 +70,7 @@ class CausalTracing(Result):
         return self.share(self.patched)
 
     def band(self) -> np.ndarray | None:
-        """(2, layers) where 95 % of random places of the same lengths lie; None: none drawn yet."""
+        """(2, layers) where 95% of random places of the same lengths lie; None: none drawn yet."""
         if self.controls is None or self.controls.null is None:
             return None
         return np.percentile(self.controls.null, BAND, axis=0)

@@ -3,7 +3,7 @@
 CCA looks for directions in two spaces whose values go together over the same items, and does not mind any invertible
 linear map of either: it asks what is in there, where CKA asks how it is laid out. One line compares each layer with
 layer 0 (CCA-intra), others with log-mel energies, phones, words or movements. PWCCA weights each direction by how much
-of the smaller space it accounts for; SVCCA first drops the 1 % of least variance.
+of the smaller space it accounts for; SVCCA first drops the 1% of least variance.
 
 *How to read it.* Fitted and scored on the same items, CCA is near 1 for noise unless items outnumber dimensions many
 times: the dotted line (in sample) and the same for shuffled pairs show how much of it is an illusion. The full line is

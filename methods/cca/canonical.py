@@ -64,7 +64,7 @@ def moments(x: np.ndarray, y: np.ndarray) -> CrossMoments:
 
 
 def fit(found: CrossMoments, ridge: float = 0.0, measure: str = "pwcca") -> Canonical:
-    """Canonical correlations in sample. SVCCA first keeps the directions with 99 % of each view's variance."""
+    """Canonical correlations in sample. SVCCA first keeps the directions with 99% of each view's variance."""
     return _Views(found, measure).fit(ridge)
 
 
@@ -93,7 +93,7 @@ class _Views:
 
 
 def _axes(covariance: np.ndarray, most: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Variances and directions of a view, from the largest; only those with 99 % of the variance if `most`."""
+    """Variances and directions of a view, from the largest; only those with 99% of the variance if `most`."""
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = values[::-1], vectors[:, ::-1]
     if not values[0] > 0:

@@ -11,6 +11,7 @@ from methods.core.figures import curves, draw, layer_maps
 from methods.core.figures.layer_maps import Map
 
 ESTIMATORS = {"debiased": "debiased CKA", "biased": "biased CKA"}
+WRITTEN = {"mfcc": "MFCC"}  # targets that are written otherwise than they are named
 
 
 def plot(result: Cka, *, estimator: str = "debiased") -> Figure:
@@ -49,7 +50,7 @@ def draw_targets(ax: Axes, result: Cka, estimator: str = "debiased", ink: str = 
     places = np.arange(len(result.layers))
     values = getattr(result, f"target_{estimator}")
     for number, (target, colour) in enumerate(zip(result.targets, cycle(curves.COLOURS), strict=False)):
-        ax.plot(places, values[number], color=colour, marker="o", ms=4, label=target)
+        ax.plot(places, values[number], color=colour, marker="o", ms=4, label=WRITTEN.get(target, target))
         if estimator == "biased":
             ax.plot(places, result.target_floor[number], color=colour, ls=":", lw=1.0)
             continue
@@ -84,7 +85,7 @@ def _explain_targets(ax: Axes, result: Cka, estimator: str) -> None:
         label = f"random weights, {len(controls.random_targets)} seeds"
         ax.plot([], [], color=draw.QUIET, ls="--", lw=0.8, label=label)
     if estimator == "debiased" and "mfcc" in result.targets:
-        ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="MFCC with the same")
+        ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="MFCC in a layer's place")
 
 
 def _chance_of(result: Cka) -> str:

@@ -15,7 +15,7 @@ BOUNDS = ("low", "high", "null")
 class CkaControls:
     """How sure the numbers are, and what comes out without training, without subtracting, or by chance."""
 
-    low: np.ndarray  # (rows, columns) 95 % interval of the debiased value, over recordings; NaN for fewer than 3
+    low: np.ndarray  # (rows, columns) 95% interval of the debiased value, over recordings; NaN for fewer than 3
     high: np.ndarray  # (rows, columns)
     null: np.ndarray  # (rows, columns) largest debiased value of 19 random matchings of recordings
     target_low: np.ndarray  # (targets, rows), and so on, as above

@@ -1,6 +1,6 @@
 """How sure is a CKA, and what does chance give, when items come in recordings?
 
-    low, high = interval(layers, targets, groups)              # 95 %, over recordings
+    low, high = interval(layers, targets, groups)              # 95%, over recordings
     null = matched_at_random(layers, targets, groups)          # (draws, layers, targets)
 
 Neighbouring frames are no independent witnesses: those of one recording are alike on both sides of any comparison,
@@ -24,7 +24,7 @@ MATCHABLE = 5  # recordings; they have 44 ways to give each the partner of anoth
 
 
 def interval(first: Grams, second: Grams, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(first, second) lower and upper end of 95 % of debiased CKA by leaving out each recording once.
+    """(first, second) lower and upper end of 95% of debiased CKA by leaving out each recording once.
 
     `groups` (n,) tells which recording an item is of. The value ± Student's t times the jackknife's standard error
     (Tukey 1958; for U-statistics Arvesen 1969, doi:10.1214/aoms/1177697287), cut to -1 and 1. Drawing recordings

@@ -1,4 +1,4 @@
-"""**Do the ways of asking "who takes from whom" agree: attention, attention norm and value zeroing?**
+"""**Do the ways of asking “who takes from whom” agree: attention, attention norm and value zeroing?**
 
 Three scores for the same clip, the same words and the same layer, as shares of each row on one colour scale.
 *Attention* is how much is looked at, *attention norm* how long the vector is that is passed on, *value zeroing* how
@@ -16,7 +16,7 @@ against depth says how evenly a word's sources are spread.
 state that writes a token, and its shares of all words of the sound and all tokens read so far add up to 1; sound that
 came by way of an earlier token counts as sound. Past each cross-attention the residual share of a row goes on, for
 value zeroing too; the rest is what cross-attention reads, followed down the encoder to the words. With one half, the
-sound has 1 - 1/2ˡ of every row after layer l *whatever the model does*: read how that is spread over the words, and
+sound has 1 − 1/2ˡ of every row after layer l *whatever the model does*: read how that is spread over the words, and
 take “measured” to ask how much it is.
 
 *What it cannot show.* None of the three is the truth about the other two, and all look at one layer at a time: rollout

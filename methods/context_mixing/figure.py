@@ -113,7 +113,7 @@ def draw_heads(ax: Axes, result: ContextMixing, *, layer: int, ink: str = draw.I
         raise UserError(NO_DISTANCE)
     head_dots(ax, result.attention_reach, result.random[0].attention_reach if result.random else None)
     unit = "ms" if result.stack == "encoder" else "tokens, prompt included"
-    finish_axes(ax, result.layers, layer, f"Mixing distance of heads, {unit}", ink, (0, None))
+    finish_axes(ax, result.layers, layer, f"mixing distance of heads, {unit}", ink, (0, None))
 
 
 @options_of(views)
@@ -180,7 +180,7 @@ def finish_axes(ax: Axes, layers: int, layer: int, name: str, ink: str, limits: 
     """Axes that several lines share: whole layers, the chosen one marked, the legend above, the page's own ink."""
     ax.axvline(layer, color=draw.QUIET, lw=0.6)
     ax.set(xlabel="layer", ylabel=name, xticks=np.arange(1, layers + 1), ylim=limits)
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    draw.legend_above(ax, ink)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_edgecolor(ink)
     ax.tick_params(colors=ink)

@@ -227,9 +227,9 @@ def _layer_table(result: ContextMixing) -> pd.DataFrame:
 
 
 PANELS = {
-    "agreement": "Rank correlation",
-    "distance": "Mixing distance",
-    "entropy": "Row entropy",
+    "agreement": "rank correlation",
+    "distance": "mixing distance",
+    "entropy": "row entropy",
 }
 
 
@@ -248,5 +248,5 @@ def curve_name(result: ContextMixing, what: str) -> str:
     if what == "distance":
         return f"{PANELS[what]}, {'ms' if result.stack == 'encoder' else 'tokens'}"
     if what == "entropy":
-        return "Row entropy, bits" if result.stack == "cross" else "Rollout entropy, bits"
+        return "row entropy, bits" if result.stack == "cross" else "rollout entropy, bits"
     return PANELS[what]

@@ -32,10 +32,10 @@ Source = Literal["sound", "text"]
 SOURCES: dict[Source, str] = {"sound": "the sound", "text": "earlier tokens"}
 ORDER: tuple[Score, ...] = tuple(SCORES)
 PANELS = {
-    "agreement": "Rank correlation over the sound",
-    "heard": "Share of a row from the sound",
-    "entropy": "Row entropy, sound and text, bits",
-    "ratio": "Mixing ratio, measured",
+    "agreement": "rank correlation over the sound",
+    "heard": "share of a row from the sound",
+    "entropy": "row entropy, sound and text, bits",
+    "ratio": "mixing ratio, measured",
 }
 
 

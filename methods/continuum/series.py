@@ -180,7 +180,7 @@ def edited(clip: Clip, sound: Segment, how: str, amount: float, count: int = 7, 
     if how not in EDITS:
         raise UserError(f"There is no edit “{how}”; choose one of {', '.join(EDITS)}.")
     if amount == 1:
-        raise UserError("A ratio of 1 changes nothing; choose more or less than 100 %.")
+        raise UserError("A ratio of 1 changes nothing; choose more or less than 100%.")
     _check_count(count)
     clips, places = [], []
     for step in np.linspace(0, 1, count):

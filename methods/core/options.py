@@ -38,7 +38,7 @@ Sense = Mapping[str, Collection[str] | tuple[float, float]]  # names that there 
 
 SEEDS = (0, 2**32 - 1)  # what NumPy, PyTorch and scikit-learn all take
 NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
-FOR_95 = 20  # draws: with fewer, the ends of a 95 % interval are the extremes themselves
+FOR_95 = 20  # draws: with fewer, the ends of a 95% interval are the extremes themselves
 GIVEN = {"transcript", "segments", "phones", "words"}  # come with the clip
 EVERYWHERE: Sense = {
     "seed": SEEDS,

@@ -81,7 +81,7 @@ def _check_column(rows: pd.DataFrame, column: str) -> None:
 
 
 def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "clip") -> pd.DataFrame:
-    """For each group its mean over recordings (or speakers), the median, and the 95 % interval of the mean.
+    """For each group its mean over recordings (or speakers), the median, and the 95% interval of the mean.
 
     One line per group: the columns of `by`, count, mean, median, low, high; an interval of fewer than five recordings
     is NaN (the rule of `core.statistics.intervals`). Raises UserError for a column that is not there or holds no
@@ -102,10 +102,16 @@ def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "cli
 def differences(rows: pd.DataFrame, value: str, by: Sequence[str], column: str, *, over: str = "clip") -> pd.DataFrame:
     """For each pair of values of `column` (two models, say): the mean paired difference, first less second.
 
+<<<<<<< HEAD
     One line per group of the other columns of `by` and per pair: recordings that both have and how many only one has
     (`unpaired`, left out), the mean difference, its 95 % interval, p of a two-sided permutation test that flips the
     signs of the recordings' differences (Fisher 1935; every flip up to 12 recordings, 9,999 at random beyond), and
     p_holm, corrected over all lines (Holm 1979).
+=======
+    One line per group of the other columns of `by` and per pair: recordings that both have, the mean difference, its
+    95% interval, p of a two-sided permutation test that flips the signs of the recordings' differences (Fisher 1935;
+    every flip up to 12 recordings, 9,999 at random beyond), and p_holm, corrected over all lines (Holm 1979).
+>>>>>>> w17
     """
     if column == over:
         raise UserError(
@@ -210,5 +216,5 @@ def figure(table: pd.DataFrame, value: str, by: Sequence[str]) -> Figure:
         ax.errorbar(np.arange(len(table)), table["mean"], yerr=[below, above], fmt="o", capsize=3)
         ax.set_xticks(np.arange(len(table)), list(names))
         draw.plain_axes(ax)
-    ax.set_ylabel(f"{value} (mean, 95 % interval)")
+    ax.set_ylabel(f"{value} (mean, 95% interval)")
     return drawn

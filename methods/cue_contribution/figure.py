@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from methods.core.errors import counted
 from methods.core.figures import draw
@@ -52,8 +53,8 @@ def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) ->
         axes[0, column].set_title(f"{STACK_TITLES[stack]}\ntrained{_dots(result, stack)}", fontsize=8, color=ink)
         if result.random:
             share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
-            axes[1, column].set_title(f"random weights, mean of {len(result.random)} seeds", fontsize=8, color=ink)
-    bar = figure.colorbar(mesh, ax=axes, shrink=0.7)
+            axes[1, column].set_title(f"random weights, {counted(len(result.random), 'seed')}", fontsize=8, color=ink)
+    bar = figure.colorbar(mesh, ax=axes, shrink=0.7, format=PercentFormatter(1, decimals=0))
     bar.set_label(f"share of “{result.target}”\nfrom “{result.cue}”".replace("$", r"\$"), color=ink)
     bar.ax.tick_params(colors=ink)
 
@@ -63,13 +64,13 @@ def _dots(result: CueContribution, stack: Stack) -> str:
     if not result.null_places:
         return ""
     if result.marked(stack) is None:
-        return f" (random stretches {result.distinct(stack)}: no •)"
+        return f"\n(random stretches {result.distinct(stack)}: no •)"
     found, _, expected = result.dots(stack)
     return f": {found} •, by chance {expected:.1f}"
 
 
 def set_curves(figure: Figure, result: SetResult, stack: str, ink: str = draw.INK) -> None:
-    """One panel for each score: the mean share of the target from its cue by layer, in %, with 95 % intervals."""
+    """One panel for each score: the mean share of the target from its cue by layer, in %, with 95% intervals."""
     axes = figure.subplots(3, 1, sharex=True, sharey=True)
     for number, (ax, score) in enumerate(zip(axes, SCORES, strict=True)):
         for of, name, colour, style in KINDS:

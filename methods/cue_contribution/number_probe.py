@@ -28,7 +28,7 @@ class NumberProbe:
 
     layers: tuple[str, ...]
     accuracy: np.ndarray  # (layers,) cross-validated by sentence, 0 to 1
-    interval: np.ndarray  # (layers, 2) 95 %, trained without each tenth of the sentences; NaN with fewer than five
+    interval: np.ndarray  # (layers, 2) 95%, trained without each tenth of the sentences; NaN with fewer than five
     random: np.ndarray  # (seeds, layers) accuracy with random weights
     majority: float  # accuracy of always saying the commoner number
     examples: int

@@ -2,7 +2,7 @@
 
     examples = sentences.read_folder(folder)             # or from_hub(), bundled("french")
     found = finish(analyse_set_in_steps(examples, model, journal=path))
-    found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95 % intervals
+    found.mean("encoder"), found.interval("encoder")     # (3 scores, layers), and 95% intervals
 
 The set of Mohebbi et al. (EMNLP 2023) has 720 pairs of determiner and noun, 257 of pronoun and verb, and 23 sentences
 with both; the latter are used twice (determiner → noun, determiner and noun → verb).
@@ -55,7 +55,7 @@ class SetResult:
         return _mean(getattr(self, of)[stack])
 
     def interval(self, stack: str = "encoder", *, of: str = "shares") -> np.ndarray:
-        """(3, layers, 2) 95 % interval of that mean, over groups of sentences; NaN with fewer than five of them."""
+        """(3, layers, 2) 95% interval of that mean, over groups of sentences; NaN with fewer than five of them."""
         values = getattr(self, of)[stack]
         found = np.full((*values.shape[1:], 2), np.nan)
         for place in np.ndindex(values.shape[1:]):
@@ -63,7 +63,7 @@ class SetResult:
         return found
 
     def likely(self) -> np.ndarray:
-        """(conditions, 3) mean probability of the target's tokens, and the 95 % interval's ends (NaN: too few)."""
+        """(conditions, 3) mean probability of the target's tokens, and the 95% interval's ends (NaN: too few)."""
         columns = [] if self.probabilities is None else self.probabilities.T
         return np.array([(np.nanmean(column), *self._interval(column)) for column in columns]).reshape(-1, 3)
 

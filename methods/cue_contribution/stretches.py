@@ -3,7 +3,7 @@
 Two places that overlap hold nearly the same sound, so their values are nearly one value. Random stretches therefore
 stand side by side with the cue, none on another. If the cue were no more than one of these places, any of them would
 be as likely to be it, and then its rank among them is a test: p = (1 + places with at least the cue's share) / (places
-+ 1) is at most .05 in no more than 5 % of cases (Phipson & Smyth 2010, arXiv 1603.05766).
++ 1) is at most .05 in no more than 5% of cases (Phipson & Smyth 2010, arXiv 1603.05766).
 """
 
 from collections.abc import Sequence

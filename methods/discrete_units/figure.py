@@ -29,7 +29,9 @@ def draw_scores(ax: Axes, result: DiscreteUnits, score: int, ink: str = draw.INK
     controls = result.controls
     if controls is not None:
         if controls.random is not None:
-            curves.append(Curve(f"random, {len(controls.random)} seeds", controls.random[:, :, score], control=True))
+            curves.append(
+                Curve(f"random weights, {len(controls.random)} seeds", controls.random[:, :, score], control=True)
+            )
         pairs = zip(controls.baselines, controls.baseline_scores[:, score], strict=True)
         curves += [Curve(name, value * level, control=True) for name, value in pairs]
     curves.append(Curve("trained, phones shuffled", result.shuffled[:, score], control=True))

@@ -10,7 +10,7 @@ from more than one block, as a phone can be told from its sound.
 *How to read it.* Each layer has two bars, trained and (hatched) the same architecture with random weights: what both
 have was not learnt. A block below 0 costs more by its noise than it tells; how far such noise goes shows *block in
 random order*, whose rows were permuted within each recording (speakers: between recordings). MFCC in the place of
-states are explained by their own block alone: every other unique share is 0 there. Bands are 95 % intervals over the
+states are explained by their own block alone: every other unique share is 0 there. Bands are 95% intervals over the
 recordings that were tested; how another training would differ is not in them.
 
 *What it cannot show.* That the model uses what can be told of it. A share depends on the blocks it is measured

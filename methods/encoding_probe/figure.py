@@ -98,7 +98,7 @@ def curves(result: EncodingProbe, block: int) -> list[Curve]:
 def draw_block(ax: Axes, result: EncodingProbe, block: int, ink: str = draw.INK) -> None:
     """One block's unique share with its interval and controls."""
     curve_figures.layer_curves(ax, result.layers, curves(result, block), f"unique share: {result.blocks[block]}", ink)
-    band = "95 % interval" if np.isfinite(result.low[:, block]).any() else None
+    band = "95% interval" if np.isfinite(result.low[:, block]).any() else None
     ends = result.low[:, block], result.high[:, block]
     ax.fill_between(range(len(result.layers)), *ends, color=draw.TRAINED, alpha=0.2, lw=0, label=band)
     ax.axhline(0, color=draw.QUIET, ls=":")

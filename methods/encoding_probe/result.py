@@ -56,7 +56,7 @@ class EncodingProbe(Result):
     layers: tuple[str, ...]
     r2: np.ndarray  # (layers,) of all blocks together
     unique: np.ndarray  # (layers, blocks) R² of all less R² of all but this one
-    low: np.ndarray  # (layers, blocks) 95 % interval of `unique` over recordings; NaN with fewer than five
+    low: np.ndarray  # (layers, blocks) 95% interval of `unique` over recordings; NaN with fewer than five
     high: np.ndarray  # (layers, blocks)
     alone: np.ndarray  # (layers, blocks) R² of this block and no other; NaN until it has been computed
     controls: EncodingControls | None = None

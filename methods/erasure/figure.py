@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.erasure.result import Erasure, ErasureControls
@@ -57,7 +58,7 @@ def draw_losses(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
             continue
         ax.vlines(places + aside, found.min(0), found.max(0), color=colour, lw=3, alpha=0.35)
         ax.plot(np.tile(places + aside, len(found)), found.ravel(), ".", ms=3, color=colour)
-        ax.plot([], [], color=colour, lw=3, alpha=0.35, label=f"{name}, {len(found)} draws")
+        ax.plot([], [], color=colour, lw=3, alpha=0.35, label=f"{name}, {counted(len(found), 'draw')}")
     _dashed(ax, controls.twin_loss, TWIN)
     ax.axhline(0, color=draw.QUIET, lw=0.5)
     _over_layers(ax, result, "nats that the text loses", ink)

@@ -38,11 +38,11 @@ class Erasure(Result):
     layers: tuple[str, ...]
     rank: np.ndarray  # (layers,) int, directions that are erased; one less than the classes at most
     before: np.ndarray  # (layers,) accuracy on the judged half of a probe trained on the other; NaN: not there yet
-    before_low: np.ndarray  # (layers,) 95 % interval over the recordings tested, this probe given
+    before_low: np.ndarray  # (layers,) 95% interval over the recordings tested, this probe given
     before_high: np.ndarray  # (layers,)
     after: np.ndarray  # (layers,) the same after erasure, the probe trained anew
     left: np.ndarray  # (layers,) after erasure, trained and tested within the judged half: what the eraser missed
-    left_low: np.ndarray  # (layers,) 95 % interval, as above
+    left_low: np.ndarray  # (layers,) 95% interval, as above
     left_high: np.ndarray  # (layers,)
     majority: float  # share of the judged frames with the commonest class of the other half
     change: np.ndarray  # (layers,) mean squared size of the change over the variance of the states

@@ -2,7 +2,7 @@
 
 Each attention head is switched off alone: what it would write is replaced by nothing, or by its mean over the clip
 (over the tokens in a decoder), and all else stays as it is. The number is what the transcript then loses in
-log-probability, token by token; for a CTC model, the whole string of symbols. Click a head to read what the model now
+log-probability, token by token; for a CTC model, the whole string of symbols. Press a head to read what the model now
 writes, or name several that are off together.
 
 *How to read it.* Red: the text becomes unlikelier without the head; blue: likelier. Most heads cost little, a few

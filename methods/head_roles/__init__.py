@@ -2,7 +2,7 @@
 
 Every encoder head gets a few numbers from its attention among the clip's own frames (rows renormalised over them).
 **CAD** is the area under D(r), the share of a row's attention that falls within a relative radius r; the mean distance
-and the half-width that holds 90 % of the mass say the same in milliseconds. *Globalness* is the entropy of a row,
+and the half-width that holds 90% of the mass say the same in milliseconds. *Globalness* is the entropy of a row,
 *verticality* how much all rows agree on few frames, *diagonality* how near a row stays to itself; a head is named
 after the one in which it stands out most among all heads of the model. *Head similarity* is the mean cosine between
 two heads of a layer, and with phones the map shows from which phone to which phone a head looks.

@@ -50,7 +50,7 @@ def score_curve(ax: Axes, result: HeadRoles, score: str = "cad", ink: str = draw
     ax.scatter(np.repeat(layers, values.shape[1]), values.ravel(), s=10, color=draw.TRAINED, alpha=0.7)
     if score == "cad":
         ax.axhline(result.uniform, color=draw.QUIET, ls=":", label="even spread, 2/3")
-    ax.set(xlabel="layer", ylabel=score.replace("_", ", "), xticks=layers)
+    ax.set(xlabel="layer", ylabel="CAD" if score == "cad" else score.replace("_", ", "), xticks=layers)
     draw.plain_axes(ax, ink)
 
 

@@ -19,7 +19,7 @@ class HeadRoles(Result):
 
     cad: np.ndarray  # cumulative attention diagonality, 0 to 1
     distance_ms: np.ndarray  # mean distance between the frame that looks and the frame looked at
-    band_ms: np.ndarray  # smallest half-width that holds 90 % of the attention
+    band_ms: np.ndarray  # smallest half-width that holds 90% of the attention
     globalness: np.ndarray  # mean entropy of a row, nats
     verticality: np.ndarray  # minus the entropy of the mean row, nats
     diagonality: np.ndarray  # minus the mean distance over the number of frames

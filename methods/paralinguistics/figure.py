@@ -41,7 +41,7 @@ def response_curve(
         ax.axhline(traces, color=draw.QUIET, lw=0.8, ls="--", label="resynthesised only")
     _finished(ax, result, name, points, ink)
     ax.set_ylabel(f"change of {result.targets[target]} ({unit})".replace("$", r"\$"), color=ink, fontsize=8)
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    draw.legend_above(ax, ink, 1)
 
 
 def kept_curve(ax: Axes, result: Paralinguistics, name: str, ink: str = draw.INK) -> None:

@@ -8,7 +8,7 @@ themselves left out. All sums are tried in which both pairs differ in one featur
 of the same stretches, which get many right because voiced sounds do sound alike; random weights; the given phone
 alone (p, with nothing added), because b may be the nearest neighbour of p anyway; and names dealt anew, which keeps
 the clouds and breaks only which phone is which. What is above all of them was learnt, and is an offset. The band is a
-95 % interval over recordings.
+95% interval over recordings.
 
 *What it cannot show.* Consistency asks the same without looking anything up: are offsets that should be alike more
 alike than those of the same four phones re-paired? On the bundled prompts random weights score as high there as

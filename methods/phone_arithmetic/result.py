@@ -31,7 +31,7 @@ class PhoneArithmetic(Result):
     right: np.ndarray  # (layers, n) share of the halves in which the answer is the nearest phone
     ranks: np.ndarray  # (layers, n) mean place of the answer among the candidates, 1 is nearest
     nearest: np.ndarray  # (layers, n) int, the phone that is nearest most often
-    low: np.ndarray  # (layers,) 95 % interval of `found` over recordings; NaN with fewer than five
+    low: np.ndarray  # (layers,) 95% interval of `found` over recordings; NaN with fewer than five
     high: np.ndarray  # (layers,)
     consistency: np.ndarray  # (layers,) offsets that should be alike against re-paired ones: area under the curve
     alone: np.ndarray  # (layers,) found by the given phone alone, without adding the offset

@@ -40,7 +40,7 @@ def phone_marks(
     doubted = result.doubted(form)[layer]
     ax.plot(places[~doubted], mine[~doubted], "o", ms=5, color=draw.TRAINED, label="this clip")
     if doubted.any():
-        ax.plot(places[doubted], mine[doubted], "s", ms=6, color=DOUBT, label="below 95 % of native ones")
+        ax.plot(places[doubted], mine[doubted], "s", ms=6, color=DOUBT, label="below 95% of native ones")
     ax.axhline(0, color=ink, lw=0.8)
     ax.set(ylabel="margin over the best rival (nats)", xlim=(-0.8, len(places) - 0.2))
     if len(places) <= MOST_LABELLED:

@@ -112,7 +112,7 @@ class PhoneCheck(Result):
         return np.where(np.isfinite(mine), found, np.nan)
 
     def doubted(self, form: Form = "free") -> np.ndarray:
-        """(layers, phones) bool: fits worse than all but 5 % of native phones of its kind. Few natives: never."""
+        """(layers, phones) bool: fits worse than all but 5% of native phones of its kind. Few natives: never."""
         return self.percentiles(form) < DOUBTED
 
     def worst(self, form: Form = "free", layer: int = -1) -> int:

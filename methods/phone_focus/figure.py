@@ -40,7 +40,7 @@ def focus_curves(ax: Axes, result: PhoneFocus, *, distance: bool = False, ink: s
     ax.set_ylim(0, None if distance else 1.02)
     ax.set_xlabel("layer")
     ax.set_ylabel("earth mover's distance (ms)" if distance else "focus: share inside the phone")
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    draw.legend_above(ax, ink)
     draw.inked(ax, ink, labelsize=8)
 
 
@@ -56,5 +56,5 @@ def neighbour_bars(ax: Axes, result: PhoneFocus, layer: int, ink: str = draw.INK
     names = [f"{place:+d}" if place else "itself" for place in range(-REACH, REACH + 1)]
     ax.set_xticks(range(parts.shape[1]), [*names, "else-\nwhere"])
     ax.set_ylabel(f"share of the gradient, layer {result.layers[layer]}")
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    draw.legend_above(ax, ink)
     draw.inked(ax, ink, labelsize=8)

@@ -22,7 +22,7 @@ def score_bars(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK) -> None:
     if len(places) <= draw.LARGEST_LABELLED:
         ax.set_xticks(places, [phone.replace("$", r"\$") for phone in result.phones], rotation=60)
     ax.set_ylabel("share of all saliency")
-    ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    draw.legend_above(ax, ink)
     draw.inked(ax, ink, labelsize=8)
 
 
@@ -41,7 +41,7 @@ def loss_curves(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK, *, kept:
 
 
 def plot(result: PhonemeSaliency) -> Figure:
-    """The map with the phones that are kept at 20 %, each phone's score, and the losses against those of rivals."""
+    """The map with the phones that are kept at 20%, each phone's score, and the losses against those of rivals."""
     figure = draw.new_figure(14.0, 7.0)
     axes = figure.subplots(2, 3)
     edges = (0, result.provenance["seconds"], 0, len(result.saliency))

@@ -4,12 +4,12 @@ A probe is a linear classifier that reads one layer's hidden states. It is train
 others, so the curve says how plainly a layer shows what you ask for. Phones are asked one vector per phone (the mean
 over its frames) unless you choose the centre frame or every frame.
 
-*How to read it.* Compare the line with its controls, never with 100 %. MFCC and log-mel energies are what a probe can
+*How to read it.* Compare the line with its controls, never with 100%. MFCC and log-mel energies are what a probe can
 do without a model; random weights are the same architecture untrained; the dotted line always says the most frequent
 class. On the control task each place in a word (or phone with its neighbour; none if nothing finer than the classes is
 known) has an arbitrary label: accuracy there is memory, and *selectivity* (accuracy less control accuracy) is what is
 left. Both are of the items whose place in a word is in training too, for nobody could know the others' labels; the
-axis says how many these are. Bands are 95 % intervals: a ridge probe is trained and tested anew without each tenth of
+axis says how many these are. Bands are 95% intervals: a ridge probe is trained and tested anew without each tenth of
 the recordings (speakers, if split by them); those of logistic probes leave the training as it was, and with fewer than
 five recordings there is none. Sex and language are split by speaker if there are enough of them.
 

@@ -38,7 +38,7 @@ def draw_scores(ax: Axes, result: Probing, score: str = "accuracy", ink: str = d
     """The score over the layers with its controls and, for accuracy, its interval and the most frequent class."""
     curve_figures.layer_curves(ax, result.layers, curves(result, score), SCORES[score], ink)
     if score == "accuracy":
-        band = "95 % interval" if np.isfinite(result.low).any() else None
+        band = "95% interval" if np.isfinite(result.low).any() else None
         ends = result.low, result.high
         ax.fill_between(range(len(result.layers)), *ends, color=draw.TRAINED, alpha=0.2, lw=0, label=band)
         ax.axhline(result.majority, color=draw.QUIET, ls=":", label="most frequent class")
@@ -57,7 +57,9 @@ def draw_selectivity(ax: Axes, result: Probing, ink: str = draw.INK) -> None:
         Curve("accuracy on the same items", result.learnable_accuracy, control=True),
         Curve(f"control task by {result.control_types}", result.control, control=True),
     ]
-    curve_figures.layer_curves(ax, result.layers, lines, f"share of {result.learnable} of {result.items} items", ink)
+    curve_figures.layer_curves(
+        ax, result.layers, lines, f"share of {result.learnable:,} of {result.items:,} items", ink
+    )
     ax.set_ylim(min(0, float(result.selectivity.min())), 1)
 
 
@@ -100,7 +102,7 @@ def draw_confusion(ax: Axes, result: Probing, layer: int, ink: str = draw.INK) -
     """What the items of each class were called, at one layer."""
     order = in_order(result.classes)
     names = [result.classes[number] for number in order]
-    labels = (f"said (layer {result.layers[layer]})", "was")
+    labels = (f"what the probe says at layer {result.layers[layer]}", "what it is (darkest: all of the row)")
     draw_matrix(ax, shares(result, layer)[np.ix_(order, order)], names, labels, ink)
 
 

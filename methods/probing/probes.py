@@ -52,7 +52,7 @@ class ProbeScores:
 
     names: tuple[str, ...]
     accuracy: np.ndarray  # (layers,)
-    low: np.ndarray  # (layers,) 95 % interval over recordings or speakers; NaN if there are too few
+    low: np.ndarray  # (layers,) 95% interval over recordings or speakers; NaN if there are too few
     high: np.ndarray
     confusion: np.ndarray  # (layers, classes, classes) counts, rows are the truth
     control: np.ndarray  # (seeds, layers) accuracy on the control tasks, of what could be learnt
@@ -146,7 +146,7 @@ def _layer(values: np.ndarray, item: np.ndarray, plan: Plan) -> Steps[tuple]:
 def _interval(
     values: np.ndarray, right: np.ndarray, item: np.ndarray, plan: Plan, penalties: np.ndarray
 ) -> Steps[tuple[float, float]]:
-    """95 % interval of the accuracy; ridge is trained anew without each part of the groups, logistic is not."""
+    """95% interval of the accuracy; ridge is trained anew without each part of the groups, logistic is not."""
     if not plan.sure:
         return float("nan"), float("nan")
     group, codes = plan.group[item], plan.task.codes[item]

@@ -66,7 +66,7 @@ class Probing(Result):
     items: int  # phones, words … that were asked about
     layers: tuple[str, ...]
     accuracy: np.ndarray  # (layers,)
-    low: np.ndarray  # (layers,) 95 % interval of the accuracy (see `interval_note`); NaN with fewer than five groups
+    low: np.ndarray  # (layers,) 95% interval of the accuracy (see `interval_note`); NaN with fewer than five groups
     high: np.ndarray  # (layers,)
     balanced: np.ndarray  # (layers,) mean recall over the classes
     macro_f1: np.ndarray  # (layers,)

@@ -32,7 +32,7 @@ def learning_curve(
 def transferred(
     probe: Probe, values: np.ndarray, codes: np.ndarray, utterance: np.ndarray
 ) -> tuple[float, float, float]:
-    """Accuracy of a trained probe on other recordings, and its 95 % interval over these, this probe given."""
+    """Accuracy of a trained probe on other recordings, and its 95% interval over these, this probe given."""
     right = (probe(values).argmax(1) == codes).astype(float)
     return (float(right.mean()), *intervals.of_share(intervals.of_mean(right, utterance)))
 

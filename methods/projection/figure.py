@@ -76,8 +76,7 @@ def draw_neighbours(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
     controls, level = result.controls, np.ones(len(result.layers))
     curves = [Curve("full space", result.quality[:, 2])]
     if result.has_random:
-        count = len(controls.random_quality)
-        curves.append(Curve(f"full, random ({count} seeds)", controls.random_quality[:, :, 2], control=True))
+        curves.append(Curve("full, random weights", controls.random_quality[:, :, 2], control=True))
     curves.append(Curve("on the map", result.quality[:, 1]))
     pairs = zip(controls.baselines, controls.baseline_quality[:, 2], strict=True) if controls else ()
     curves += [Curve(f"full, {name}", value * level, control=True) for name, value in pairs]

@@ -82,6 +82,6 @@ def p_values(found: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def band(null: np.ndarray) -> np.ndarray:
-    """(rows, 2) ends of 95 % of the shuffles; NaN where none is defined."""
+    """(rows, 2) ends of 95% of the shuffles; NaN where none is defined."""
     known = [column[np.isfinite(column)] for column in null.T]
     return np.array([np.percentile(column, BAND) if len(column) else (np.nan, np.nan) for column in known])

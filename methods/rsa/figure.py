@@ -27,7 +27,7 @@ def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str
 def _draw_band(ax: Axes, band: np.ndarray) -> None:
     if np.isfinite(band).any():
         places = np.arange(len(band))
-        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95 % of shuffled recordings")
+        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95% of shuffled recordings")
 
 
 def _draw_controls(ax: Axes, controls: RsaControls, row: int, number: int) -> None:
@@ -45,7 +45,7 @@ def _draw_controls(ax: Axes, controls: RsaControls, row: int, number: int) -> No
 
 
 def draw_all(ax: Axes, result: Rsa, kind: str = "whole", ink: str = draw.INK) -> None:
-    """All references over the layers; a hollow mark is not above 95 % of the shuffles."""
+    """All references over the layers; a hollow mark is not above 95% of the shuffles."""
     places = np.arange(len(result.layers))
     values, controls = getattr(result, kind), result.controls
     for number, (name, colour) in enumerate(zip(result.references, cycle(curves.COLOURS), strict=False)):

@@ -14,7 +14,7 @@ KINDS = {"whole": "correlation", "partial": "partial correlation", "residual": "
 class RsaControls:
     """What the agreement must be read against."""
 
-    whole_null: np.ndarray  # (references, layers, 2) band of 95 % of the shuffles
+    whole_null: np.ndarray  # (references, layers, 2) band of 95% of the shuffles
     partial_null: np.ndarray  # (references, layers, 2)
     residual_null: np.ndarray  # (references, layers, 2)
     whole_p: np.ndarray  # (references, layers) share of shuffles as high or higher

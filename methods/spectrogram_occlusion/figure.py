@@ -7,23 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from methods.core.errors import counted
 from methods.core.figures import draw
+from methods.core.figures.mel_axis import mel_ticks
 from methods.spectrogram_occlusion.result import Level, SpectrogramOcclusion
 from methods.spectrogram_occlusion.trials import MapTrial
 
 TOP_SHARE = 0.1  # of the cells, outlined on the spectrogram
 NAMES = ("this map", "the loudest first")
-
-
-def mel_ticks(bands: int) -> list[tuple[float, str]]:
-    """(band, text) of whole kilohertz on Whisper's mel axis, which ends at 8 kHz (Slaney's scale)."""
-    highest = _mel(8000.0)
-    return [(_mel(hertz) / highest * bands, f"{hertz / 1000:g} kHz") for hertz in (500.0, 1000.0, 2000.0, 4000.0)]
-
-
-def _mel(hertz: float) -> float:
-    """Slaney's scale: straight up to 1 kHz, logarithmic above."""
-    return hertz * 3 / 200 if hertz < 1000.0 else 15.0 + 27.0 * np.log(hertz / 1000.0) / np.log(6.4)
 
 
 def draw_spectrogram(ax: Axes, result: SpectrogramOcclusion) -> None:
@@ -72,7 +63,7 @@ def draw_trials(ax: Axes, trials: Sequence[MapTrial], side: str, ink: str = draw
     for number, made in enumerate(trials):
         kind = min(number, 2)
         style = ({"marker": "o", "ms": 4}, {"ls": ":"}, {"ls": "--", "lw": 0.8})[kind]
-        name = f"chance, {len(trials) - 2} maps" if number == 2 else NAMES[number] if number < 2 else None
+        name = f"chance, {counted(len(trials) - 2, 'map')}" if number == 2 else NAMES[number] if number < 2 else None
         colour = (draw.TRAINED, draw.QUIET, draw.RANDOM)[kind]
         ax.plot(100 * made.trial.share, getattr(made.trial, side), color=colour, label=name, **style)
     gone = "hidden" if side == "deletion" else "shown"

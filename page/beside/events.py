@@ -11,6 +11,7 @@ import gradio as gr
 
 from methods.core.errors import OutOfTimeError, UserError
 from methods.core.results import Result
+from page.beside.layout import ways_to
 from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values, said
 from page.beside.scales import Drawn, is_plot, pair
 from page.beside.side import SIDES, Beside, Turn
@@ -92,12 +93,13 @@ def _updates(parts: Parts, stop: Any = None, **given: Any) -> tuple:
     second = given.get("second", (gr.skip(),) * len(parts.side.outputs))
     named = [given.get(name, gr.skip()) for name in ("minus", "minus_told", "minus_plot", "minus_curves", "kept")]
     rest = given.get("code", gr.skip()), gr.skip() if stop is None else gr.Button(visible=stop)
-    return (*first, given.get("area", gr.skip()), given.get("told", gr.skip()), *second, *named, *rest)
+    ways = given.get("ways", gr.skip())
+    return (*first, ways, given.get("area", gr.skip()), given.get("told", gr.skip()), *second, *named, *rest)
 
 
 async def _alone(parts: Parts, question: Question, visitor: Visitor) -> tuple:
     """The first side on its own scale again, and nothing beside it."""
-    closed = {"area": gr.Column(visible=False), "minus": gr.Column(visible=False), "kept": None}
+    closed = {"ways": "", "area": gr.Column(visible=False), "minus": gr.Column(visible=False), "kept": None}
     key, _ = await question.work(visitor)
     held = Held(key)
     if held.found is not None:
@@ -111,7 +113,7 @@ def _told(parts: Parts, sentence: str) -> tuple:
     """The side with a sentence in the place of a result."""
     nothing = (None,) * len(parts.side.outputs)
     return _updates(
-        parts, area=gr.Column(visible=True), told=sentence, second=nothing, minus=gr.Column(visible=False),
+        parts, ways="", area=gr.Column(visible=True), told=sentence, second=nothing, minus=gr.Column(visible=False),
         kept=None,
     )  # fmt: skip
 
@@ -171,10 +173,8 @@ class Pairing:
         names = self._names(other)
         told = f"Beside it **{names[1]}** (left: {names[0]}) · {self.parts.recipe.status(answer, theirs)}"
         kept = Beside(second, other.values, names)
-        return _updates(
-            self.parts, busy, first=one, second=two, told=told, code=code, kept=kept,
-            **_minus(differences, names),
-        )  # fmt: skip
+        given = {"ways": ways_to(self.parts.name, names), "told": told, "code": code, "kept": kept}
+        return _updates(self.parts, busy, first=one, second=two, **given, **_minus(differences, names))
 
     def _key(self, first: Held, second: Held, mine: Values, theirs: Values) -> Hashable:
         """Of the pair as it is now: results come in parts."""

@@ -1,5 +1,6 @@
 """Where the second result stands: beside the first, below it on a phone; the difference of both after them."""
 
+import html
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,10 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
     again = gr.Button(
         "Again", elem_id=f"beside-again-{name}", elem_classes="unseen"
     )  # in a column that is hidden it would not exist
-    area = gr.Column(visible=False, elem_classes=["shown", "beside"], min_width=0, render=False)
+    ways = gr.HTML(elem_id=f"ways-{name}", elem_classes="ways", padding=False, render=False)
+    area = gr.Column(
+        visible=False, elem_id=f"beside-{name}", elem_classes=["shown", "beside"], min_width=0, render=False
+    )
     with area:
         told = Told(elem_id=f"beside-told-{name}", elem_classes="status")
         progress = gr.Markdown("", elem_id=f"beside-progress-{name}", elem_classes="progress")
@@ -36,7 +40,16 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
         minus_plot = SoundPlot(elem_id=f"minus-{name}")
         minus_curves = gr.HTML(elem_id=f"minus-curves-{name}", elem_classes="minus-curves")
     kept = gr.State(None)
-    return Side(partner, again, area, told, progress, outputs, minus, minus_told, minus_plot, minus_curves, kept)
+    return Side(partner, again, ways, area, told, progress, outputs, minus, minus_told, minus_plot, minus_curves, kept)
+
+
+def ways_to(name: str, names: tuple[str, str]) -> str:
+    """HTML: to the left side, to the right one, to their difference. On a phone they are screens apart."""
+    left, right = (html.escape(each.rsplit("/", 1)[-1]) for each in names)  # a model without its owner
+    ways = ((f"view-{name} .first-side", f"left: {left}"), (f"beside-{name}", f"right: {right}"),
+            (f"view-{name} .minus", "left minus right"))  # fmt: skip
+    made = "".join(f'<button type="button" data-to="#{place}">{text}</button>' for place, text in ways)
+    return f'<nav aria-label="The two sides">{made}</nav>'
 
 
 def _inside(context: BlockContext) -> Iterator[Any]:

@@ -19,6 +19,7 @@ class Side:
 
     partner: gr.Dropdown
     again: gr.Button  # pressed by the page's script when the first result has changed
+    ways: gr.HTML  # to either side, where they stand one below the other
     area: gr.Column
     told: gr.Markdown
     progress: gr.Markdown
@@ -32,8 +33,8 @@ class Side:
     @property
     def drawn(self) -> list[gr.components.Component]:
         """Outputs of a pair, after those of the first result."""
-        return [self.area, self.told, *self.outputs, self.minus, self.minus_told, self.minus_plot, self.minus_curves,
-                self.kept]  # fmt: skip
+        return [self.ways, self.area, self.told, *self.outputs, self.minus, self.minus_told, self.minus_plot,
+                self.minus_curves, self.kept]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,9 @@ window.ism = {
 
   back() { // the address has changed: show what it says, by itself where this page holds it, else by loading it
     const asked = Object.fromEntries(new URL(window.location.href).searchParams), technique = asked.technique || "";
-    const same = ["clip", "model", "units"].every((name) => (asked[name] ?? "") === String(this.shared[name] ?? ""));
+    const same = ["clip", "model", "units", "spectrogram"].every((name) => (asked[name] ?? "") === String(this.shared[name] ?? ""));
     const held = { ...(this.views[technique] || (this.asked[technique] ? this.options : {})), beside: this.besides[technique] || "" };
-    const { clip, model, units, technique: _, from = "", to = "", ...options } = asked;
+    const { clip, model, units, spectrogram, technique: _, from = "", to = "", ...options } = asked;
     const told = Object.entries(options).filter(([name]) => !name.startsWith("__"));
     if (same && told.every(([name, value]) => String(held[name]) === value)) { this.open(technique); this.stretch(from, to); }
     else window.location.reload();
@@ -110,6 +110,21 @@ window.ism = {
     for (const each of document.querySelectorAll(".lesson")) each.classList.toggle("open", each.id === "lesson-" + number);
     const told = document.getElementById("note");
     if (told) { told.hidden = !note; told.lastChild.textContent = note; }
+  },
+
+  told(technique) { this.toldLong(technique); return this.besideSoon(technique); }, // the line about a run has changed
+
+  toldLong(technique) { // on a phone three lines of what a run was stand above its picture, the rest behind a button
+    const line = document.getElementById("status-" + technique), text = () => line?.querySelector("p");
+    requestAnimationFrame(() => setTimeout(() => line?.classList.toggle("long", text() && text().scrollHeight > 4 * parseFloat(getComputedStyle(text()).lineHeight) - 2)));
+  },
+
+  goTo(place) { // with the focus, so that the Tab key goes on from there
+    const found = document.querySelector(place);
+    if (!found) return;
+    found.setAttribute("tabindex", "-1");
+    found.focus({ preventScroll: true });
+    found.scrollIntoView({ block: "start" });
   },
 
   drawer(open) { // on a phone the side is a drawer
@@ -286,6 +301,11 @@ document.addEventListener("click", (event) => {
     const open = more.getAttribute("aria-expanded") !== "true";
     more.setAttribute("aria-expanded", String(open));
     document.documentElement.classList.toggle(`open-${more.dataset.more}`, open);
+  } else if (event.target.closest("[data-whole]")) {
+    const button = event.target.closest("[data-whole]"), line = button.closest(".first-side").querySelector(".status");
+    button.setAttribute("aria-expanded", String(line.classList.toggle("whole")));
+  } else if (event.target.closest("[data-to]")) {
+    window.ism.goTo(event.target.closest("[data-to]").dataset.to);
   } else if (event.target.closest(".embed-copy")) {
     window.ism.embed(event.target.closest(".lecture").querySelector("output"));
   } else if (event.target.closest("#drawer")) window.ism.drawer(!document.documentElement.classList.contains("drawer-open"));

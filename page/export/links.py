@@ -17,6 +17,7 @@ from page.lessons import LESSONS
 from page.link_options import LONGEST_VALUE, warn
 from page.session import Session
 from page.top.clip_area import FIRST_MODEL, QUIET, UNITS, ClipArea, listen_after
+from page.top.spectrogram import USUAL, read_look, settings_of, written
 
 ROUNDED = 0.0005  # s; links name times in milliseconds
 LONGEST_NOTE = 300  # characters of a note that a link opens with
@@ -51,7 +52,7 @@ def connect(page: gr.Blocks, area: ClipArea, link: gr.JSON) -> None:
     def read(request: gr.Request) -> list[Any]:
         return read_link(dict(request.query_params))
 
-    outputs = [area.session, area.example, area.why, area.model, area.units, link]
+    outputs = [area.session, area.example, area.why, area.model, area.units, area.look, *area.settings, link]
     loaded = page.load(toast(read), None, outputs, show_progress_on=[area.why], **QUIET)
     base = f"'{space_address()}'"
     js = f"(link) => window.ism.opened(link.shared, link.options, {base})"
@@ -79,11 +80,16 @@ def read_link(query: dict[str, str]) -> list[Any]:
     embed = pick("embed", ("1",), "")
     shared = {"technique": technique, "model": model, "clip": key, "units": units}
     shared |= _stretch(query, EXAMPLES[key].clip().seconds, wrong)
+    look = read_look(query.get("spectrogram", ""))
+    wrong += [] if look else [f"spectrogram={query['spectrogram'][:40]}"]
+    look = look or USUAL
     warn(wrong)
+    shared |= {"spectrogram": written(look)}
     shared |= {"lesson": lesson, "note": note[:LONGEST_NOTE], "embed": embed}
     options = {name: value[:LONGEST_VALUE] for name, value in query.items() if name not in shared and name[:2] != "__"}
     resolved = {"shared": shared, "options": options}
-    return [sessions.from_example(key), key, EXAMPLES[key].why, model, units, resolved]
+    chosen = [sessions.from_example(key), key, EXAMPLES[key].why, model, units]
+    return [*chosen, look, *settings_of(look), resolved]
 
 
 def _stretch(query: dict[str, str], seconds: float, wrong: list[str]) -> dict[str, str]:

@@ -175,9 +175,10 @@ def table(result: Abx, values: Values) -> Values:
     row = sound_plot.grid_row(
         cells, names, names, title=title, unit="% error", vmax=50.0, decimals=0, row_height=18,
         row_name="category of A and X", column_name="category of B",
-        sentence="In {value} % of the trials, a *{row}* lies nearer to a *{column}* than to another *{row}*",
+        sentence="In {value}% of the trials, a *{row}* lies nearer to a *{column}* than to another *{row}*",
     )  # fmt: skip
-    return sound_plot.plot_value(1.0, [row], worst(result, mode, layer))
+    told = worst(result, mode, layer)
+    return sound_plot.plot_value(1.0, [row], f"{told[0].upper()}{told[1:]}.")
 
 
 def hear(
@@ -243,7 +244,7 @@ def worst(result: Abx, mode: str, layer: int) -> str:
     places = np.argsort(-values, axis=None)[:3]
     pairs = [np.unravel_index(place, values.shape) for place in places]
     told = [f"{result.classes[a]} and {result.classes[b]} ({values[a, b]:.0%})" for a, b in pairs if values[a, b]]
-    return f"Most confused at layer {result.layers[layer]}: {', '.join(told) or 'none'}."
+    return f"most confused at layer {result.layers[layer]}: {', '.join(told) or 'none'}"
 
 
 def status_line(result: Abx, values: Values) -> str:

@@ -172,7 +172,7 @@ def status_line(result: AcousticProbing, values: Values) -> str:
     span = f" [{result.low[best]:.2f}, {result.high[best]:.2f}]" if np.isfinite(result.low[best]) else ""
     parts = [
         f"**{origin['model']}** on {where}",
-        f"{len(result.truth)} measurements, {result.units}",
+        f"{len(result.truth):,} measurements, {result.units}",
         f"best: layer {result.layers[best]}, r {result.mean_r[best]:.2f}{span}, R² {result.r2[best].mean():.2f}",
         result.interval_note,
         f"below: layer {result.layers[values['layer']]}",

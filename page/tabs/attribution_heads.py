@@ -66,7 +66,7 @@ def table(heads: SeedAgreement) -> str:
     """Every number of the picture, and the linear correlations."""
     text = figure.text_of
     names = ("method", "size", "pieces", "rank correlation", "linear", "beyond loudness and length", "with loudness",
-             "random maps (95 % below)", "shuffled labels")  # fmt: skip
+             "random maps (95% below)", "shuffled labels")  # fmt: skip
     head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     lines = [
         (row.method, row.size, str(row.pieces), text(row.spearman), text(row.pearson),

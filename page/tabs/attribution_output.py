@@ -59,6 +59,7 @@ def over_time(result: Attribution) -> Values:
             sound_plot.image_row(
                 own.map, "mel", alt=f"Attribution by mel band and time; colours end at ± {limit:.2g} {result.unit}",
                 vmin=-limit, vmax=limit, scale="rdbu", t0=0.0, t1=own.map.shape[1] * 0.01, height=110,
+                unit=result.unit,
             )
         )  # fmt: skip
     clear = float(np.abs(own.curve).max()) or 1.0
@@ -165,7 +166,7 @@ def _steadiness(result: Attribution) -> str:
     steady, text = result.controls.steady, figure.text_of
     values = zip(steady.variants, steady.spearman, steady.pearson, steady.loudness_spearman, strict=True)
     told = "; ".join(f"{name} {text(rho)} (linear {text(r)}, loudness {text(loud)})" for name, rho, r, loud in values)
-    summary = f"Rank correlation of the map with that of the changed clip: {told}. Random maps: 95 % lie below "
+    summary = f"Rank correlation of the map with that of the changed clip: {told}. Random maps: 95% lie below "
     picture = inline_svg(_panel(figure.steady_panel, result), f"{summary}{text(steady.sure)}.", (4.8, 3.6))
     if not steady.lacking:
         return picture

@@ -120,7 +120,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> list[gr.components.Component]:
     plot = SoundPlot(elem_id="plot-causal_tracing")
-    gr.Markdown("#### What the model writes: click a cell above to open it")
+    gr.Markdown("#### What the model writes: press a cell above to open it")
     said = gr.HTML(elem_id="said-causal_tracing")
     gr.Markdown("#### Is this real? Random places of the same lengths, other noise, random weights")
     with gr.Row():
@@ -321,7 +321,8 @@ def status_line(result: CausalTracing, _values: Values) -> str:
     if np.isfinite(result.patched).any():
         best = f"most by “{result.places[row[1]]}” in layer {result.layers[row[0]]}: {result.recovered[row]:.2f}"
         beaten = result.beaten()
-        parts.append(best + ("" if beaten is None else f" (more than {beaten[row]:.0%} of random places)"))
+        places = "" if beaten is None else "all" if beaten[row] == 1 else f"{beaten[row]:.0%} of"
+        parts.append(best + (f" (more than {places} random places)" if places else ""))
     controls = result.controls
     if controls is not None and controls.random_gaps is not None:
         gaps = ", ".join(f"{gap:.2f}" for gap in controls.random_gaps)

@@ -145,7 +145,7 @@ def status_line(result: Cca, values: Values) -> str:
     dims = result.dims[number]
     parts = [
         f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings)",
-        f"{cca.NAMES[values['view']]}: n = {result.items[number]}, p = {dims[0]}, q = {dims[-1]}",
+        f"{cca.NAMES[values['view']]}: n = {result.items[number]:,}, p = {dims[0]}, q = {dims[-1]}",
         f"{canonical.MEASURES[result.measure]}, {result.scoring}",
     ]
     if result.has(number) and np.isfinite(result.score[number]).all():

@@ -168,7 +168,7 @@ def status_line(result: Cka, _values: Values) -> str:
     columns = f"**{result.other}**" if result.against_another else "itself"
     parts = [
         f"**{origin['model']}** with {columns} on {origin['corpus']}",
-        f"n = {result.items} {result.unit} of {result.recordings} recordings, d = {', '.join(map(str, dims))}",
+        f"n = {result.items:,} {result.unit} of {result.recordings} recordings, d = {', '.join(map(str, dims))}",
         f"{kernels.KERNELS[result.kernel]} kernel",
         f"floor of the biased value {np.min(result.floor):.2f} to {np.max(result.floor):.2f}",
     ]

@@ -252,6 +252,6 @@ def status_line(result: Continuum, values: Values) -> str:
         window = "; Whisper was fed the clips alone for it" if origin["family"] == "whisper" else ""
         parts.append(f"probe right on {result.probe_accuracy[layer]:.0%} of unseen phones{window}")
     if len(result.contexts) > 1:
-        effects = [f"{MEASURES[m].lower()} {result.context_effect(m)[layer]:+.2f}" for m in result.measures]
+        effects = [f"{MEASURES[m]} {result.context_effect(m)[layer]:+.2f}" for m in result.measures]
         parts.append(f"context effect: {', '.join(effects)}")
     return " · ".join(parts)

@@ -123,7 +123,7 @@ def drawn(result: CtcLens, values: Values) -> tuple[Values, str, str, str]:
             lambda ax, ink, c=curves, u=unit: curve_figures.layer_curves(ax, result.layers, c, u, ink),
             f"{unit} of the raw lens by layer: {', '.join(f'{value:.2f}' for value in curves[0].values)}.",
         )
-        for curves, unit in ((errors, "Error rate"), (blanks, "Share of blanks"))
+        for curves, unit in ((errors, "error rate"), (blanks, "share of blanks"))
     ]
     return sound_view(result, values), text_table(result, values), *pictures
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import cue_contribution
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.frames import Segment
 from methods.core.models.sites import Stack
 from methods.core.models.speech_model import SpeechModel
@@ -72,8 +72,8 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> list[gr.components.Component]:
     gr.Markdown(
-        f"#### Share of the target that comes from the cue, %. • rank p ≤ {LEVEL:.2f} among random stretches of its "
-        f"length, where at least {FEWEST} have room"
+        "#### How much of the target comes from the cue, in %. A dot (•) marks what at most one random stretch in "
+        f"{1 / LEVEL:.0f} reaches; it takes {FEWEST} of them"
     )
     shares = gr.HTML(elem_id="shares-cue_contribution")
     gr.Markdown("#### Does the answer change without the cue?")
@@ -158,9 +158,8 @@ def drawn(result: CueContribution, values: Values) -> tuple[str, str]:
     stacks = cue_contribution.shown_stacks(result)
     layers = result.contribution(stacks[0]).shape[1]
     rows = 2 if result.random else 1
-    size = (2.9 * len(stacks) + 1.0, rows * (0.26 * layers + 0.9))
-    picture = inline_svg(whole, _summary(result), size)
-    return picture.replace('class="curve"', 'class="curve" style="max-width:1000px"', 1), probabilities(result)
+    size = (2.4 * len(stacks) + 0.9, rows * (0.26 * layers + 1.0))
+    return inline_svg(whole, _summary(result), size), probabilities(result)
 
 
 def _summary(result: CueContribution) -> str:
@@ -189,7 +188,7 @@ def probabilities(result: CueContribution) -> str:
         if len(values):
             spread = zip(values.mean(0), values.min(0), values.max(0), strict=True)
             cells = [f"{mean:.3f} <small>({low:.3f} to {high:.3f})</small>" for mean, low, high in spread]
-            places = f"{len(values)} places" + (f", {apart} apart" if apart < len(values) else "")
+            places = counted(len(values), "place") + (f", {apart} apart" if apart < len(values) else "")
             lines.append((f"{name} ({places})", cells))
     head = "".join(f"<th>“{html.escape(name)}”</th>" for name in result.spellings)
     body = "".join(

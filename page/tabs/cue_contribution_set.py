@@ -49,7 +49,7 @@ HOW = f"""A zip (20 MB, up to {MOST} examples, 15 minutes of sound in all, up to
 together count as one). Word times come from a **TextGrid** of the recording's name with a tier `words`, or
 else from the model. Cue and target must occur once in their sentence. Your recordings are held in memory for this
 visit only."""
-READING = f"""Each line is a mean over sentences, each band its 95 % interval over sentences, if there are five or
+READING = f"""Each line is a mean over sentences, each band its 95% interval over sentences, if there are five or
 more (for the probe, sentences leave before it is trained). Above the dashed line of random weights *and* the dotted
 line of random stretches, as long as the cue, it is more than architecture and a word's length. The table says how
 likely the target's spelling is without its cue. The published French set (Mohebbi et al., EMNLP 2023, table 1) has
@@ -222,7 +222,7 @@ def likely(result: SetResult) -> str:
         f"<tr><td>{html.escape(name)}</td><td>{mean:.3f} <small>{_ends(low, high)}</small></td></tr>"
         for name, (mean, low, high) in zip(result.conditions, result.likely(), strict=True)
     )
-    caption = f"Mean probability of the targets' tokens, {len(result.names)} sentences, with 95 % intervals"
+    caption = f"Mean probability of the targets' tokens, {len(result.names)} sentences, with 95% intervals"
     table = (
         f"<table class='prose'><caption>{caption}</caption><tr><th>condition</th><th>target</th></tr>{body}</table>"
     )

@@ -93,10 +93,10 @@ def drawn(result: DiscreteUnits, values: Values) -> tuple[Values, str, str, str,
     return (
         sound_view(result, values),
         inline_svg(lambda ax, ink: figures.draw_scores(ax, result, score, ink), summary(result, score), (4.8, 3.6)),
-        inline_svg(lambda ax, ink: figures.draw_tree(ax, result, layer, ink), nearest(result, layer), (5.6, 3.6)),
-        inline_svg(lambda ax, ink: figures.draw_counts(ax, result, layer, ink), purest(result, layer), (5.6, 5.2)),
+        inline_svg(lambda ax, ink: figures.draw_tree(ax, result, layer, ink), nearest(result, layer), (7.0, 3.8)),
+        inline_svg(lambda ax, ink: figures.draw_counts(ax, result, layer, ink), purest(result, layer), (7.0, 6.4)),
         inline_svg(
-            lambda ax, ink: figures.draw_divergence(ax, result, layer, ink), nearest(result, layer), (5.4, 5.2)
+            lambda ax, ink: figures.draw_divergence(ax, result, layer, ink), nearest(result, layer), (7.0, 6.6)
         ),
     )
 
@@ -120,14 +120,26 @@ def tier(result: DiscreteUnits, layer: int) -> list[tuple[str, float, float]]:
     ]  # fmt: skip
 
 
+def purity(result: DiscreteUnits, layer: int) -> list[float]:
+    """Of each run of a tier: the share of its unit that is its commonest phone; NaN where it never occurred."""
+    table, units = result.counts[layer], result.clip_units[layer]
+    share = table.max(0) / np.where(table.any(0), table.sum(0), np.nan)
+    return share[units[np.concatenate([[0], np.flatnonzero(np.diff(units)) + 1])]].tolist()
+
+
+def _tier_row(result: DiscreteUnits, layer: int, which: str = "") -> Values:
+    label = f"layer {result.layers[layer].split(' ')[0]}{which}"
+    return sound_plot.segments_row(
+        tier(result, layer), label, scores=purity(result, layer), unit="share of the unit that is its commonest phone"
+    )
+
+
 def sound_view(result: DiscreteUnits, values: Values) -> Values:
     """The units of the shown layer under the clip, and those of all layers as one row each."""
     runs = tier(result, values["layer"])
     seconds = runs[-1][2]
-    rows = [sound_plot.segments_row(runs, f"layer {result.layers[values['layer']].split(' ')[0]}")]
-    for layer, name in enumerate(result.layers):
-        if layer != values["layer"]:
-            rows.append(sound_plot.segments_row(tier(result, layer), f"layer {name.split(' ')[0]}"))
+    rows = [_tier_row(result, values["layer"], ", chosen")]
+    rows += [_tier_row(result, layer) for layer in range(len(result.layers)) if layer != values["layer"]]
     told = ", ".join(label for label, _, _ in runs[:40])
     summary = f"The clip in units of layer {result.layers[values['layer']]}, each with its commonest phone: {told}."
     return sound_plot.plot_value(seconds, rows, summary, clip=result.provenance["options"]["clip_sha256"])

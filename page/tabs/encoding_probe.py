@@ -125,7 +125,7 @@ def status_line(result: EncodingProbe, values: Values) -> str:
     judged = f", judged on {result.held_out} of them so far" if result.held_out < result.items else ""
     parts = [
         f"**{origin['model']}** on {where}",
-        f"{result.items} phones{judged}, {result.features.sum()} features",
+        f"{result.items:,} phones{judged}, {result.features.sum()} features",
         f"{result.blocks[block]}: most at layer {result.layers[top]}, {result.unique[top, block]:.3f}{sure}",
         result.interval_note,
     ]

@@ -149,13 +149,14 @@ def status_line(result: Erasure, _values: Values) -> str:
     origin, worst = result.provenance, result.worst
     parts = [
         f"**{origin['model']}** on {origin['corpus']}: fitted on {result.recordings[0]} recordings "
-        f"({result.frames[0]} frames), judged on {result.recordings[1]} others ({result.frames[1]})",
+        f"({result.frames[0]:,} frames), judged on {result.recordings[1]} others ({result.frames[1]:,} frames)",
         f"{len(result.classes)} classes of {result.target}",
         f"{result.base:.2f} nats with nothing erased",
     ]
     if worst is not None:
         beyond, name = result.beyond(worst), _short(result)[worst]
-        than = "" if beyond is None else f", more than {beyond:.0%} of the controls"
+        share = "all" if beyond == 1 else f"{beyond or 0:.0%} of"
+        than = "" if beyond is None else f", more than {share} the controls"
         parts.append(f"most is lost at layer {name}: {result.loss[worst]:.1f} nats{than}")
         parts.append(
             f"a probe there: {result.before[worst]:.0%} before, {result.after[worst]:.0%} after, "

@@ -82,7 +82,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 def _outputs() -> list[gr.components.Component]:
     plot = SoundPlot(elem_id="plot-head_ablation")
-    gr.Markdown("#### What the model says without them: click a head above to switch it off")
+    gr.Markdown("#### What the model says without them: press a head above to switch it off")
     said = gr.HTML(elem_id="said-head_ablation")
     gr.Markdown("#### Is this real? The ranking against random orders, the pattern of a head, the other filling")
     with gr.Row():

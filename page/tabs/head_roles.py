@@ -30,7 +30,7 @@ MOMENTS = {
     "sentence": "At *{row}* the head gives {percent} of its attention to a frame at *{column}*",
 }
 SCORES = [
-    ("CAD", "cad"), ("mean distance, ms", "distance_ms"), ("90 % band, ms", "band_ms"),
+    ("CAD", "cad"), ("mean distance, ms", "distance_ms"), ("90% band, ms", "band_ms"),
     ("globalness, nats", "globalness"), ("verticality, nats", "verticality"), ("diagonality", "diagonality"),
 ]  # fmt: skip
 COLOURS = {"diagonal": "#2563eb", "vertical": "#d97706", "global": "#6b7280"}
@@ -74,7 +74,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 
 def _outputs() -> list[gr.components.Component]:
-    gr.Markdown("#### All heads: click one to open it")
+    gr.Markdown("#### All heads: press one to open it; d: diagonal, g: global, v: vertical, with its CAD")
     grid = gr.HTML(elem_id="grid-head_roles", js_on_load=PICK)
     plot = SoundPlot(elem_id="plot-head_roles")
     gr.Markdown("#### Is this real? Trained against random weights")
@@ -162,8 +162,7 @@ def likeness(result: HeadRoles, layer: int) -> str:
         if pairs.any()
     ]
     text = f"How alike two heads of layer {layer} are. {'; '.join(parts)}."
-    picture = inline_svg(whole, text, (10.0, 3.6 if result.random else 2.0))
-    return picture.replace('class="curve"', 'class="curve" style="max-width:1000px"', 1)
+    return inline_svg(whole, text, (9.0, 3.6 if result.random else 2.0))
 
 
 def opened_plot(result: HeadRoles, layer: int, head: int) -> Values:
@@ -194,7 +193,7 @@ def grid_html(result: HeadRoles, layer: int, head: int) -> str:
             _cell(result, row, column, kind, (row, column) == (layer, head)) for column, kind in enumerate(kinds, 1)
         ]
         rows.append(f"<div style='display:flex;gap:6px;align-items:center'><b>{row}</b>{''.join(cells)}</div>")
-    return f"<div style='display:flex;flex-direction:column;gap:6px;overflow-x:auto'>{''.join(rows)}</div>"
+    return f"<div style='display:flex;flex-direction:column;gap:6px;padding:4px;overflow-x:auto'>{''.join(rows)}</div>"
 
 
 def _cell(result: HeadRoles, layer: int, head: int, kind: str, chosen: bool) -> str:

@@ -49,7 +49,7 @@ def _controls() -> dict[str, gr.components.Component]:
             MOST_LAYERS + 1,
             value=4,
             step=1,
-            label="Map of row (0: MFCC, 1: the model's layer 0 …)",
+            label="Map below: row (0: MFCC, 1: layer 0, 2: layer 1 …)",
             interactive=True,
         )
     return made
@@ -80,7 +80,7 @@ def drawn(result: LiveProbes, values: Values) -> tuple[Values, str]:
     picture = inline_svg(
         lambda ax, ink: live_probes.draw_curves(ax, result, target, names, ink),
         f"{live_probes.unit(target)} by row, from MFCC to the last layer. {told}.{_chance(result, target)}",
-        (5.6, 3.0),
+        (4.8, 3.2),
     )
     return sound_view(result, values), picture
 
@@ -94,6 +94,12 @@ def _chance(result: LiveProbes, target: str) -> str:
 
 def _short(name: str) -> str:
     return name.split(" ", maxsplit=1)[0]
+
+
+def _tier_name(name: str) -> str:
+    """As `_short`, where no axis says that it is a layer."""
+    short = _short(name)
+    return f"layer {short}" if short.isdigit() else short
 
 
 def sound_view(result: LiveProbes, values: Values) -> Values:
@@ -114,7 +120,9 @@ def _class_rows(result: LiveProbes, target: str, layer: int) -> list:
         tier = [(name if name != "sil" else "", start, end) for name, start, end, _ in stretches]
         scores = [np.nan if name == "sil" else p for name, _, _, p in stretches]
         rows.append(
-            sound_plot.segments_row(tier, _short(result.layers[number]), scores=scores, unit="probability", height=24)
+            sound_plot.segments_row(
+                tier, _tier_name(result.layers[number]), scores=scores, unit="probability", height=24
+            )
         )
     values = getattr(result, target)[layer]
     shown = [i for i in np.argsort(values.argmax(0)) if values[:, i].max() >= SHOWN]
@@ -122,7 +130,8 @@ def _class_rows(result: LiveProbes, target: str, layer: int) -> list:
     half, seconds = result.step / 2, result.provenance["seconds"]
     spans = np.clip(np.stack([result.times - half, result.times + half]), 0, seconds).T.tolist()
     columns = [(f"{time:.2f} s", *span) for time, span in zip(result.times, spans, strict=True)]
-    title = f"{_row_name(result, layer)}: probability of each {NAMES[target]}, those over {SHOWN:.0%} somewhere"
+    name = _row_name(result, layer)
+    title = f"{name[0].upper()}{name[1:]}: probability of each {NAMES[target]}, those over {SHOWN:.0%} somewhere"
     options = {"unit": "probability", "vmax": 1.0, "row_name": NAMES[target], "column_name": "moment (one frame)",
                "sentence": "At *{column}* the probe gives *{row}* a probability of {percent}"}  # fmt: skip
     return [*rows, sound_plot.matrix_row(values[:, shown].T, names, columns, title=title, **options)]
@@ -132,12 +141,12 @@ def _number_rows(result: LiveProbes, target: str) -> list:
     measured = getattr(result, f"measured_{target}")
     rows = []
     for number in reversed(range(len(result.layers))):
-        lines = {_short(result.layers[number]): getattr(result, target)[number]}
+        lines = {_tier_name(result.layers[number]): getattr(result, target)[number]}
         if np.isfinite(measured).any():
             lines["Praat"] = measured
         finite = np.concatenate([values[np.isfinite(values)] for values in lines.values()])
         limits = {"vmin": float(finite.min()), "vmax": float(finite.max())}
-        label = _short(result.layers[number])
+        label = _tier_name(result.layers[number])
         rows.append(
             sound_plot.line_row(lines, label, dashed=["Praat"], unit=MEASURED[target], decimals=1, height=56, **limits)
         )
@@ -145,7 +154,7 @@ def _number_rows(result: LiveProbes, target: str) -> list:
 
 
 def _row_name(result: LiveProbes, layer: int) -> str:
-    return "MFCC" if layer == 0 else f"Layer {result.layers[layer]}"
+    return "MFCC" if layer == 0 else f"layer {result.layers[layer]}"
 
 
 def _told(result: LiveProbes, target: str, layer: int) -> str:

@@ -70,7 +70,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 
 def _outputs() -> list[gr.components.Component]:
-    gr.Markdown("#### How the answer changes; — the unchanged recording; thin: random weights")
+    gr.Markdown("#### How the answer changes. Upright line: the unchanged recording; thin: random weights")
     curves = gr.HTML(elem_id="shares-paralinguistics")
     gr.Markdown("#### Listen: the changed recording, and what the model makes of it")
     sound = gr.HTML(elem_id="sound-paralinguistics")

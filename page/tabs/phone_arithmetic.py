@@ -123,8 +123,8 @@ def drawn(result: PhoneArithmetic, values: Values) -> tuple[str, str, Values, st
         phone_arithmetic.consistency_curves(ax, result, ink)
 
     return (
-        inline_svg(found, summary(result), (5.6, 3.8)),
-        inline_svg(consistent, f"Consistency of offsets by layer: {_listed(result.consistency)}.", (5.6, 3.8)),
+        inline_svg(found, summary(result), (4.8, 3.6)),
+        inline_svg(consistent, f"Consistency of offsets by layer: {_listed(result.consistency)}.", (4.8, 3.6)),
         contrast_map(result),
         plane(result, layer, number),
         sum_table(result, layer, number),

@@ -127,7 +127,7 @@ def sound_view(result: PhoneCheck, values: Values) -> Values:
     if instead:
         scores = [-margins[i] for i in range(len(spans)) if margins[i] < 0]
         limit = {"vmin": 0.0, "vmax": max(*scores, 5.0), "scale": "blues", "unit": "nats better"}
-        rows.append(sound_plot.segments_row(instead, "rather", scores=scores, **limit))
+        rows.append(sound_plot.segments_row(instead, "heard instead", scores=scores, **limit))
     rows.append(_probabilities(result, layer))
     own, rival = result.kinds[result.own[place]], str(rivals[place])
     lines = {name: result.posteriors[layer, :, result.kinds.index(name)] for name in (own, rival) if name != NOTHING}

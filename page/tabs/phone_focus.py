@@ -123,7 +123,7 @@ def drawn(result: PhoneFocus, values: Values) -> tuple[str, str, str, str]:
     return (
         inline_svg(focus, summary(result, result.focus, ""), size),
         inline_svg(distance, summary(result, 1000 * result.distances, " ms"), size),
-        inline_svg(bars, f"Shares at layer {result.layers[layer]}; the table has the numbers.", (5.6, 3.2)),
+        inline_svg(bars, f"Shares at layer {result.layers[layer]}; the table has the numbers.", (4.8, 3.2)),
         table(result, layer),
     )
 

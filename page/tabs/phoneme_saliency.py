@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from methods import phoneme_saliency
 from methods.core import models
 from methods.core.explain import gradients, perturb
+from methods.core.figures.mel_axis import mel_ticks
 from methods.core.frames import Segment
 from methods.core.lenses import ctc_words
 from methods.core.models.speech_model import SpeechModel
@@ -182,10 +183,13 @@ def maps(result: PhonemeSaliency, step: int) -> Values:
     kept = [(phone.label, phone.start, phone.end) for phone in result.first(step)]
     shares = result.scores / (result.scores.sum() or 1.0)
     common = {"vmin": 0.0, "vmax": top / (result.scores.sum() or 1.0), "scale": "blues", "unit": "share of saliency"}
+    read, bands = result.provenance["options"]["level"], len(result.entering)
+    ticks = [(at / bands, text) for at, text in mel_ticks(bands)] if read == "log-mel" else []
     rows = [
-        sound_plot.image_row(result.entering, "log-mel", alt="what the network reads", scale="greys"),
+        sound_plot.image_row(result.entering, read, alt="what the network reads", scale="greys", y_ticks=ticks),
         sound_plot.image_row(
-            result.saliency, "saliency", alt="size of each cell's attribution", vmin=0.0, vmax=ceiling, scale="magma"
+            result.saliency / ceiling, "saliency", alt="size of each cell's attribution", vmin=0.0, vmax=1.0,
+            scale="magma", y_ticks=ticks, unit="size of each cell's attribution (1: of a hundred cells the largest)",
         ),
         sound_plot.segments_row(named, "phones", scores=shares, **common),
         sound_plot.segments_row(kept, "kept", scores=[shares[i] for i in sorted(result.order[: result.kept[step]])],
@@ -194,7 +198,7 @@ def maps(result: PhonemeSaliency, step: int) -> Values:
     random = result.controls and result.controls.random_scores
     if random is not None:
         control = (random / np.maximum(random.sum(1, keepdims=True), np.finfo(float).tiny)).mean(0)
-        rows.append(sound_plot.segments_row(named, "random w.", scores=control, **{**common, "scale": "oranges"}))
+        rows.append(sound_plot.segments_row(named, "random weights", scores=control, **{**common, "scale": "oranges"}))
     origin = result.provenance
     return sound_plot.plot_value(origin["seconds"], rows, best_text(result), clip=origin["clip_sha256"])
 

@@ -192,7 +192,7 @@ def status_line(result: Probing, values: Values) -> str:
     span = f" [{result.low[best]:.1%}–{result.high[best]:.1%}]" if np.isfinite(result.low[best]) else ""
     parts = [
         f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
-        f"{result.items} items of {len(result.classes)} classes",
+        f"{result.items:,} items of {len(result.classes)} classes",
         f"best: layer {result.layers[best]}, {result.accuracy[best]:.1%}{span}",
         result.interval_note,
         f"confusions of layer {result.layers[values['layer']]}",

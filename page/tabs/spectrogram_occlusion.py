@@ -7,6 +7,7 @@ import numpy as np
 
 from methods import spectrogram_occlusion
 from methods.core.explain.rereading import SHORT
+from methods.core.figures.mel_axis import mel_ticks
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import TIME_LIMIT, Steps
 from methods.spectrogram_occlusion import SpectrogramOcclusion, figure
@@ -183,7 +184,7 @@ def heard(result: SpectrogramOcclusion, values: Values) -> str:
     if not (result.trials and result.heard_sounds):
         return LATER
     step = _step(result, values)
-    share = f"{result.trials[0].trial.share[step]:.0%} of the cells".replace("%", " %")
+    share = f"{result.trials[0].trial.share[step]:.0%} of the cells"
     names = (f"Without the sentence map's best {share}", f"Only its best {share}")
     players = (
         sound_players.player(sound, name, text)
@@ -198,7 +199,7 @@ def texts(result: SpectrogramOcclusion, _values: Values) -> str:
         return LATER
     first = result.trials[0]
     lines = [
-        [f"{100 * share:.0f} %", *(sound_players.compared(result.heard, text) for text in pair)]
+        [f"{100 * share:.0f}%", *(sound_players.compared(result.heard, text) for text in pair)]
         for share, *pair in zip(first.trial.share, *first.texts, strict=True)
     ]
     heads = ["cells of the log-mel", "without these best cells", "only these best cells"]
@@ -213,16 +214,17 @@ def rows(result: SpectrogramOcclusion, values: Values) -> Values:
     most = float(np.abs(values_map).max()) or 1.0
     best = values_map >= np.quantile(values_map, 1 - values["top"] / 100)
     bands = len(level)
-    ticks = [(at / bands, text) for at, text in figure.mel_ticks(bands)]
+    ticks = [(at / bands, text) for at, text in mel_ticks(bands)]
     common = {"y_ticks": ticks, "t0": 0.0, "t1": columns * FRAME, "height": 110}
     limits = {"vmin": float(level.min()), "vmax": float(level.max())}
     name = _name(result, chosen)
     made = [
         sound_plot.image_row(level, "log-mel", alt="Log-mel spectrogram as the model reads it", **limits, **common),
         sound_plot.image_row(values_map, "relevance", alt=f"Relevance of each cell for {name}, red is high",
-                             scale="rdbu", vmin=-most, vmax=most, **common),
+                             scale="rdbu", vmin=-most, vmax=most,
+                             unit="SD of the harm: red above the average cell", **common),
         sound_plot.image_row(np.where(best, level, level.min()), "best cells", **limits, **common,
-                             alt=f"The best {values['top']:g} % of cells alone"),
+                             alt=f"The best {values['top']:g}% of cells alone"),
     ]  # fmt: skip
     made += [sound_plot.segments_row(result.spoken, "words")] if result.spoken else []
     made.append(sound_plot.line_row({name: values_map.mean(0)}, "mean over bands", unit="SD", height=70))
@@ -271,7 +273,7 @@ def status_line(result: SpectrogramOcclusion, values: Values) -> str:
     if len(result.random):
         agreement = ", ".join(f"{value:.2f}" for value in result.random_agreement())
         harm, own = (float(np.mean(each)) for each in (result.random[0].impacts, result.impacts))
-        parts.append(f"random weights: map correlation {agreement}, mean harm {harm:.2g} against {own:.2g} nats")
+        parts.append(f"random weights: map correlation {agreement}, mean harm {_small(harm)} against {own:.1f} nats")
     verdict = result.verdict
     if len(result.trials) < 2 + options["random_maps"]:
         return " · ".join(parts)
@@ -279,3 +281,8 @@ def status_line(result: SpectrogramOcclusion, values: Values) -> str:
     chance = f"against {len(verdict.random)} chance maps"
     told = [f"{side} z {value:.1f} {chance}" for side, value in z.items() if np.isfinite(value)]
     return " · ".join(parts + told)
+
+
+def _small(nats: float) -> str:
+    """A harm that may be next to nothing, without an exponent."""
+    return f"{nats:.2f}" if nats >= 0.01 else "under 0.01"

@@ -93,10 +93,10 @@ def sound_view(result: TwoLenses, values: Values) -> Values:
         rows.append(sound_plot.segments_row(list(spans), "spoken"))
     for layer in reversed(range(len(result.layers))):
         name = result.layers[layer].split(" ")[0]
-        rows += [_row(result, kind, layer, f"{name} {kind}") for kind in chosen(result, values)]
+        rows += [_row(result, kind, layer, f"layer {name}, {kind}") for kind in chosen(result, values)]
     if result.random:
         top = len(result.layers) - 1
-        rows += [_row(result.random[0], kind, top, f"random {kind}") for kind in chosen(result, values)]
+        rows += [_row(result.random[0], kind, top, f"random, {kind}") for kind in chosen(result, values)]
     texts = [
         f"layer {result.layers[layer].split(' ')[0]}: "
         + " ".join(segment.label for segment in result.found(result.lenses[-1], layer)[0])

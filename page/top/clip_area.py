@@ -23,7 +23,7 @@ from page.top import corrections as mending
 from page.top.clip_view import clip_plot
 from page.top.corrections import Corrections, corrections
 from page.top.heard_text import deaf, heard_line
-from page.top.spectrogram import USUAL, Look, look_of, settings
+from page.top.spectrogram import USUAL, Look, look_of, settings, written
 from page.top.trail import Trail
 from page.top.transcript import heard_html, sure_html
 from page.widgets.recorder import Recorder
@@ -55,6 +55,7 @@ class ClipArea:
     plot: SoundPlot
     look: gr.State  # how the spectrogram is drawn
     settings: list[gr.components.Component]  # what it is set with
+    link_look: gr.Textbox  # the same as links have it
     said: gr.HTML  # the transcript, its words shaded by how sure the model is
     heard: Told
     mend: Corrections
@@ -102,6 +103,7 @@ def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
         "session": gr.State(None),
         "trail": gr.State(Trail()),
         "look": gr.State(USUAL),
+        "link_look": gr.Textbox(visible=False),
         "key": gr.Textbox(visible=False),
         "mend": mend,
         **choices,
@@ -140,13 +142,14 @@ def connect(area: ClipArea) -> None:
 
 
 def _connect_settings(area: ClipArea) -> None:
-    async def redraw(session: Session | None, *set_to: Any) -> tuple[Look, Any]:
+    async def redraw(session: Session | None, *set_to: Any) -> tuple[Look, str, Any]:
         look = look_of(*set_to)
-        return look, gr.skip() if session is None else await clip_plot(session, look, area.plot)
+        return look, written(look), gr.skip() if session is None else await clip_plot(session, look, area.plot)
 
     changed = [each.input for each in area.settings]  # of the slider too: its keys release nothing
-    inputs, outputs = [area.session, *area.settings], [area.look, area.plot]
-    gr.on(changed, toast(redraw), inputs, outputs, trigger_mode="always_last", **QUIET)
+    inputs, outputs = [area.session, *area.settings], [area.look, area.link_look, area.plot]
+    redrawn = gr.on(changed, toast(redraw), inputs, outputs, trigger_mode="always_last", **QUIET)
+    redrawn.success(None, [area.link_look], None, js="(text) => window.ism.share({ spectrogram: text })")
 
 
 def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:

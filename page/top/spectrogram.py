@@ -5,6 +5,7 @@ All of it is a view of the sound: no model runs when it changes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -19,12 +20,15 @@ CURVES = ("F0", "formants", "intensity")
 FORMANTS_SHOWN = 4
 INTENSITY_LIMITS = (50.0, 100.0)  # dB, as Praat's own window shows it
 CEILINGS = [("5000 Hz: a deep voice", 5000), ("5500 Hz: a high voice", 5500)]
-NOTE = f"""F0 from {praat.FLOOR:g} to {praat.CEILING:g} Hz, formants (Burg, five below their ceiling, windows of
-25 ms) and intensity are Praat's own, by parselmouth. Intensity is in dB as Praat counts them: full scale is
+NOTE = f"""F0 from {praat.FLOOR:g} to {praat.CEILING:g} Hz, formants (Burg, five below their ceiling, windows of 25
+ms) and intensity are Praat's own, by parselmouth. Intensity is in dB as Praat counts them: full scale is
 {praat.FULL_SCALE_DB:.0f} dB. Pre-emphasis lifts levels by 6 dB for each octave. Point at the picture to read it.
 
-Ctrl (⌘) with the wheel, or two fingers, zoom in time. Keys where the picture has the focus: + and − zoom, 0 shows all,
-Z the selection, arrows move, Shift and arrows select, Space plays, L loops, H halves the speed."""
+Ctrl (⌘) with the wheel, or two fingers, zoom in time; then one finger moves what is seen. Zoomed in, the wave shows
+its samples; every other row keeps its own steps: the spectrogram its windows, a technique its model's frames (20 ms
+in Whisper) or its words. The link keeps the part that is seen and these settings. Keys where the picture has the
+focus: + and − zoom, 0 shows all, Z the selection, arrows move, Shift and arrows select, Space plays, L loops, H
+halves the speed."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,22 @@ class Look:
 
 
 USUAL = Look()
+WINDOWS, HIGHEST = (5, 25), (5, 8)  # ms, kHz
+DYNAMIC = range(40, 81, 5)  # dB
+EMPHASIS = "pre-emphasis"
 
 
 def settings() -> list[gr.components.Component]:
     """Lay out what can be set, folded; in the order of `look_of`."""
     with gr.Accordion("Spectrogram settings", open=False, elem_id="look"):
         with gr.Row():
-            window = gr.Radio([("5 ms", 5), ("25 ms", 25)], value=USUAL.window, label="Window", min_width=120)
-            highest = gr.Radio(
-                [("0–5 kHz", 5), ("0–8 kHz", 8)], value=USUAL.highest, label="Frequencies", min_width=120
+            window = gr.Radio([(f"{ms} ms", ms) for ms in WINDOWS], value=USUAL.window, label="Window", min_width=120)
+            ranges = [(f"0–{khz} kHz", khz) for khz in HIGHEST]
+            highest = gr.Radio(ranges, value=USUAL.highest, label="Frequencies", min_width=120)
+            lowest, most, step = DYNAMIC.start, DYNAMIC[-1], DYNAMIC.step
+            decibels = gr.Slider(
+                lowest, most, value=USUAL.decibels, step=step, label="Dynamic range, dB", min_width=160
             )
-            decibels = gr.Slider(40, 80, value=USUAL.decibels, step=5, label="Dynamic range, dB", min_width=160)
         with gr.Row():
             over = gr.CheckboxGroup(list(CURVES), value=[], label="Draw over it", min_width=220)
             ceiling = gr.Radio(CEILINGS, value=USUAL.ceiling, label="Formants below", min_width=220)
@@ -66,6 +75,36 @@ def look_of(window: int, highest: int, decibels: float, emphasis: bool, over: li
     """The settings as the page holds them."""
     curves = tuple(name for name in CURVES if name in (over or ()))  # whatever the order of the clicks
     return Look(window, highest, int(decibels), emphasis, curves, ceiling)
+
+
+def settings_of(look: Look) -> list[Any]:
+    """The page's settings for a look; the other way round from `look_of`."""
+    return [look.window, look.highest, look.decibels, look.emphasis, list(look.over), look.ceiling]
+
+
+def written(look: Look) -> str:
+    """A look as a link carries it: what is not as usual, such as "5ms,5kHz,F0"; nothing where all is."""
+    told = [
+        (f"{look.window}ms", look.window != USUAL.window),
+        (f"{look.highest}kHz", look.highest != USUAL.highest),
+        (f"{look.decibels}dB", look.decibels != USUAL.decibels),
+        (EMPHASIS, look.emphasis),
+        *((curve, True) for curve in look.over),
+        (f"{look.ceiling}Hz", look.ceiling != USUAL.ceiling),
+    ]
+    return ",".join(text for text, unusual in told if unusual)
+
+
+def read_look(text: str) -> Look | None:
+    """What a link asks for; None where a part of it is nothing that can be set."""
+    known = {f"{ms}ms": {"window": ms} for ms in WINDOWS} | {f"{khz}kHz": {"highest": khz} for khz in HIGHEST}
+    known |= {f"{decibels}dB": {"decibels": decibels} for decibels in DYNAMIC}
+    known |= {f"{hertz}Hz": {"ceiling": hertz} for _, hertz in CEILINGS} | {EMPHASIS: {"emphasis": True}}
+    parts = [part for part in text.split(",") if part]
+    if not set(parts) <= set(known) | set(CURVES):
+        return None
+    given = {name: value for part in parts for name, value in known.get(part, {}).items()}
+    return Look(**given, over=tuple(curve for curve in CURVES if curve in parts))
 
 
 def spectrogram_row(clip: Clip, look: Look, over: Sequence[sound_plot.Row] = ()) -> sound_plot.Row:

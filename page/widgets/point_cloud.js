@@ -14,7 +14,7 @@ const PLAY = "▶ Play through the layers";
 const MARGIN = 14;   // px between the outermost points and the frame
 const STEP = 1100, MOVE = 800;   // ms from layer to layer when playing, of which in motion
 let value = null, maps = [], shown = null, focus = -1, playing = 0, moving = 0, scale = 1, centre = [0, 0], views = [], current = 0;
-let canvas, title, tip, live, button;
+let canvas, title, tip, live, button, dots = [];
 
 function decode(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -51,9 +51,11 @@ function build() {
 function legend() {
   const box = el("div", "");
   box.style.cssText = "display:flex;gap:4px 14px;flex-wrap:wrap;margin-top:4px;flex:1 1 110px";
+  dots = [];
   if (value.labels.length <= 14) value.labels.forEach((name, k) => {
     const item = el("span", "", name), dot = el("i", "");
-    dot.style.cssText = `display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:5px;background:${value.colours[k]}`;
+    dot.style.cssText = `display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:5px`;
+    dots[k] = dot;
     item.prepend(dot);
     box.append(item);
   });
@@ -132,6 +134,24 @@ function groundColour() {
   return "Canvas";
 }
 
+/** The colours of the labels on this ground: on a dark one lighter, for dark blue on black is not seen. */
+function seenColours(ctx) {
+  if (!host.closest(".dark")) return value.colours;
+  return value.colours.map((colour) => {
+    ctx.fillStyle = colour;   // the canvas writes any colour as #rrggbb
+    const mixed = [1, 3, 5].map((at) => Math.round(0.6 * parseInt(ctx.fillStyle.slice(at, at + 2), 16) + 0.4 * 255));
+    return `rgb(${mixed.join()})`;
+  });
+}
+
+/** Where a name is written: at its place, or as little above or below it as keeps it clear of those before it. */
+function clearOf(taken, x, y, wide) {
+  const meets = (at) => taken.some(([tx, ty, tw]) => Math.abs(tx - x) < (tw + wide) / 2 + 4 && Math.abs(ty - at) < 15);
+  const found = [0, -15, 15, -30, 30, -45, 45].map((by) => y + by).find((at) => !meets(at)) ?? y;
+  taken.push([x, found, wide]);
+  return found;
+}
+
 function mark(ctx, shape, x, y, r) {
   ctx.beginPath();
   if (shape === "circle") ctx.arc(x, y, r, 0, 7);
@@ -152,11 +172,12 @@ function paint() {
   const ground = groundColour();
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   ctx.clearRect(0, 0, w, h);
-  const sums = value.labels.map(() => [0, 0, 0]);
+  const sums = value.labels.map(() => [0, 0, 0]), colours = seenColours(ctx), taken = [];
+  dots.forEach((dot, k) => { dot.style.background = colours[k]; });
   ctx.globalAlpha = 0.75;
   for (let i = 0; i < n; i++) {
     const [x, y] = at(i), k = value.label[i];
-    ctx.fillStyle = value.colours[k];
+    ctx.fillStyle = colours[k];
     mark(ctx, SHAPES[value.speaker[i] % SHAPES.length], x, y, n > 1200 ? 2.5 : 3.5);
     sums[k][0] += x; sums[k][1] += y; sums[k][2] += 1;
   }
@@ -165,7 +186,8 @@ function paint() {
   ctx.lineWidth = 3; ctx.lineJoin = "round";
   const write = (text, x, y, font) => {
     ctx.font = font; ctx.strokeStyle = ground; ctx.fillStyle = ink;
-    ctx.strokeText(text, x, y); ctx.fillText(text, x, y);
+    const at = clearOf(taken, x, y, ctx.measureText(text).width);
+    ctx.strokeText(text, x, at); ctx.fillText(text, x, at);
   };
   if (value.labels.length <= 45) value.labels.forEach((name, k) => {
     if (sums[k][2]) write(name, sums[k][0] / sums[k][2], sums[k][1] / sums[k][2], "600 13px system-ui, sans-serif");

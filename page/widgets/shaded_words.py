@@ -15,7 +15,7 @@ DOUBTFUL = 0.5  # below this certainty a word is underlined too: never by colour
 MOST_SHOWN = 3  # alternatives of a piece
 MOST_PIECES = 6  # of a word whose alternatives are told
 KEY = (
-    "<p class='quiet sure-key'>The darker, the less sure. <span class='sure-doubtful'>Dotted</span>: under 50 %. "
+    "<p class='quiet sure-key'>The darker, the less sure. <span class='sure-doubtful'>Dotted</span>: under 50%. "
     f"<span class='sure-unheard'>Wavy</span>: hardly any evidence from the sound (under {LEAST_EVIDENCE:g} nat). "
     "Point at a word or tap it for what else it could have been.</p>"
 )
@@ -94,5 +94,5 @@ def shown(result: WordConfidence, piece: str) -> str:
 def percent(p: float) -> str:
     """A probability in the shortest form that does not claim certainty."""
     if p < 0.001 or p > 0.999:
-        return "<0.1\u00a0%" if p < 0.5 else ">99.9\u00a0%"
-    return f"{100 * p:.1f}\u00a0%" if p < 0.01 or p > 0.99 else f"{100 * p:.0f}\u00a0%"
+        return "<0.1%" if p < 0.5 else ">99.9%"
+    return f"{100 * p:.1f}%" if p < 0.01 or p > 0.99 else f"{100 * p:.0f}%"

@@ -116,15 +116,17 @@ def image_row(
     t1: float | None = None,
     y_ticks: Sequence[tuple[float, str]] = (),
     height: int | None = None,
+    unit: str = "",
     reads: Mapping[str, Json] | None = None,
     over: Sequence[Row] = (),
 ) -> Row:
     """A picture over time from (bins, frames), bin 0 at the bottom.
 
     256 steps of colour run from vmin to vmax (default: the array's range). It spans t0 to t1 (s; default: the whole
-    clip). `y_ticks` are (height as a fraction of the row, text). `reads` says what the pointer reads: `top`, the
-    value at the upper edge (0 is the lower one), its `unit`, and `level`, the unit of vmin and vmax; `over` holds
-    curves of `over_image`, which it reads too.
+    clip). `y_ticks` are (height as a fraction of the row, text). With a `unit` (and what its sign means) the colours
+    are explained above the picture. `reads` says what the pointer reads: `top`, the value at the upper edge (0 is the
+    lower one), its `unit`, and `level`, the unit of vmin and vmax; `over` holds curves of `over_image`, which it
+    reads too.
     """
     values = _finite(array, "image", 2)
     low = values.min() if vmin is None else vmin
@@ -134,6 +136,7 @@ def image_row(
         "kind": "image", "label": label, "alt": alt, "shape": list(values.shape), "data": _base64(steps),
         "scale": _known(scale), "y_ticks": [[float(at), str(text)] for at, text in y_ticks],
         **_given(t0=t0, t1=t1, height=height),
+        **({"unit": unit, "vmin": float(low), "vmax": float(high)} if unit else {}),
         **({"reads": {**reads, "low": float(low), "high": float(high)}} if reads else {}),
         **({"over": list(over)} if over else {}),
     }  # fmt: skip

@@ -39,8 +39,8 @@ def test_a_course_is_read_at_the_frames_centres(rate):
     values = slow.at(0, times, 0.02)[:, 0]
     seen = np.isfinite(values)
     assert seen.sum() >= 97 and not seen[times > known[-1]].any()
-    # Straight lines between samples miss a sine by at most (2 pi 2 / rate)² / 8 of its height at 50 to 200 Hz (0.8 %),
-    # and the low-pass bends the first and last 0.1 s a little, because it knows nothing beyond: 2 % of 3 mm.
+    # Straight lines between samples miss a sine by at most (2 pi 2 / rate)² / 8 of its height at 50 to 200 Hz (0.8%),
+    # and the low-pass bends the first and last 0.1 s a little, because it knows nothing beyond: 2% of 3 mm.
     error = np.abs(values - (-40 + 3 * np.sin(2 * np.pi * 2 * times + 0.3)))[seen]
     assert error.max() < 3 * 0.03 and np.median(error) < 3 * 0.01
 

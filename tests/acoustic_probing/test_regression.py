@@ -194,7 +194,7 @@ def test_formants_are_measured_inside_vowels():
     for target, centre in (("f1", 500), ("f2", 1500), ("f3", 2500)):
         asked = told(corpus, target, states(corpus, Noise(2)))
         assert asked.units == "Hz" and asked.times.min() >= 0.1 - 1e-6 and asked.times.max() < 0.5
-        # Harmonics are 125 Hz apart, so that no method can place a formant to better than a part of that: 5 %.
+        # Harmonics are 125 Hz apart, so that no method can place a formant to better than a part of that: 5%.
         np.testing.assert_allclose(np.median(asked.values), centre, rtol=0.05)
 
 

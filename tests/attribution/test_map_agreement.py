@@ -191,7 +191,7 @@ def test_heads_learn_from_halves_and_are_judged_on_the_rest():
     states, vowel, recording = learnable()
     heads = own_heads.train(states, vowel, recording, 4)
     assert heads.weights.shape == (4, 6) and len(heads) == 4
-    # Two Gaussians 3 standard deviations apart: the best rule is right on Φ(1.5) = 93 %; sd of 120 trials 2.3 points.
+    # Two Gaussians 3 standard deviations apart: the best rule is right on Φ(1.5) = 93%; sd of 120 trials 2.3 points.
     assert (heads.accuracy > 0.93 - 4 * 0.023).all() and heads.likeness > 0.8
     assert heads.majority == pytest.approx(max(vowel.mean(), 1 - vowel.mean()))
     assert not np.array_equal(heads.weights[0], heads.weights[1])  # another half
@@ -203,7 +203,7 @@ def test_heads_learn_from_halves_and_are_judged_on_the_rest():
 def test_heads_with_shuffled_labels_know_nothing():
     states, vowel, recording = learnable(40)
     heads = own_heads.train(states, vowel, recording, 4, shuffled=True)
-    # 400 phones are judged; whoever knows nothing says mostly “consonant”, right on 60 % (sd 2.5 points).
+    # 400 phones are judged; whoever knows nothing says mostly “consonant”, right on 60% (sd 2.5 points).
     assert (heads.accuracy < 0.6 + 5 * 0.025).all()
     with pytest.raises(UserError, match=r"has only \d+ vowels or consonants, and a head needs 20"):
         own_heads.train(states[:60], vowel[:60], recording[:60], 2)

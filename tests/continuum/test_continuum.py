@@ -80,7 +80,7 @@ def test_praats_edits_move_what_they_name():
     raised = series.edited(clip, vowel, "F1", 1.6, 3)
     middle = np.array([(vowel.start + vowel.end) / 2])
     heights = [praat.formants(step, middle)[0, 0] for step in raised.clips]
-    # Linear prediction finds a moved formant to some 10 %, near the first harmonics less well.
+    # Linear prediction finds a moved formant to some 10%, near the first harmonics less well.
     np.testing.assert_allclose(np.array(heights) / heights[0], [1, 1.6**0.5, 1.6], rtol=0.15)
     before = round(vowel.start * 16_000) - 1
     np.testing.assert_array_equal(raised.clips[-1].samples[:before], clip.samples[:before])

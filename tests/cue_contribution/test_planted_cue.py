@@ -276,7 +276,7 @@ def test_levels_and_methods_that_are_not_there_are_one_sentence(planted):
 
 @pytest.mark.weights
 def test_refined_integrated_gradients_add_up_for_hamas_string():
-    """The path from silence crosses sudden jumps; refinement meets the sum of some 150 nats to 5 %."""
+    """The path from silence crosses sudden jumps; refinement meets the sum of some 150 nats to 5%."""
     model = load_model("hama-ctc")
     target = targets.build(load_clip(WEASELS), model, "ctc")
     found = finish(gradient_map(target, "log-mel", "integrated gradients"))

@@ -70,7 +70,7 @@ def test_status_says_what_is_not_the_usual_input(result):
     for shown in (result, early):  # the shell says for all tabs what is still to come
         assert "being computed" not in attribution_tab.status_line(shown, {})
     z = result.controls.verdict.z("deletion_area")
-    assert f"deletion by time, 2 random orders: z {z:.2f}" in attribution_tab.status_line(result, {})
+    assert f"deletion by time, 2 random orders: z {z:.2f}".replace("-", "−") in attribution_tab.status_line(result, {})
 
 
 def test_status_says_what_the_map_starts_from(result):

@@ -290,10 +290,28 @@ def test_a_link_sets_another_layer_beside_and_its_files_hold_both(visit):
     below = page.locator("#plot-attention-beside").bounding_box()
     assert below["y"] > page.locator("#plot-attention").bounding_box()["y"] + 100
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    _leads_to_both_sides(page)
     page.locator("#view-attention .partner input").fill("nothing")
     page.keyboard.press("Enter")
     expect(told).to_be_hidden(timeout=PATIENCE)
     assert "beside" not in page.url
+
+
+def _leads_to_both_sides(page):
+    """On a phone the sides are screens apart: buttons above the first picture lead to each of them."""
+    ways = page.locator("#ways-attention button")
+    assert ways.all_inner_texts() == ["left: Layer: 3", "right: Layer: 2", "left minus right"]
+    assert ways.first.bounding_box()["y"] < page.locator("#plot-attention").bounding_box()["y"]
+    assert min(way.bounding_box()["height"] for way in ways.all()) >= 24  # px
+    for place, way in (("#beside-attention", 1), ("#view-attention .first-side", 0), ("#view-attention .minus", 2)):
+        ways.nth(way).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "place => { const { top } = document.querySelector(place).getBoundingClientRect();"
+            " return (top >= 0 && top < innerHeight / 2) || scrollY + innerHeight > document.body.scrollHeight - 2; }",
+            arg=place,
+        )
+        expect(page.locator(place)).to_be_focused()
 
 
 @pytest.mark.browser

@@ -108,7 +108,7 @@ def test_the_noisy_twin_is_5_db_above_its_noise():
     noise = noisy - gain * clean
     ratio = 10 * np.log10(gain**2 * (clean @ clean) / (noise @ noise))
     # The fit of the gain takes the chance correlation with the noise for signal. Noise with some 2,000 free values
-    # (2.95 s, mostly below 400 Hz) correlates by about 1/sqrt(2000) = 0.022: 2 * 0.022 * 10^(-5/20) = 2.5 %, 0.1 dB.
+    # (2.95 s, mostly below 400 Hz) correlates by about 1/sqrt(2000) = 0.022: 2 * 0.022 * 10^(-5/20) = 2.5%, 0.1 dB.
     assert ratio == pytest.approx(5, abs=0.3)  # three times that
 
 

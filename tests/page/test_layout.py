@@ -115,3 +115,47 @@ def test_a_lecturers_note_is_text_and_a_slide_holds_the_view_alone(visit):
     page.locator("#view-attention .embed-copy").click()
     expect(page.locator("#view-attention .lecture output")).to_contain_text("embed=1")
     assert page.evaluate("navigator.clipboard.readText()").startswith("<iframe ")
+
+
+def test_what_a_run_was_is_three_lines_on_a_phone_and_all_of_it_is_a_press_away(visit):
+    page = visit("?technique=abx", *PHONE)
+    status = page.locator("#status-abx")
+    expect(status).to_contain_text("silence at the same positions", timeout=PATIENCE)
+    expect(page.locator("#stop-abx")).to_be_hidden(timeout=PATIENCE)
+    page.locator("#progress-abx .progress-level").wait_for(state="detached", timeout=PATIENCE)
+    more = page.locator("#view-abx .all-of-it button")
+    expect(more).to_be_visible()
+    shut = status.bounding_box()["height"]
+    assert box(page, "#view-abx .shown")[0] < 0.8 * PHONE[1]
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(more).to_have_attribute("aria-expanded", "true")
+    assert status.bounding_box()["height"] > 1.5 * shut
+    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    expect(more).to_be_hidden()
+
+
+def test_what_is_wider_than_its_box_fades_where_it_goes_on(visit):
+    page = visit("?technique=abx", *PHONE)
+    table = page.locator("#plot-abx .sp-grid")
+    table.locator("canvas").first.wait_for(timeout=PATIENCE)
+    faded = "element => parseFloat(getComputedStyle(element).getPropertyValue('--goes-on'))"
+    page.wait_for_function("() => document.querySelector('#plot-abx .sp-grid').scrollWidth > 390")
+    assert table.evaluate(faded) > 20  # px
+    table.evaluate("element => { element.scrollLeft = element.scrollWidth; }")
+    page.wait_for_function(f"() => ({faded})(document.querySelector('#plot-abx .sp-grid')) < 1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
+def test_tiers_say_what_their_colours_mean_and_labels_are_whole(visit):
+    page = visit("?technique=phone_check", *PHONE)
+    keys = page.locator("#plot-phone_check .sp-tier-key")
+    expect(keys.first).to_contain_text("% of native ones fit better", timeout=PATIENCE)
+    expect(keys.nth(1)).to_contain_text("nats better")
+    page = visit("?technique=two_lenses", *PHONE)
+    expect(page.locator("#plot-two_lenses .sp-tier-key")).to_have_text("as in the last layer", timeout=PATIENCE)
+    cut = """() => [...document.querySelectorAll('#plot-two_lenses .sp-label')]
+        .filter((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)
+        .map((e) => e.textContent)"""
+    page.locator("#plot-two_lenses .sp-label", has_text="random, words").wait_for(timeout=PATIENCE)
+    assert page.evaluate(cut) == []

@@ -10,6 +10,7 @@ from page import session as sessions
 from page.export import links
 from page.export.links import copied
 from page.session import from_example
+from page.top.spectrogram import Look, look_of, read_look, settings_of, written
 
 LAYER = {"minimum": -1, "maximum": 48, "value": -1, "step": 1}
 GOOD = [
@@ -84,3 +85,27 @@ def test_a_link_shows_a_part_of_its_clip_and_nothing_beyond(monkeypatch, query, 
     assert (resolved["shared"]["from"], resolved["shared"]["to"]) == seen
     assert said == refused
     assert not {"from", "to"} & set(resolved["options"])
+
+
+@pytest.mark.parametrize(
+    ("text", "look"),
+    [
+        ("", Look()),
+        ("5ms,5kHz,F0", Look(window=5, highest=5, over=("F0",))),
+        ("60dB,pre-emphasis,formants,intensity,5000Hz",
+         Look(decibels=60, emphasis=True, over=("formants", "intensity"), ceiling=5000)),
+    ],
+)  # fmt: skip
+def test_a_link_sets_the_spectrogram_as_it_was_and_says_no_more_than_that(text, look):
+    assert read_look(text) == look and written(look) == text
+    assert look_of(*settings_of(look)) == look
+    assert settings_of(look) == links.read_link({"spectrogram": text})[6:-1]
+    assert links.read_link({"spectrogram": text})[-1]["shared"]["spectrogram"] == text
+
+
+@pytest.mark.parametrize("text", ["6ms", "5ms,<img>", "75 dB", "1000000dB", "F9"])
+def test_a_spectrogram_that_cannot_be_set_is_named_and_the_usual_one_is_shown(monkeypatch, text):
+    said = []
+    monkeypatch.setattr(links, "warn", said.extend)
+    found = links.read_link({"spectrogram": text})
+    assert said == [f"spectrogram={text}"] and found[5] == Look() and found[-1]["shared"]["spectrogram"] == ""

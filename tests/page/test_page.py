@@ -44,7 +44,7 @@ def test_first_visit_shows_the_clip_and_what_the_model_hears(visit):
     expect(page.locator("#heard")).to_contain_text("have eaten our phone system")
     expect(page.locator("#clip-plot .sp-word").first).to_contain_text("weasels")
     word = page.locator("#said .sure-word").first
-    expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19\s%.*evidence", re.DOTALL))
+    expect(word).to_have_attribute("data-tip", re.compile(r"Weasles: probability 19%.*evidence", re.DOTALL))
     word.hover()
     assert "probability" in word.evaluate("element => getComputedStyle(element, '::after').content")
     page.locator("#find").fill("word really depend")

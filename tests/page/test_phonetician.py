@@ -67,10 +67,22 @@ def test_a_link_shows_its_part_in_every_row_and_the_settings_change_the_picture(
     # The picture is as wide as the whole clip at this zoom: 1.3 s, a quarter of the way down.
     page.mouse.move(area["x"] + area["width"] * 1.3 / CLIP.clip().seconds, area["y"] + area["height"] / 4)
     _reads_what_praat_measures(page.locator(f"{PLOT} .sp-tip").inner_text())
-    expect(page).to_have_url(re.compile("from=1&to=1.5"))
+    expect(page).to_have_url(re.compile("from=1&to=1.5&spectrogram=5ms%2C5kHz%2CF0%2Cformants%2Cintensity"))
+    _opens_as_it_was(visit, page.url, page.locator(f"{PLOT} .sp-image canvas").get_attribute("aria-label"))
     page.locator(PLOT).get_by_label("Show all of the clip").click()
     expect(page).not_to_have_url(re.compile("from="))
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def _opens_as_it_was(visit, url, drawn):
+    """Whoever opens the link sees the spectrogram as it was set, and the settings say so."""
+    page = visit(url[url.index("?") :])
+    expect(page.locator(f"{PLOT} .sp-key")).to_contain_text("F0, 75 to 500 Hz", timeout=PATIENCE)
+    assert page.locator(f"{PLOT} .sp-image canvas").get_attribute("aria-label") == drawn
+    page.get_by_role("button", name="Spectrogram settings").click()
+    for setting in ("5 ms", "0–5 kHz", "F0", "formants", "intensity"):
+        expect(page.get_by_label(setting, exact=True)).to_be_checked()
+    expect(page.get_by_label("Pre-emphasis")).not_to_be_checked()
 
 
 def _reads_what_praat_measures(told):

@@ -115,7 +115,7 @@ def test_hover_reads_and_click_plays_the_column(visit):
     page = visit()
     tip = page.locator("#shares .sp-tip")
     page.mouse.move(*cell_centre(page, 1, 0))
-    expect(tip).to_contain_text("12 % of what have takes comes from weasels")
+    expect(tip).to_contain_text("12% of what have takes comes from weasels")
     expect(tip).to_contain_text(
         "affected wordhave0.50–0.80 sword that was zeroedweasels0.10–0.50 svalue0.12 share of row"
     )
@@ -150,7 +150,7 @@ def test_keyboard_moves_announces_and_plays(visit):
     page.locator("#shares .sp-heat .sp-box").first.focus()
     page.keyboard.press("ArrowDown")
     live = page.locator("#shares [aria-live]")
-    expect(live).to_have_text("12 % of what have takes comes from weasels")
+    expect(live).to_have_text("12% of what have takes comes from weasels")
     expect(page.locator("#shares .sp-tip em")).to_have_text(["have", "weasels"])
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -299,3 +299,29 @@ def test_two_fingers_zoom_and_select_nothing(visit):
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert settled(page) == pytest.approx([0.5, 1.5], abs=0.03)  # twice as far apart, about the middle
     assert page.evaluate("speechPlayer.region") is None
+
+
+def test_a_finger_moves_the_part_that_is_seen_and_selects_nothing(visit):
+    page = visit(390, has_touch=True)
+    page.locator("#clip").scroll_into_view_if_needed()
+    area = page.locator("#clip .sp-scroll").bounding_box()
+    page.evaluate("speechStretches.set(speechPlayer.clip, 2, 0.5, 1.5)")
+    settled(page)
+    wide = page.evaluate("document.querySelector('#clip .sp-scroll').clientWidth - 64")  # px; 64 are the labels'
+    touch, x, y = page.context.new_cdp_session(page), area["x"] + 200, area["y"] + 90
+    for kind, by in (("touchStart", 0), ("touchMove", -30), ("touchMove", -wide / 5)):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x + by, "y": y}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert settled(page) == pytest.approx([0.7, 1.7], abs=0.02)  # a fifth of what is seen, to the left
+    assert page.evaluate("speechPlayer.region") is None
+    ways = "(name) => getComputedStyle(document.querySelector(name)).touchAction"
+    assert page.evaluate(ways, "#clip .sp-image .sp-box") == "pan-y"  # the page scrolls as ever
+    assert page.evaluate(ways, "#shares .sp-grid .sp-box") == "pan-x pan-y"  # and a wide map in its box
+
+
+def test_a_selection_is_shaded_over_the_spectrogram(visit):
+    page = visit()
+    ground = "() => getComputedStyle(document.querySelector('#clip .sp-image .sp-region')).backgroundColor"
+    page.evaluate("speechPlayer.select(0.5, 1.0)")
+    page.locator("#clip .sp-image .sp-region").wait_for(state="attached")
+    assert 0 < float(page.evaluate(ground).rstrip(")").replace("/", " ").replace(",", " ").split()[-1]) < 0.25

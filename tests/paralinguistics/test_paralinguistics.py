@@ -57,7 +57,7 @@ def test_noise_has_the_level_it_should_have(snr):
 
 
 def test_first_echo_of_a_room_by_hand():
-    """The nearest wall's image, from the law of mirrors; the high-pass leaves a click's height alone to 2 %."""
+    """The nearest wall's image, from the law of mirrors; the high-pass leaves a click's height alone to 2%."""
     side = 4.0
     source, listener = (np.array(place) * side for place in (sound_changes.SOURCE, sound_changes.LISTENER))
     images = []
@@ -71,7 +71,7 @@ def test_first_echo_of_a_room_by_hand():
     assert response[0] == pytest.approx(1.0, rel=0.02)
     first = min(images)
     delay = round((first - direct) / 343 * SAMPLE_RATE)
-    # What comes before it is only the tail of the high-pass, under 3 % of a click.
+    # What comes before it is only the tail of the high-pass, under 3% of a click.
     assert np.abs(response[1:delay]).max() < 0.03
     assert response[delay] == pytest.approx(math.sqrt(0.9) * direct / first, abs=0.03)
 
@@ -213,7 +213,7 @@ def test_no_voice_means_no_pitch(tiny_model):
 
 
 def test_phonetic_edits_of_one_vowel():
-    """hama, a phone recogniser: moving F2 of /i/ down by 30 % hurts it more than moving it up or stretching it."""
+    """hama, a phone recogniser: moving F2 of /i/ down by 30% hurts it more than moving it up or stretching it."""
     pytest.importorskip("parselmouth")
     clip, model = load_clip(WEASELS), load_model("hama-ctc")
     # A list, as JSON has it.

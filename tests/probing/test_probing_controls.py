@@ -102,7 +102,7 @@ def test_what_the_control_task_is_by_is_said(corpus, tiny_model):
     result = probing.analyse(corpus, tiny_model, layers=(1,), **options)
     status = probing_tab.status_line(result, {"layer": 0})
     assert f"control task by place in the word, counted on {result.items} of {result.items} items (100%)" in status
-    assert "interval: 95 %, leaving out recordings before training" in status
+    assert "interval: 95%, leaving out recordings before training" in status
     assert probing.plot(result).axes[1].get_ylabel() == f"share of {result.items} of {result.items} items"
     labels = [line.get_label() for line in probing.plot(result).axes[1].lines]
     assert "control task by place in the word" in labels

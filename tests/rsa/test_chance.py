@@ -123,7 +123,7 @@ def test_shuffling_moves_items_and_is_centred_on_nothing():
     upper, rng = np.triu_indices(10, 1), np.random.default_rng(6)
     orders = [rng.permutation(10) for _ in range(3000)]
     slow = [np.corrcoef(a[upper], b[np.ix_(o, o)][upper])[0, 1] for o in orders]
-    assert null.std() == pytest.approx(np.std(slow), rel=0.1)  # a standard deviation from 3,000: 1.3 % each
+    assert null.std() == pytest.approx(np.std(slow), rel=0.1)  # a standard deviation from 3,000: 1.3% each
     first = chance.shuffled(similarity.pairs(a)[None], similarity.pairs(a), alone(10, 1, 1))[0, 0]
     order = np.random.default_rng(1).permuted(np.tile(np.arange(10), (1, 1)), axis=1)[0]
     assert first == pytest.approx(np.corrcoef(a[upper], a[np.ix_(order, order)][upper])[0, 1])

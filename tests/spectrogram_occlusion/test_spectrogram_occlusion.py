@@ -204,7 +204,7 @@ def test_the_tab_draws_every_stage(result, clip, tiny_model):
     hostile = dataclasses.replace(result, heard_sounds=(("<b>", "<i>"),) * 4, words=("<u>", "<u>"))
     page = "".join(spectrogram_occlusion_tab.drawn(hostile, values)[-3:])
     assert not {"<b>", "<i>", "<u>"} & set(re.findall("<.>", page))
-    assert "Without the sentence map&#x27;s best 33 % of the cells" in page
+    assert "Without the sentence map&#x27;s best 33% of the cells" in page
     assert "map for “&lt;u&gt;”" in page
 
 

@@ -182,7 +182,7 @@ def test_the_text_of_the_page_is_the_text(tiny):
 
 @pytest.mark.parametrize("p", [0.0, 0.0004, 0.5, 0.9996, 1.0])
 def test_no_probability_is_said_to_be_all_or_nothing(p):
-    assert shaded_words.percent(p) == {0.5: "50\u00a0%"}.get(p, "<0.1\u00a0%" if p < 0.5 else ">99.9\u00a0%")
+    assert shaded_words.percent(p) == {0.5: "50%"}.get(p, "<0.1%" if p < 0.5 else ">99.9%")
 
 
 def test_before_there_is_a_control_the_view_is_drawn(tiny):
@@ -234,5 +234,5 @@ def test_the_model_listens_to_speech_and_guesses_without(answers):
 
 @pytest.mark.weights
 def test_the_misheard_word_is_the_doubtful_one(answers):
-    """“Weasels”, which the model spells “Weasles”, is the only word under 50 %."""
+    """“Weasels”, which the model spells “Weasles”, is the only word under 50%."""
     assert (answers["weasels"].certainty() < 0.5).tolist() == [True] + [False] * 5

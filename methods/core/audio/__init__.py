@@ -28,7 +28,7 @@ from methods.core.audio.decoding import (
 MIN_SECONDS, MAX_SECONDS = decoding.MIN_SECONDS, decoding.MAX_SECONDS  # of a clip, too
 SAMPLE_RATE = 16_000  # Hz, what every model here was trained on
 SILENCE_PEAK = 1e-4  # -80 dBFS, three steps of 16-bit audio
-CANCELLED_POWER = 0.01  # averaging N unrelated channels keeps 1/N of the power; under 1 % some must be upside-down
+CANCELLED_POWER = 0.01  # averaging N unrelated channels keeps 1/N of the power; under 1% some must be upside-down
 MIN_TRANSFORM = 256  # samples: bins of 62.5 Hz, several to the main lobe of a window of 5 ms
 DB_FLOOR = -70.0  # dB under the loudest cell; quieter than that is black on any screen
 

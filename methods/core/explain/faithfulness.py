@@ -14,7 +14,7 @@ from methods.core.progress import Step, Steps, finish, within
 from methods.core.results import read_only
 
 RANDOM_ORDERS = 20
-QUANTILES = tuple(share / 10 for share in range(1, 11))  # 10 % to 100 % of the pieces
+QUANTILES = tuple(share / 10 for share in range(1, 11))  # 10% to 100% of the pieces
 
 Value = Callable[[np.ndarray], float]
 

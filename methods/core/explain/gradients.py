@@ -59,7 +59,7 @@ def gradient_map(
     What integrated gradients have after their first look at the whole path comes as a partial map. `baseline` is what
     they start from, `steps` how many gradients they may take, and `adaptive=False`
     spaces exactly that many evenly (as captum does); `samples` is SmoothGrad's number of noisy copies. Raises
-    UserError where integrated gradients miss their sum by over 5 %.
+    UserError where integrated gradients miss their sum by over 5%.
     """
     if level not in target.levels:
         raise UserError(f"{target.model.id} cannot be entered at “{level}”; choose {' or '.join(target.levels)}.")
@@ -209,8 +209,8 @@ def _even(path: _Path, steps: int) -> Steps[list[_Stretch]]:
 def _refined(path: _Path, steps: int) -> Steps[list[_Stretch]]:
     """Halve the worst stretch again and again: a word appears suddenly, and evenly spaced steps miss the moment.
 
-    On whisper-tiny.en 64 evenly spaced steps miss the sum by 28 % (log-mel) and 81 % (waveform) of it; these, by under
-    2 % with 96 at most. Each stretch knows what it must give, from two forward passes.
+    On whisper-tiny.en 64 evenly spaced steps miss the sum by 28% (log-mel) and 81% (waveform) of it; these, by under
+    2% with 96 at most. Each stretch knows what it must give, from two forward passes.
     """
     edges = np.linspace(0.0, 1.0, max(min(FIRST_STRETCHES, steps // POINTS), 1) + 1).tolist()
     known = {edge: path.value(edge) for edge in edges}

@@ -9,7 +9,7 @@ The text that is forced upon the decoder is always the same, so that every token
 
 The short window is the clip and 6 s of silence instead of 30 s: about four times cheaper for a clip of 3 s. With less
 silence Whisper does not notice that a clip has ended and writes its sentence twice or thrice. Of 32 partly silenced
-versions of two bundled clips, tiny.en did so in 25 % with 2 s, 3 % with 4 s and none with 6 s (nor with 30 s, of 16).
+versions of two bundled clips, tiny.en did so in 25% with 2 s, 3% with 4 s and none with 6 s (nor with 30 s, of 16).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -11,6 +11,8 @@ matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: small files, se
 
 INK, QUIET, TRAINED, RANDOM = "#1f2937", "#6b7280", "#2563eb", "#d97706"
 SEQUENTIAL = "Blues"  # white at zero: a value of nothing must look like nothing
+LEGEND = 8.0  # pt
+ROOM = 0.95  # of a figure's width, for a legend above axes that begin right of their own labels
 LARGEST_LABELLED = 60  # rows or columns; beyond that labels would overlap
 
 
@@ -49,9 +51,18 @@ def _ticks(place: object, items: tuple[Place, ...], **style: object) -> None:
 def plain_axes(ax: Axes, ink: str = INK, *, columns: int = 2) -> None:
     """Two spines in the given ink, and the legend, if there is something to name, above the axes."""
     if ax.get_legend_handles_labels()[0]:
-        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
-        ax.legend(fontsize=8, frameon=False, labelcolor=ink, ncols=columns, **place)
+        legend_above(ax, ink, columns)
     inked(ax, ink)
+
+
+def legend_above(ax: Axes, ink: str = INK, columns: int = 2) -> None:
+    """The legend above the axes, where it hides no curve, in as many columns as the figure is wide enough for."""
+    width = ROOM * ax.get_figure(root=True).bbox.width
+    look = {"fontsize": LEGEND, "frameon": False, "labelcolor": ink, "columnspacing": 1.0, "handlelength": 1.6}
+    for count in range(columns, 0, -1):
+        legend = ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=count, **look)
+        if legend.get_window_extent().width <= width:
+            return
 
 
 def inked(ax: Axes, ink: str, **ticks: float) -> None:

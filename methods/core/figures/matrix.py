@@ -10,6 +10,7 @@ from methods.core.speech import phonology
 
 NOTHING = 0.005  # of a share, below which a cell is left empty
 MOST_WRITTEN = 8  # rows whose numbers fit into the cells
+LETTERS_IN_A_LINE = 48  # of the names of columns, one beside the other
 COLUMN_INK = "#1f2937"  # on the light end of the map, in the dark theme as well
 
 
@@ -21,7 +22,8 @@ def draw_matrix(
     ax.pcolormesh(drawn, cmap=draw.SEQUENTIAL, vmin=0, vmax=1)
     ax.invert_yaxis()
     shown = [name.replace("$", r"\$") for name in names]
-    ax.set_xticks(np.arange(len(names)) + 0.5, shown, rotation=90, fontsize=7)
+    rotation = 0 if sum(map(len, names)) <= LETTERS_IN_A_LINE else 90
+    ax.set_xticks(np.arange(len(names)) + 0.5, shown, rotation=rotation, fontsize=7)
     ax.set_yticks(np.arange(len(names)) + 0.5, shown, fontsize=7)
     ax.set(xlabel=labels[0], ylabel=labels[1])
     if len(names) <= MOST_WRITTEN:

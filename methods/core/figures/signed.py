@@ -10,6 +10,7 @@ from methods.core.figures.draw import INK, LARGEST_LABELLED, QUIET, RANDOM, TRAI
 
 SIGNED = "RdBu_r"  # blue below zero, red above, white at nothing: as in the page's own plots
 GREY = "#e5e7eb"  # no value
+SHORT = 3  # letters; names of columns that are longer stand aslant
 STYLES = ("-", "--", ":", "-.")
 
 
@@ -29,8 +30,9 @@ def signed_map(
     mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SIGNED, vmin=-limit, vmax=limit)
     ax.set_facecolor(GREY)
     ax.invert_yaxis()
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     for place, names, style in (
-        (ax.set_xticks, columns, {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}),
+        (ax.set_xticks, columns, slanted if max(map(len, columns), default=0) > SHORT else {}),
         (ax.set_yticks, rows, {}),
     ):
         if len(names) <= LARGEST_LABELLED:
@@ -44,7 +46,15 @@ def signed_map(
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 pale = "white" if abs(value) > 0.7 * limit else INK
-                ax.text(column + 0.5, row + 0.5, f"{value:z.2f}", ha="center", va="center", fontsize=7, color=pale)
+                ax.text(
+                    column + 0.5,
+                    row + 0.5,
+                    f"{value:z.2f}".replace("-", "−"),
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=pale,
+                )
     return mesh
 
 
@@ -62,7 +72,7 @@ def order_curves(ax: Axes, shares: np.ndarray, values: np.ndarray, names: Sequen
         colour = TRAINED if number == 0 else QUIET
         ax.plot(shares[number], values[number], STYLES[number], color=colour, marker="o", ms=3, label=name)
     if len(values):
-        ax.legend(fontsize=7, frameon=False, labelcolor=ink, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        draw.legend_above(ax, ink)
     draw.inked(ax, ink, labelsize=8)
 
 

@@ -104,11 +104,11 @@ def _top(maps: Sequence[np.ndarray], shares: bool) -> float:
 def _curve(stack: Stack, shares: bool) -> tuple[str, Callable, Callable]:
     """The one number per layer that sums up a map: what a word takes from itself, or how peaked its rows are."""
     if stack == "encoder" and shares:
-        return "Self share", lambda values: quiet_mean(np.diagonal(values, axis1=1, axis2=2)), lambda n: 1 / n
+        return "share from itself", lambda values: quiet_mean(np.diagonal(values, axis1=1, axis2=2)), lambda n: 1 / n
     if shares:
         return (
-            "Largest share in a row",
+            "largest share in a row",
             lambda values: quiet_mean(values.max(-1)),
             lambda n: 1 / n if stack == "cross" else None,
         )
-    return "Mean row sum", lambda values: quiet_mean(values.sum(-1)), lambda n: None
+    return "mean row sum", lambda values: quiet_mean(values.sum(-1)), lambda n: None

@@ -1,4 +1,4 @@
-"""How sure is a score? 95 % intervals from leaving out parts of the recordings, before training where that is cheap.
+"""How sure is a score? 95% intervals from leaving out parts of the recordings, before training where that is cheap.
 
     parts = Parts.of(recording)                        # at most ten parts of whole recordings
     left = [score without part k, trained and tested anew, for k in range(parts.count)]
@@ -50,7 +50,7 @@ class Parts:
         return bool(self.groups.sum() >= FEWEST)
 
     def interval(self, whole: float, left: Sequence[float] | np.ndarray) -> tuple[float, float]:
-        """95 % interval around a score from the same without each part (parts,); NaN if there are too few groups.
+        """95% interval around a score from the same without each part (parts,); NaN if there are too few groups.
 
         A part without which the score is not defined is passed over; where that leaves fewer than five, or the score
         itself is not defined, the ends are NaN.
@@ -72,7 +72,7 @@ def _error(whole: float, left: np.ndarray, groups: np.ndarray) -> float:
 
 
 def of_mean(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of (n,) values, over the groups that they come from; NaN with fewer than five.
+    """95% interval of the mean of (n,) values, over the groups that they come from; NaN with fewer than five.
 
     What made the values (the training of a probe, say) stays as it was: how it varies is not in the interval.
     """
@@ -86,7 +86,7 @@ def of_mean(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
 def of_accuracy(
     values: np.ndarray, codes: np.ndarray, fold: np.ndarray, groups: np.ndarray, penalties: np.ndarray, right: float
 ) -> Steps[tuple[float, float]]:
-    """95 % interval of a ridge probe's accuracy, trained and tested anew without each part of the groups.
+    """95% interval of a ridge probe's accuracy, trained and tested anew without each part of the groups.
 
     `codes` (n,) are what the rows of `values` (n, d) are, `penalties` (folds,) those chosen, `right` the accuracy.
     """
@@ -113,5 +113,5 @@ def note(groups: int, of: str, trained: bool) -> str:
     if groups < FEWEST:
         return f"no interval: it takes {FEWEST} {of} and there are {groups}"
     if trained:
-        return f"interval: 95 %, leaving out {of} before training"
-    return f"interval: 95 %, over the {of} tested; how another training would differ is not in it"
+        return f"interval: 95%, leaving out {of} before training"
+    return f"interval: 95%, over the {of} tested; how another training would differ is not in it"

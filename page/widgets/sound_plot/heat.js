@@ -68,7 +68,8 @@ function rowLabels(map, gutter) {
 }
 
 function rowLabel(map, item, i, plain) {
-  const label = el(plain ? "span" : "button", "sp-rowlabel", item.label, { title: item.label });
+  const label = el(plain ? "span" : "button", "sp-rowlabel", null, { title: item.label });
+  label.append(el("span", "", item.label));
   Object.assign(label.style, { top: percent(i / map.bands.length), height: `${Math.max(13, map.height)}px` });
   if (plain) return label;
   label.type = "button";
@@ -133,7 +134,7 @@ function printValues(map, ctx, { w, h, ratio }, colours) {
 }
 
 const valueAt = (map, r, c) => map.values[r * map.spans.length + c];
-const share = (v) => (v !== 0 && Math.abs(v) < 0.001 ? "less than 0.1" : signed(100 * v, Math.abs(v) < 0.0995 ? 1 : 0)) + " %";
+const share = (v) => (v !== 0 && Math.abs(v) < 0.001 ? "less than 0.1" : signed(100 * v, Math.abs(v) < 0.0995 ? 1 : 0)) + "%";
 
 /** What a cell means: the map's sentence with its holes filled, what stands between asterisks set apart. */
 function meaning(map, r, c) {
@@ -227,7 +228,7 @@ function announce(map) {
 function addProfile(map) {
   const { box, gutter } = addRow(map.plot, { height: 30, className: "sp-profile", timeless: map.grid });
   const canvas = canvasIn(box), label = gutter.appendChild(el("span", "sp-label"));
-  const hint = box.appendChild(el("span", "sp-quiet", "Choose a label at the left to follow its row here."));
+  const hint = box.appendChild(el("span", "sp-quiet", "Choose a label at the left to see its row here."));
   map.paintProfile = () => {
     const size = fit(canvas);
     if (!size || map.selected < 0) return;
@@ -278,9 +279,12 @@ function layOutGrid({ plot, row, spans }, frame, heads) {
                                width: `calc(var(--sp-gutter) + var(--sp-columns) + ${spare}px)` });
 }
 
+/** The colours with what they stand for; an end that some values lie beyond says so. */
 function legend(map) {
-  const { row } = map, box = el("div", "sp-legend"), bar = el("i", "sp-ramp");
-  box.append(el("span", "", signed(row.vmin, map.decimals)), bar, el("span", "", signed(row.vmax, map.decimals)), el("span", "", row.unit || ""));
+  const { row, decimals, values = [] } = map, box = el("div", "sp-legend"), bar = el("i", "sp-ramp"), least = 0.5 * 10 ** -decimals;
+  const [low, high] = [row.vmin, row.vmax].map((end) => signed(end, decimals));
+  const below = values.some((v) => v < row.vmin - least) ? "≤ " : "", above = values.some((v) => v > row.vmax + least) ? "≥ " : "";
+  box.append(el("span", "", below + low), bar, el("span", "", above + high), el("span", "", row.unit || ""));
   if (map.missing) box.append(el("i", "sp-missing"), el("span", "", "no value"));
   map.plot.painters.push(() => {
     const lut = palette(row.scale || "blues", map.plot.dark);

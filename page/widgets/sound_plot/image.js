@@ -2,6 +2,7 @@
 
 function imageRow(plot, row) {
   if (row.over) plot.rows.append(curveKey(row.over));
+  if (row.unit) plot.rows.append(scaleKey(plot, row));
   const values = bytes(row.data), hover = row.reads && ((x, y, event) => readImage(plot, row, values, x, y, event));
   const { box, gutter } = addRow(plot, { label: row.label, height: row.height || 128, className: "sp-tall sp-image", hover });
   const canvas = canvasIn(box, row.alt || row.label), span = [(row.t0 ?? 0) / plot.seconds, (row.t1 ?? plot.seconds) / plot.seconds];

@@ -4,7 +4,7 @@ const KINDS = { wave: waveRow, image: imageRow, segments: segmentsRow, line: lin
 
 class Plot {
   constructor(host, value, trigger) {
-    Object.assign(this, { host, value, trigger, seconds: value.seconds, marks: [], painters: [], timeListeners: [], tiers: [], frame: 0, wide: 0, scrolled: 0, pointed: false, held: false });
+    Object.assign(this, { host, value, trigger, seconds: value.seconds, marks: [], painters: [], timeListeners: [], tiers: [], keyed: new Set(), frame: 0, wide: 0, scrolled: 0, pointed: false, held: false });
     this.emit = (detail) => trigger("select", detail);
     this.scroller = el("div", "sp-scroll", null, { tabindex: 0, role: "group", "aria-label": value.summary || "Plot over time" });
     this.rows = this.time = el("div", "sp-rows");

@@ -19,9 +19,11 @@ function addMarks(plot, box) {
   plot.marks.push(marks);
 }
 
-/** Hover shows the cross-hair; a drag selects and plays a region; a click plays from here, or what `click` says. */
+/** Hover shows the cross-hair; a drag selects and plays a region; a click plays from here, or what `click` says.
+    A finger's drag moves the stretch that is seen instead, where that is not the whole clip. */
 function listenToPointer(plot, box, { click, hover, timeless }) {
   let from = null, dragged = false;
+  const pans = (event) => event.pointerType === "touch" && !timeless && plot.host.classList.contains("sp-zoomed");
   const where = (event) => {
     const r = box.getBoundingClientRect();
     return [clamp((event.clientX - r.left) / r.width, 0, 1), clamp((event.clientY - r.top) / r.height, 0, 1 - 1e-9)];
@@ -29,7 +31,7 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
   const end = () => { from = null; dragged = false; };
   box.addEventListener("pointerdown", (event) => {
     if (!event.isPrimary) { end(); return plot.paintTime(); }   // a second finger: they zoom
-    if (event.button === 0) { from = { x: event.clientX, at: where(event)[0] }; dragged = false; }
+    if (event.button === 0) { from = { x: event.clientX, at: where(event)[0], stretch: pans(event) && plot.stretch }; dragged = false; }
   });
   box.addEventListener("pointermove", (event) => {
     if (!event.isPrimary) return;
@@ -39,7 +41,8 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
       dragged = true;
       box.setPointerCapture(event.pointerId);   // only now: an earlier capture would swallow clicks on buttons
     }
-    if (dragged) { plot.tip(null); plot.shade([Math.min(from.at, x), Math.max(from.at, x)]); }
+    if (dragged && from.stretch) panFrom(plot, from.stretch, event.clientX - from.x);
+    else if (dragged) { plot.tip(null); plot.shade([Math.min(from.at, x), Math.max(from.at, x)]); }
     else if (hover) hover(x, y, event);
   });
   box.addEventListener("pointerup", (event) => {
@@ -47,7 +50,8 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     const wasDrag = dragged;
     end();
     if (!start) return;
-    if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
+    if (wasDrag && start.stretch) plot.crosshair(null);
+    else if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
     else if (click) click(x, y, event);
     else if (!timeless && event.shiftKey && !event.target.closest("button")) extendSelection(plot, x * plot.seconds);
     else if (!timeless && !event.target.closest("button")) plot.play(x * plot.seconds);
@@ -91,7 +95,35 @@ function fillEnvelope(ctx, { high, low }, [left, right], y, ratio) {
   ctx.fill();
 }
 
+/** What the colours of a tier say, above the first that has them; not where all are alike, unless they say yes or no. */
+function tierKey(plot, row) {
+  const yes = (row.unit ?? "").match(/^1: (.*)/)?.[1];
+  const scores = row.items.map((item) => item.score ?? null).filter((score) => score !== null);
+  const named = [row.scale, row.vmin, row.vmax, row.unit].join();
+  if (!scores.length || plot.keyed.has(named) || (!yes && scores.every((score) => score === scores[0]))) return;
+  plot.keyed.add(named);
+  const { vmin = 0, vmax = 1, unit = "", scale = "blues" } = row, key = el("div", "sp-tier-key");
+  if (yes) key.append(swatch(plot, scale, (1 - vmin) / (vmax - vmin), yes));
+  plot.rows.append(yes ? key : scaleKey(plot, { vmin, vmax, unit, scale }));
+}
+
+/** A scale of colours above the row that has it. */
+function scaleKey(plot, { vmin, vmax, unit, scale }) {
+  const key = el("div", "sp-tier-key");
+  key.append(legend({ plot, row: { vmin, vmax, unit, scale }, decimals: vmax - vmin < 5 ? 2 : 0 }));
+  return key;
+}
+
+/** One colour and what it says. */
+function swatch(plot, scale, share, text) {
+  const box = el("div", "sp-legend"), mark = el("i", "sp-swatch");
+  box.append(mark, el("span", "", text));
+  plot.painters.push(() => { mark.style.background = css(palette(scale, plot.dark)[Math.round(255 * share)]); });
+  return box;
+}
+
 function segmentsRow(plot, row, of) {
+  tierKey(plot, row);
   const { box } = addRow(plot, { label: row.label, height: row.height || plot.touchable(30), className: "sp-words" }), layers = new Map();
   const buttons = row.items.map((item, i) => {
     const score = item.score ?? null, value = score === null ? "" : ` ${row.unit || "Score"} ${score.toFixed(2)}.`;

@@ -76,6 +76,13 @@ function moveBy(plot, share) {
   stretches.set(plot.clip, plot.seconds, from + by, to + by);
 }
 
+/** The stretch that a finger came down on, moved as far as the finger, px. */
+function panFrom(plot, [from, to], pixels) {
+  const by = (-pixels / plot.wide) * (to - from);
+  plot.tip(null);
+  stretches.set(plot.clip, plot.seconds, from + by, to + by);
+}
+
 const ZOOM_KEYS = { "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: zoomToAll, z: zoomToSelection };
 const MOVE_KEYS = { ArrowLeft: -0.1, ArrowRight: 0.1, PageUp: -0.9, PageDown: 0.9, Home: -Infinity, End: Infinity };
 

@@ -225,7 +225,7 @@ def test_bare_words(text, bare):
 
 
 def test_guessed_phones_are_arpabet_and_mostly_those_of_the_dictionary():
-    """A sane guess for a name, and under 15 % of phones wrong on words that the dictionary knows (measured: 9 %)."""
+    """A sane guess for a name, and under 15% of phones wrong on words that the dictionary knows (measured: 9%)."""
     assert guessed_phones("weasley") == "W IY Z L IY"
     assert set(pronunciation.IPA_TO_ARPABET.values()) <= ARPABET
     assert len(set(pronunciation.IPA_TO_ARPABET.values())) == 39  # every English phone can be guessed

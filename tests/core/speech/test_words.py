@@ -18,7 +18,7 @@ def text(tokens, complete=True, given=False):
     ("made", "said"),
     [
         (text(range(100)), ()),
-        (text([1, 2] * 50), ("loop",)),  # 98 runs of three, 2 of them new: 98 %
+        (text([1, 2] * 50), ("loop",)),  # 98 runs of three, 2 of them new: 98%
         (text([*range(20)] * 11), ("loop",)),  # a long sentence again and again
         (text(range(224), complete=False), ("224",)),
         (text([7] * 224, complete=False), ("loop", "224")),

@@ -52,7 +52,7 @@ def test_few_recordings_give_no_interval_and_the_note_says_so():
 
 
 def test_it_covers_the_truth_with_few_recordings_where_a_bootstrap_does_not():
-    # Recordings differ (shares of 0.3 to 0.9, mean 0.6): 95 % of intervals over 8 recordings should hold 0.6.
+    # Recordings differ (shares of 0.3 to 0.9, mean 0.6): 95% of intervals over 8 recordings should hold 0.6.
     rng, groups = np.random.default_rng(4), np.repeat(np.arange(8), 20)
     held = {"jackknife": 0, "bootstrap": 0}
     for _ in range(400):
