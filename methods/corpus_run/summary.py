@@ -102,16 +102,10 @@ def means(rows: pd.DataFrame, value: str, by: Sequence[str], *, over: str = "cli
 def differences(rows: pd.DataFrame, value: str, by: Sequence[str], column: str, *, over: str = "clip") -> pd.DataFrame:
     """For each pair of values of `column` (two models, say): the mean paired difference, first less second.
 
-<<<<<<< HEAD
     One line per group of the other columns of `by` and per pair: recordings that both have and how many only one has
-    (`unpaired`, left out), the mean difference, its 95 % interval, p of a two-sided permutation test that flips the
+    (`unpaired`, left out), the mean difference, its 95% interval, p of a two-sided permutation test that flips the
     signs of the recordings' differences (Fisher 1935; every flip up to 12 recordings, 9,999 at random beyond), and
     p_holm, corrected over all lines (Holm 1979).
-=======
-    One line per group of the other columns of `by` and per pair: recordings that both have, the mean difference, its
-    95% interval, p of a two-sided permutation test that flips the signs of the recordings' differences (Fisher 1935;
-    every flip up to 12 recordings, 9,999 at random beyond), and p_holm, corrected over all lines (Holm 1979).
->>>>>>> w17
     """
     if column == over:
         raise UserError(
