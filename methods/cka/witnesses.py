@@ -140,7 +140,7 @@ def matched_in_steps(first: Grams, second: Grams, groups: np.ndarray, seed: int 
 
 
 def _moved_along(mine: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One of two equally long sides earlier than the other by 1 to half of its items; the ends without a partner go."""
+    """One of two equally long sides earlier than the other, by 1 item to half of them; the ends that are alone go."""
     kept = len(mine) - int(rng.integers(1, max(len(mine) // 2, 1) + 1))
     late = slice(len(mine) - kept, None)
     return (mine[late], other[:kept]) if rng.random() < 0.5 else (mine[:kept], other[late])

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from scipy import stats
 
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.figures import draw
 from methods.core.statistics import intervals
 
@@ -184,8 +184,9 @@ def _check_known(rows: pd.DataFrame, over: str) -> None:
     """Recordings whose speaker nobody named are not one speaker."""
     unnamed = rows[over].isna() | (rows[over] == "")
     if unnamed.any():
+        lacking, all_of_them = rows.loc[unnamed, "clip"].nunique(), counted(rows["clip"].nunique(), "recording")
         raise UserError(
-            f"{rows.loc[unnamed, 'clip'].nunique()} of {rows['clip'].nunique()} recordings name no {over}, so nothing "
+            f"{lacking} of {all_of_them} name no {over}, so nothing "
             f"can be counted over {over}s; name them in the corpus and measure again, or use --over clip."
         )
 

@@ -5,6 +5,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve
@@ -77,7 +78,9 @@ def draw_neighbours(ax: Axes, result: Projection, ink: str = draw.INK) -> None:
     curves = [Curve("full space", result.quality[:, 2])]
     if result.has_random:
         count = len(controls.random_quality)
-        curves.append(Curve(f"full, random ({count} seeds)", controls.random_quality[:, :, 2], control=True))
+        curves.append(
+            Curve(f"full, random ({counted(count, 'seed')})", controls.random_quality[:, :, 2], control=True)
+        )
     curves.append(Curve("on the map", result.quality[:, 1]))
     pairs = zip(controls.baselines, controls.baseline_quality[:, 2], strict=True) if controls else ()
     curves += [Curve(f"full, {name}", value * level, control=True) for name, value in pairs]

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import cue_contribution
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.frames import Segment
 from methods.core.models.sites import Stack
 from methods.core.models.speech_model import SpeechModel
@@ -141,7 +141,9 @@ def _chosen(words: tuple[Segment, ...], role: str, number: str) -> Values:
     """The word with this number, and which of its occurrences it is."""
     place = int(number) - 1
     if place >= len(words):
-        raise UserError(f"This clip has {len(words)} words, so there is no number {number}; choose another {role}.")
+        raise UserError(
+            f"This clip has {counted(len(words), 'word')}, so there is no number {number}; choose another {role}."
+        )
     label = words[place].label
     earlier = [word for word in words[: place + 1] if word.label.casefold() == label.casefold()]
     return {role: label, f"{role}_occurrence": len(earlier)}
@@ -189,7 +191,7 @@ def probabilities(result: CueContribution) -> str:
         if len(values):
             spread = zip(values.mean(0), values.min(0), values.max(0), strict=True)
             cells = [f"{mean:.3f} <small>({low:.3f} to {high:.3f})</small>" for mean, low, high in spread]
-            places = f"{len(values)} places" + (f", {apart} apart" if apart < len(values) else "")
+            places = counted(len(values), "place") + (f", {apart} apart" if apart < len(values) else "")
             lines.append((f"{name} ({places})", cells))
     head = "".join(f"<th>“{html.escape(name)}”</th>" for name in result.spellings)
     body = "".join(
@@ -206,7 +208,7 @@ def status_line(result: CueContribution, values: Values) -> str:
     parts.append(f"**{origin['model']}**, clip {origin['clip']}")
     for name, place in (("cue", result.cue_seconds), ("target", result.target_seconds)):
         parts.append(f"{name} {place[0]:.2f} to {place[1]:.2f} s")
-    parts.append(f"even spread over {result.words} words {1 / result.words:.0%}")
+    parts.append(f"even spread over {counted(result.words, 'word')} {1 / result.words:.0%}")
     parts += [_stretches(result, stack, where) for stack, where in result.null_places]
     parts += _marked(result)
     if not result.random:
