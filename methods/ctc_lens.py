@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 from methods.core import models
 from methods.core.audio import SAMPLE_RATE, Clip
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve
@@ -269,7 +269,9 @@ def error_curves(result: CtcLens, against: Against = "top") -> list[Curve]:
     """Error rates over the layers, with both controls."""
     curves = [Curve("raw lens", result.error_rates(against))]
     if result.random:
-        curves.append(Curve(f"random encoder, {len(result.random)} seeds", result.random_error_rates(against), True))
+        curves.append(
+            Curve(f"random encoder, {counted(len(result.random), 'seed')}", result.random_error_rates(against), True)
+        )
     if result.tuned_log_probabilities is not None:
         curves.append(Curve("tuned lens", result.error_rates(against, tuned=True)))
     shuffled = result.shuffled_error_rates(against)
@@ -281,7 +283,7 @@ def blank_curves(result: CtcLens) -> list[Curve]:
     curves = [Curve("raw lens", result.blank_share())]
     if result.random:
         shares = np.array([twin.blank_share() for twin in result.random])
-        curves.append(Curve(f"random encoder, {len(shares)} seeds", shares, True))
+        curves.append(Curve(f"random encoder, {counted(len(shares), 'seed')}", shares, True))
     if result.tuned_log_probabilities is not None:
         curves.append(Curve("tuned lens", result.blank_share(tuned=True)))
     return curves

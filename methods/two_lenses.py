@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 
 from methods.core import alignment, models
 from methods.core.audio import Clip
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve
@@ -273,7 +273,7 @@ def error_curves(result: TwoLenses, kind: Lens) -> list[Curve]:
     curves = [Curve("trained", getattr(result, name))]
     if result.random:
         values = np.array([getattr(twin, name) for twin in result.random])
-        curves.append(Curve(f"random encoder, {len(values)} seeds", values, True))
+        curves.append(Curve(f"random encoder, {counted(len(values), 'seed')}", values, True))
     return curves
 
 

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 
 from methods.core import alignment, frames
 from methods.core.audio import SAMPLE_RATE, Clip, clip_from_samples
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.explain import answers as panels
 from methods.core.explain import faithfulness, perturb
 from methods.core.explain.answers import Panel
@@ -334,7 +334,7 @@ def plot(result: WordEvidence, *, mode: str | None = None, unit: Unit = "nats") 
     control = result.random_effects(unit)
     shown, seeds = (np.full_like(effects, np.nan), 0) if control is None else (control.mean(0).T, len(control))
     signed.signed_map(axes[0, 1], shown, result.targets, result.words, limit)
-    axes[0, 1].set_title(f"random weights, mean of {seeds} seeds ({result.modes[0]})", fontsize=9)
+    axes[0, 1].set_title(f"random weights, mean of {counted(seeds, 'seed')} ({result.modes[0]})", fontsize=9)
     figure.colorbar(mesh, ax=axes[0].tolist(), label=f"lost without the word ({unit})", shrink=0.8)
     signed.signed_map(axes[1, 0], result.mode_agreement(), result.modes, result.modes, 1.0, cells=True)
     axes[1, 0].set_title("agreement of replacements (Spearman)", fontsize=9)

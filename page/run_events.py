@@ -28,6 +28,7 @@ from page.values import checked
 
 UNFINISHED = "not complete: the rest is still being computed, or was stopped"
 INVITATION = "Press “Run”: this goes through all recordings{}. Nothing is computed before you ask for it."
+STOPPED = "Stopped before there was anything to see; “Run” begins again."
 GONE = "This result had to make room for others on this shared machine; press “Run” to have it again."
 
 
@@ -46,6 +47,7 @@ class View:
 
     values: Values = field(default_factory=dict)
     besides: Turns = field(default_factory=Turns)  # of what is set beside the view
+    answered: bool = True  # whether what is on screen is of the question asked last
 
 
 @dataclass(frozen=True)
@@ -154,28 +156,29 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button, also: Sequence[gr
     event.success(None, None, None, js=f"() => window.ism.done('{parts.name}')")
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     event.failure(lambda: run_and_stop(False), None, [run, stop], **quiet)
-    stop.click(
-        lambda: gr.Button(visible=False), None, [stop], cancels=[event, *also], **quiet
-    )  # the failure frees Run
+    stop.click(_stopped, [parts.view, parts.result], [stop, parts.status], cancels=[event, *also], **quiet)
 
 
-def _stopped(held: Held | None) -> tuple[gr.Button, Any]:
-    nothing = "Stopped before there was anything to see; “Run” begins again."
-    return gr.Button(visible=False), nothing if held is None else gr.skip()
+def _stopped(view: View, held: Held | None) -> tuple[gr.Button, Any]:
+    """Stop hides itself (the run's failure frees Run); a run that has shown nothing yet ends in a sentence."""
+    before = "" if held is None else " What is still seen here, and in the files, is of the run before."
+    return gr.Button(visible=False), gr.skip() if view.answered else f"{STOPPED}{before}"
 
 
 def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
-    nothing = (gr.skip(),) * len([*parts.drawn, *parts.adjusted])
+    begun = [*parts.drawn, *parts.adjusted]
 
     async def work(
         request: gr.Request, view: View, unasked: bool, *asked: Any, progress: Any = gr.Progress()
     ) -> AsyncGenerator[tuple, None]:
         question = parts.question(*asked)
-        view.values = question.values
-        yield (*nothing, *run_and_stop(True), pale(not unasked))
+        stale = parts.status if not view.answered else None  # “Stopped before …” is no longer so
+        view.values, view.answered = question.values, False
+        yield (*("" if each is stale else gr.skip() for each in begun), *run_and_stop(True), pale(not unasked))
         visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
         key, job = await question.work(visitor)
         if unasked and parts.recipe.over_corpora and not MACHINE.turns.is_ready(key):
+            view.answered = True
             yield (*_invited(parts, job), *run_and_stop(False), gr.skip())
             return
         held = Held(key)
@@ -192,6 +195,7 @@ async def _seen(question: Question, held: Held, seen: Seen, view: View) -> tuple
     """What there is to see now, drawn with what the controls say now."""
     parts, session = question.parts, question.session
     shown = await parts.shown(held, seen.news.version, session, view.values)
+    view.answered = True
     return (*shown, *parts.updates(held, view.values), *run_and_stop(not seen.news.ended), pale(False))
 
 

@@ -6,6 +6,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from methods.abx.result import Abx
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw, matrix
 from methods.core.figures.curves import Curve
@@ -44,7 +45,11 @@ def draw_errors(ax: Axes, result: Abx, ink: str = draw.INK) -> None:
             for seed in random:
                 ax.plot(places, seed, color=colour, ls=style, lw=0.8, alpha=0.5)
             ax.plot(
-                places, random.mean(0), color=colour, ls=style, label=f"random weights, {len(random)} seeds{named}"
+                places,
+                random.mean(0),
+                color=colour,
+                ls=style,
+                label=f"random weights, {counted(len(random), 'seed')}{named}",
             )
         for place, name in enumerate(result.baselines):
             error = 100 * result.controls.baseline_error[place, number]
@@ -61,7 +66,7 @@ def draw_pairs(ax: Axes, result: Abx, ink: str = draw.INK) -> None:
     curves = [Curve("trained", result.precision)]
     if result.has_random:
         random = result.controls.random_precision
-        curves.append(Curve(f"random weights, {len(random)} seeds", random, control=True))
+        curves.append(Curve(f"random weights, {counted(len(random), 'seed')}", random, control=True))
     for number, name in enumerate(result.baselines):
         curves.append(Curve(name, result.controls.baseline_precision[number] * level, control=True))
     curves.append(Curve("chance", result.precision_chance * level, control=True))

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.acoustic_probing.result import AcousticProbing
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve
@@ -31,7 +32,7 @@ def curves(result: AcousticProbing) -> list[Curve]:
     lines = [Curve("trained, held out", result.mean_r)]
     if result.random_r is not None:
         values = np.array([[scores.mean_correlation(layer) for layer in seed] for seed in result.random_r])
-        lines.append(Curve(f"random weights, {len(values)} seeds", values, control=True))
+        lines.append(Curve(f"random weights, {counted(len(values), 'seed')}", values, control=True))
     for name, values in zip(result.baselines, result.baseline_r, strict=True):
         lines.append(Curve(name, scores.mean_correlation(values) * level, control=True))
     lines.append(Curve("shifted", result.shifted, control=True))

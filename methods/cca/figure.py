@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.cca.result import Cca, CcaControls
+from methods.core.errors import counted
 from methods.core.figures import curves, draw
 
 
@@ -36,7 +37,9 @@ def draw_views(ax: Axes, result: Cca, ink: str = draw.INK) -> None:
         if result.random is not None:
             ax.plot(places, result.random[:, number].mean(0), color=colour, ls="--", lw=1.0)
     if result.random is not None:
-        ax.plot([], [], color=draw.QUIET, ls="--", lw=1.0, label=f"random weights, {len(result.random)} seeds")
+        ax.plot(
+            [], [], color=draw.QUIET, ls="--", lw=1.0, label=f"random weights, {counted(len(result.random), 'seed')}"
+        )
     _axis(ax, result, f"{NAMES[result.measure]}, {result.scoring}", ink)
 
 
@@ -68,7 +71,9 @@ def _draw_controls(ax: Axes, controls: CcaControls, number: int) -> None:
         places = np.arange(seeds.shape[1])
         for seed in seeds:
             ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
-        ax.plot(places, seeds.mean(0), color=draw.RANDOM, ls="--", label=f"random weights, {len(seeds)} seeds")
+        ax.plot(
+            places, seeds.mean(0), color=draw.RANDOM, ls="--", label=f"random weights, {counted(len(seeds), 'seed')}"
+        )
     for name, value, style in zip(controls.baselines, controls.baseline[number], ("--", ":"), strict=True):
         if np.isfinite(value):
             ax.axhline(value, color="#7c3aed", ls=style, lw=1.0, label=name)

@@ -9,8 +9,8 @@ all layers share; so those of silence at the same positions are subtracted, and 
 not: five items of noise in 768 dimensions score .99. Its floor, the mean over all ways of shuffling the items, is
 drawn beside it. But frames of one recording are alike in any space, so unrelated spaces score above 0 when the
 recordings are few (about .3 with four, .1 with twelve). Grey is therefore the highest of 19 matchings of whole
-recordings at random: unrelated spaces exceed it in 1 of 20 cells. Intervals leave out each recording once (jackknife).
-Random weights say what the architecture alone gives.
+recordings at random: unrelated spaces exceed it in at most 1 of 20 cells. Intervals leave out each recording once
+(jackknife). Random weights say what the architecture alone gives.
 
 *What it cannot show.* High CKA is no proof that two layers compute the same, and a few directions of large variance
 decide it. It says nothing about what can be read off: see probing. Frames of one speaker's prompts are few witnesses.

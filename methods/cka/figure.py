@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.cka.result import Cka, CkaControls
+from methods.core.errors import counted
 from methods.core.figures import curves, draw, layer_maps
 from methods.core.figures.layer_maps import Map
 
@@ -40,7 +41,10 @@ def maps(result: Cka, estimator: str = "debiased") -> list[Map]:
         names, values = [*names, "silence not subtracted"], [*values, controls.unsubtracted]
         columns = [*columns, result.columns]
     if controls is not None and controls.random is not None:
-        names, values = [*names, f"random weights, {len(controls.random)} seeds"], [*values, controls.random.mean(0)]
+        names, values = (
+            [*names, f"random weights, {counted(len(controls.random), 'seed')}"],
+            [*values, controls.random.mean(0)],
+        )
         columns = [*columns, result.layers]
     return [Map(n, v, result.layers, c) for n, v, c in zip(names, values, columns, strict=True)]
 
@@ -82,7 +86,7 @@ def _explain_targets(ax: Axes, result: Cka, estimator: str) -> None:
     if estimator == "biased" and result.targets:
         ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="floor (shuffled)")
     elif controls is not None and controls.random_targets is not None:
-        label = f"random weights, {len(controls.random_targets)} seeds"
+        label = f"random weights, {counted(len(controls.random_targets), 'seed')}"
         ax.plot([], [], color=draw.QUIET, ls="--", lw=0.8, label=label)
     if estimator == "debiased" and "mfcc" in result.targets:
         ax.plot([], [], color=draw.QUIET, ls=":", lw=1.0, label="MFCC in a layer's place")
@@ -123,5 +127,5 @@ def _draw_same_controls(ax: Axes, controls: CkaControls) -> None:
         return
     for seed in controls.random_same:
         ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
-    label = f"with itself untrained, {len(controls.random_same)} seeds"
+    label = f"with itself untrained, {counted(len(controls.random_same), 'seed')}"
     ax.plot(places, controls.random_same.mean(0), color=draw.RANDOM, ls="--", label=label)

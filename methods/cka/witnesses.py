@@ -114,8 +114,10 @@ def matched_at_random(first: Grams, second: Grams, groups: np.ndarray, seed: int
 
     The items of a recording stay together and in their order, and the longer of two recordings is cut. Fewer than 5
     recordings can be matched in too few ways: there, in any order, and the items of each are moved along by a random
-    number of places (the end followed by the beginning), which takes recordings as stationary. Unrelated spaces exceed
-    the highest of 19 draws in at most 1 of 20 trials. NaN where so few items have a partner that nothing is defined.
+    number of places, at most half of them, which takes recordings as stationary. What has no partner then is left out:
+    with the end followed by the beginning, two slow drifts that have nothing in common stood above all draws in 6 to
+    44 of 100 trials. Unrelated spaces exceed the highest of 19 draws in at most 1 of 20 trials. NaN where so few items
+    have a partner that nothing is defined.
     """
     return finish(matched_in_steps(first, second, groups, seed))
 
@@ -128,13 +130,20 @@ def matched_in_steps(first: Grams, second: Grams, groups: np.ndarray, seed: int 
     for number, order in enumerate(_orders(len(spans), rng)):
         yield Step(number / DRAWS, "recordings matched at random")
         others = [spans[other] for other in order]
-        if len(spans) < MATCHABLE:
-            others = [np.roll(span, rng.integers(len(span))) for span in others]
         pairs = [(mine[: len(other)], other[: len(mine)]) for mine, other in zip(spans, others, strict=True)]
+        if len(spans) < MATCHABLE:
+            pairs = [_moved_along(*pair, rng) for pair in pairs]
         mine, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
         if len(mine) >= FEWEST:
             found[number] = alignment(first.at(mine), second.at(other)).debiased
     return found
+
+
+def _moved_along(mine: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """One of two equally long sides earlier than the other, by 1 item to half of them; the ends that are alone go."""
+    kept = len(mine) - int(rng.integers(1, max(len(mine) // 2, 1) + 1))
+    late = slice(len(mine) - kept, None)
+    return (mine[late], other[:kept]) if rng.random() < 0.5 else (mine[:kept], other[late])
 
 
 def _orders(recordings: int, rng: np.random.Generator) -> list[tuple[int, ...]]:

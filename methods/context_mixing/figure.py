@@ -12,7 +12,7 @@ from methods.context_mixing import three_scores, whole_model
 from methods.context_mixing.three_scores import NO_DISTANCE, SCORES, ContextMixing, Kept, Per, Score
 from methods.context_mixing.whole_model import Source, WholeModel
 from methods.core import mixing
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.figures import draw
 from methods.core.options import check_options, options_of
 
@@ -138,7 +138,9 @@ def plot(result: ContextMixing | WholeModel, **options: Any) -> Figure:
     for ax, view in zip(axes[1], shown.values(), strict=True) if result.random else ():
         draw.heat_map(ax, view.control, view.rows, view.columns, view.top)
         ax.set_xlabel(view.column_name)
-        ax.set_title(f"layer {view.layer}, random weights\n(mean of {view.seeds} seeds)", fontsize=9, color=draw.INK)
+        ax.set_title(
+            f"layer {view.layer}, random weights\n(mean of {counted(view.seeds, 'seed')})", fontsize=9, color=draw.INK
+        )
     maps.colorbar(mesh, ax=axes, label=first.unit, shrink=0.6)
     chosen = {name: options[name] for name in ("per", "kept") if name in options}
     for ax, name in zip(curves.subplots(1, len(what), squeeze=False)[0], what, strict=True):

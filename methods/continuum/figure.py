@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.continuum.result import MEASURES, Continuum, Measure, of_reading
+from methods.core.errors import counted
 from methods.core.figures import curves, draw
 from methods.core.figures.curves import Curve
 
@@ -41,7 +42,7 @@ def draw_map(ax: Axes, result: Continuum, measure: Measure, context: int, ink: s
 def effect_curves(result: Continuum, measure: Measure) -> list[Curve]:
     """The context effect of a measure over the layers, with its control."""
     twins = [twin.context_effect(measure) for twin in result.random if measure in twin.measures]
-    control = [Curve(f"random weights, {len(twins)} seeds", np.array(twins), True)] if twins else []
+    control = [Curve(f"random weights, {counted(len(twins), 'seed')}", np.array(twins), True)] if twins else []
     return [Curve("trained", result.context_effect(measure)), *control]
 
 

@@ -80,7 +80,7 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
 
         def checked(given: Mapping[str, Any], *args: P.args, **options: P.kwargs) -> Steps[T]:
             check_options(work, options, sense)
-            check_given(given)
+            check_given(given, {name: str(taken.parameters[name].annotation) for name in given})
             return (yield from incomplete(work(*args, **options)))
 
         @functools.wraps(work)
@@ -113,26 +113,26 @@ def incomplete(steps: Steps[T]) -> Steps[T]:
         yield step if step.partial is None else replace(step, partial=replace(step.partial, complete=False))
 
 
-def check_given(given: Mapping[str, Any]) -> None:
+def check_given(given: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
     """Raise UserError where a name, a path or samples stand for what they are to be made into first.
 
     Nothing is loaded behind the caller's back: what was changed in a file is in the clip's notes.
     """
     for name, value in given.items():
-        if name in MADE_BY and (what := _mistaken(name, value)):
+        if name in MADE_BY and (what := _mistaken(name, value, wanted[name])):
             how = MADE_BY[name]
             raise UserError(f"What was given as {name} is {what}, which has to be made into one first: {how}.")
 
 
-def _mistaken(name: str, value: Any) -> str:
-    """What stands where a clip, a corpus or a model should; empty where it may be one."""
+def _mistaken(name: str, value: Any, wanted: str) -> str:
+    """What stands where a clip, a corpus or a model should; empty where it may be one, or is among what is `wanted`."""
     if isinstance(value, str | os.PathLike):
         return f"“{str(value)[:60]}”"
     if isinstance(value, np.ndarray | list | tuple):
         return "samples"
     if value is None:  # some analyses need no model
         return "" if name == "model" else "nothing"
-    others = (mark for kind, mark in MARKS.items() if kind != name)
+    others = (mark for kind, mark in MARKS.items() if kind != name and kind.title() not in wanted)
     odd = isinstance(value, int | float | bytes | dict) or any(hasattr(value, mark) for mark in others)
     return f"of the type {type(value).__name__}" if odd else ""
 

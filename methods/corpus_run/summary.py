@@ -1,8 +1,8 @@
 """Means over recordings, their intervals, and whether models differ: from the table of a run.
 
 A recording has many rows (layers, words, heads). Within each group a recording is first averaged to one number, so
-that long ones do not count more; intervals are over the recordings (or speakers), since rows of one recording are not
-independent.
+that long ones do not count more, and, where speakers are counted, a speaker's recordings to one number; intervals are
+over the recordings (or speakers), since rows of one recording are not independent.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from scipy import stats
 
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.figures import draw
 from methods.core.statistics import intervals
 
@@ -164,10 +164,15 @@ def _one_each(rows: pd.DataFrame, value: str, by: Sequence[str], over: str) -> p
         raise UserError(f"“{value}” holds no numbers; choose one of {', '.join(numbers)}.")
     _check_alike(rows, by)
     _check_once(rows)
-    if "corpus" in rows:  # recordings of two sets may have the same name
-        rows = rows.assign(clip=rows["corpus"].astype(str) + "/" + rows["clip"].astype(str))
-    keys = list(dict.fromkeys((*by, "key", "clip", over)))
-    return rows.groupby(keys, observed=True, dropna=False)[value].mean().reset_index()
+    _check_known(rows, over)
+    if "corpus" in rows:  # recordings (and speakers) of two sets may have the same name
+        rows = rows.assign(
+            **{name: rows["corpus"].astype(str) + "/" + rows[name].astype(str) for name in ("clip", over)}
+        )
+    for units in (("clip", over), (over,)):
+        keys = list(dict.fromkeys((*by, *units)))
+        rows = rows.groupby(keys, observed=True, dropna=False)[value].mean().reset_index()
+    return rows
 
 
 def _check_alike(rows: pd.DataFrame, by: Sequence[str]) -> None:
@@ -179,6 +184,17 @@ def _check_alike(rows: pd.DataFrame, by: Sequence[str]) -> None:
                 f"The rows differ in their {column} ({'; '.join(map(str, found[:3]))}), and are not pooled; add "
                 f"“{column}” to --by, or keep one of them with --where {column}=…"
             )
+
+
+def _check_known(rows: pd.DataFrame, over: str) -> None:
+    """Recordings whose speaker nobody named are not one speaker."""
+    unnamed = rows[over].isna() | (rows[over] == "")
+    if unnamed.any():
+        lacking, all_of_them = rows.loc[unnamed, "clip"].nunique(), counted(rows["clip"].nunique(), "recording")
+        raise UserError(
+            f"{lacking} of {all_of_them} name no {over}, so nothing "
+            f"can be counted over {over}s; name them in the corpus and measure again, or use --over clip."
+        )
 
 
 def _check_once(rows: pd.DataFrame) -> None:

@@ -53,7 +53,9 @@ def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) ->
         axes[0, column].set_title(f"{STACK_TITLES[stack]}\ntrained{_dots(result, stack)}", fontsize=8, color=ink)
         if result.random:
             share_map(axes[1, column], result.control(stack).mean(0), top, None, ink)
-            axes[1, column].set_title(f"random weights, {counted(len(result.random), 'seed')}", fontsize=8, color=ink)
+            axes[1, column].set_title(
+                f"random weights, mean of {counted(len(result.random), 'seed')}", fontsize=8, color=ink
+            )
     bar = figure.colorbar(mesh, ax=axes, shrink=0.7, format=PercentFormatter(1, decimals=0))
     bar.set_label(f"share of “{result.target}”\nfrom “{result.cue}”".replace("$", r"\$"), color=ink)
     bar.ax.tick_params(colors=ink)

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve
@@ -17,7 +18,7 @@ def logprob_curves(result: DecoderLens) -> list[Curve]:
     if controls is None:
         return curves
     if controls.random_logprobs is not None:
-        name = f"random encoder, {len(controls.random_logprobs)} seeds"
+        name = f"random encoder, {counted(len(controls.random_logprobs), 'seed')}"
         curves.append(Curve(name, controls.random_logprobs.mean(-1), control=True))
     curves.append(Curve("hearing silence", controls.silence_logprobs.mean(-1), control=True))
     if controls.shuffled_logprobs is not None:

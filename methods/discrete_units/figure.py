@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw, matrix
 from methods.core.figures.curves import Curve
@@ -30,7 +31,11 @@ def draw_scores(ax: Axes, result: DiscreteUnits, score: int, ink: str = draw.INK
     if controls is not None:
         if controls.random is not None:
             curves.append(
-                Curve(f"random weights, {len(controls.random)} seeds", controls.random[:, :, score], control=True)
+                Curve(
+                    f"random weights, {counted(len(controls.random), 'seed')}",
+                    controls.random[:, :, score],
+                    control=True,
+                )
             )
         pairs = zip(controls.baselines, controls.baseline_scores[:, score], strict=True)
         curves += [Curve(name, value * level, control=True) for name, value in pairs]

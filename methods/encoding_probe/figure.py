@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw, signed
 from methods.core.figures.curves import Curve
@@ -86,7 +87,7 @@ def curves(result: EncodingProbe, block: int) -> list[Curve]:
     if known is None:
         return lines
     if known.random_unique is not None:
-        seeds = f"random weights, {len(known.random_unique)} seeds"
+        seeds = f"random weights, {counted(len(known.random_unique), 'seed')}"
         lines.append(Curve(seeds, known.random_unique[:, :, block], control=True))
     if known.permuted is not None:
         lines.append(Curve("block in random order", known.permuted[:, block], control=True))

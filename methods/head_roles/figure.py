@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from methods.core import mixing
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.figures import draw
 from methods.core.mixing import diagonality
 from methods.head_roles.result import OBJECTS, SCORES, HeadRoles
@@ -44,7 +44,7 @@ def score_curve(ax: Axes, result: HeadRoles, score: str = "cad", ink: str = draw
     if result.random:
         control = np.concatenate([getattr(twin, score) for twin in result.random], axis=1)
         ax.fill_between(layers, control.min(1), control.max(1), color=draw.RANDOM, alpha=0.2, lw=0)
-        name = f"random weights, {len(result.random)} seeds"
+        name = f"random weights, {counted(len(result.random), 'seed')}"
         ax.plot(layers, control.mean(1), color=draw.RANDOM, ls="--", label=name)
     ax.plot(layers, values.mean(1), color=draw.TRAINED, marker="_", label="trained, mean of heads")
     ax.scatter(np.repeat(layers, values.shape[1]), values.ravel(), s=10, color=draw.TRAINED, alpha=0.7)

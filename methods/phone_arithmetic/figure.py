@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve, layer_curves
 from methods.phone_arithmetic.result import ArithmeticControls, PhoneArithmetic
@@ -27,7 +28,7 @@ def found_curves(ax: Axes, result: PhoneArithmetic, ink: str = draw.INK) -> None
     ax.fill_between(places, result.low, result.high, color=draw.TRAINED, alpha=0.15, lw=0)
     curves = [Curve("trained", result.found)]
     if known.random_found is not None:
-        curves.append(Curve(f"random weights, {len(known.random_found)} seeds", known.random_found, True))
+        curves.append(Curve(f"random weights, {counted(len(known.random_found), 'seed')}", known.random_found, True))
     curves += [Curve("the given phone alone", result.alone), Curve("names dealt anew", result.shuffled.mean(0), True)]
     layer_curves(ax, result.layers, curves, "share of sums that come out", ink)
     _level(ax, known.mfcc_found, "MFCC", ink)
@@ -40,7 +41,9 @@ def consistency_curves(ax: Axes, result: PhoneArithmetic, ink: str = draw.INK) -
     known = result.controls or ArithmeticControls()
     curves = [Curve("trained", result.consistency)]
     if known.random_consistency is not None:
-        curves.append(Curve(f"random weights, {len(known.random_consistency)} seeds", known.random_consistency, True))
+        curves.append(
+            Curve(f"random weights, {counted(len(known.random_consistency), 'seed')}", known.random_consistency, True)
+        )
     layer_curves(ax, result.layers, curves, "consistency of offsets", ink)
     _level(ax, known.mfcc_consistency, "MFCC", ink)
     _level(ax, 0.5, "chance", ink)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve, layer_curves
 from methods.phone_check.result import FORMS, Form, PhoneCheck
@@ -56,7 +57,7 @@ def _random_dots(ax: Axes, random: np.ndarray, others: np.ndarray) -> None:
     near = np.clip(random, low - room, high + room)
     edge = ", far ones at the edge" if (near != random).any() else ""
     for number, values in enumerate(near):
-        name = {"label": f"random weights, {len(random)} seeds{edge}"} if number == 0 else {}
+        name = {"label": f"random weights, {counted(len(random), 'seed')}{edge}"} if number == 0 else {}
         ax.plot(np.arange(len(values)), values, ".", ms=3, color=draw.RANDOM, **name)
 
 
@@ -78,7 +79,7 @@ def found_curves(ax: Axes, result: PhoneCheck, form: Form = "free", ink: str = d
     curves = [Curve("this clip", result.found(form))]
     random, native = result.random_found(form), result.native_found(form)
     if random is not None:
-        curves.append(Curve(f"random weights, {len(random)} seeds", random, True))
+        curves.append(Curve(f"random weights, {counted(len(random), 'seed')}", random, True))
     if native is not None:
         curves.append(Curve("native speakers", native))
     layer_curves(ax, result.layers, curves, f"share of phones found,\n{FORMS[form]}", ink)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.phone_focus.result import REACH, PhoneFocus
 
@@ -32,7 +33,7 @@ def focus_curves(ax: Axes, result: PhoneFocus, *, distance: bool = False, ink: s
         ax.errorbar(places, mean, error, label=f"{name}, {count} phones".replace("$", r"\$"), capsize=2, **style)
     if result.random_shares is not None:
         control = 1000 * result.random_distances if distance else result.random_shares[..., REACH]
-        name = f"random weights, {len(control)} seeds"
+        name = f"random weights, {counted(len(control), 'seed')}"
         ax.plot(places, np.nanmean(control, (0, 2)), "--", color=draw.RANDOM, label=name)
     even = 1000 * result.even_distance if distance else result.even
     ax.axhline(even.mean(), color=draw.QUIET, ls=":", label="even spread")

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw, signed
 from methods.phoneme_saliency.result import PhonemeSaliency
 
@@ -18,7 +19,13 @@ def score_bars(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK) -> None:
     if random is not None:
         sums = random.sum(1, keepdims=True)
         shares = np.divide(random, sums, out=np.zeros_like(random), where=sums > 0).mean(0)
-        ax.bar(places + 0.2, shares, 0.4, color=draw.RANDOM, label=f"random weights, mean of {len(random)} seeds")
+        ax.bar(
+            places + 0.2,
+            shares,
+            0.4,
+            color=draw.RANDOM,
+            label=f"random weights, mean of {counted(len(random), 'seed')}",
+        )
     if len(places) <= draw.LARGEST_LABELLED:
         ax.set_xticks(places, [phone.replace("$", r"\$") for phone in result.phones], rotation=60)
     ax.set_ylabel("share of all saliency")

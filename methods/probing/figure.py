@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.figures import draw
 from methods.core.figures.curves import Curve
@@ -29,7 +30,7 @@ def _control_curves(result: Probing, row: int) -> Iterator[Curve]:
     if controls is None:
         return
     if controls.random is not None:
-        yield Curve(f"random weights, {len(controls.random)} seeds", controls.random[:, row], control=True)
+        yield Curve(f"random weights, {counted(len(controls.random), 'seed')}", controls.random[:, row], control=True)
     for name, values in zip(controls.baselines, controls.baseline_scores, strict=True):
         yield Curve(name, values[row] * level, control=True)
 

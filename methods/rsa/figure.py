@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import curves, draw, layer_maps
 from methods.rsa.result import KINDS, Rsa, RsaControls
 
@@ -36,7 +37,9 @@ def _draw_controls(ax: Axes, controls: RsaControls, row: int, number: int) -> No
         seeds = controls.random[:, row, number]
         for seed in seeds:
             ax.plot(places, seed, color=draw.RANDOM, lw=0.8, alpha=0.5)
-        ax.plot(places, seeds.mean(0), color=draw.RANDOM, ls="--", label=f"random weights, {len(seeds)} seeds")
+        ax.plot(
+            places, seeds.mean(0), color=draw.RANDOM, ls="--", label=f"random weights, {counted(len(seeds), 'seed')}"
+        )
     if controls.unsubtracted is not None:
         values = controls.unsubtracted[row, number]
         ax.plot(places, values, color="#059669", ls="-.", label="silence not subtracted")

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.word_confidence.result import BASELINES, WordConfidence
 
@@ -34,7 +35,7 @@ def evidence_bars(ax: Axes, result: WordConfidence, ink: str = draw.INK) -> None
         ax.bar(places + shift, result.evidence(name), 0.38, color=COLOURS[name], label=f"against {what}")
         random = result.random_evidence(name)
         for number, values in enumerate(() if random is None else random):
-            label = f"random weights, {len(random)} seeds" if number == 0 and shift < 0 else None
+            label = f"random weights, {counted(len(random), 'seed')}" if number == 0 and shift < 0 else None
             ax.plot(places + shift, values, "o", ms=3.5, color=draw.RANDOM, label=label)
     ax.axhline(0, color=ink, lw=0.8)
     ax.set_ylabel("evidence from the sound (nats)")

@@ -9,6 +9,7 @@ from methods import abx
 from methods.abx import Abx, triples
 from methods.abx import figure as figures
 from methods.core.corpus import Corpus
+from methods.core.errors import counted
 from methods.core.figures import matrix
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
@@ -252,7 +253,8 @@ def status_line(result: Abx, values: Values) -> str:
     origin, best = result.provenance, result.best
     span = f" [{result.low[0, best]:.1%}–{result.high[0, best]:.1%}]" if not np.isnan(result.low[0, best]) else ""
     parts = [
-        f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
+        f"**{origin['model']}** on {origin['corpus']} "
+        f"({counted(origin['utterances'], 'recording')}, {origin['seconds']:.0f} s)",
         f"{result.tokens} tokens of {len(result.classes)} categories, {result.triples.sum():,} triples",
         f"best: layer {result.layers[best]}, {result.error[0, best]:.1%} error{span} {result.modes[0]}",
         worst(result, values["shown"], values["layer"]),

@@ -13,6 +13,7 @@ from methods.core import corpus as corpora
 from methods.core.audio import Clip, to_wav
 from methods.core.corpus import Corpus, articulation
 from methods.core.corpus.articulation import Articulation
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from page.controls import MOST_LAYERS, RAW_FIRST, WINDOWS
@@ -168,7 +169,7 @@ def summary(result: AcousticProbing) -> str:
 def status_line(result: AcousticProbing, values: Values) -> str:
     """What is on screen, in one line."""
     origin, best = result.provenance, result.best
-    where = f"{origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)"
+    where = f"{origin['corpus']} ({counted(origin['utterances'], 'recording')}, {origin['seconds']:.0f} s)"
     span = f" [{result.low[best]:.2f}, {result.high[best]:.2f}]" if np.isfinite(result.low[best]) else ""
     parts = [
         f"**{origin['model']}** on {where}",

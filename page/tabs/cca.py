@@ -5,6 +5,7 @@ import numpy as np
 
 from methods import cca
 from methods.cca import Cca, canonical, figure
+from methods.core.errors import counted
 from methods.core.figures import curves
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
@@ -144,7 +145,7 @@ def status_line(result: Cca, values: Values) -> str:
     origin, number = result.provenance, result.views.index(values["view"])
     dims = result.dims[number]
     parts = [
-        f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings)",
+        f"**{origin['model']}** on {origin['corpus']} ({counted(origin['utterances'], 'recording')})",
         f"{cca.NAMES[values['view']]}: n = {result.items[number]:,}, p = {dims[0]}, q = {dims[-1]}",
         f"{canonical.MEASURES[result.measure]}, {result.scoring}",
     ]

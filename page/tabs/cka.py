@@ -7,6 +7,7 @@ from methods import cka
 from methods.cka import Cka, figure, kernels
 from methods.core.corpus import Corpus, articulation, spaces
 from methods.core.corpus.articulation import Articulation
+from methods.core.errors import counted
 from methods.core.figures import curves, layer_maps
 from methods.core.models import menu
 from methods.core.models.speech_model import SpeechModel
@@ -168,7 +169,8 @@ def status_line(result: Cka, _values: Values) -> str:
     columns = f"**{result.other}**" if result.against_another else "itself"
     parts = [
         f"**{origin['model']}** with {columns} on {origin['corpus']}",
-        f"n = {result.items:,} {result.unit} of {result.recordings} recordings, d = {', '.join(map(str, dims))}",
+        f"n = {result.items:,} {result.unit} of {counted(result.recordings, 'recording')}, "
+        f"d = {', '.join(map(str, dims))}",
         f"{kernels.KERNELS[result.kernel]} kernel",
         f"floor of the biased value {np.min(result.floor):.2f} to {np.max(result.floor):.2f}",
     ]

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from methods import context_mixing
 from methods.context_mixing import ContextMixing, WholeModel, three_scores
+from methods.core.errors import counted
 from methods.core.mixing import View
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
@@ -142,7 +143,7 @@ def maps_plot(views: dict[str, View], result: ContextMixing | WholeModel) -> Val
     row = sound_plot.grid_row if shown[0].columns[0].start is None else sound_plot.matrix_row
     rows = [row(view.values, *_named(view), **_look(view, "Trained", view.title)) for view in shown]
     if result.random:
-        control = f"random weights, mean of {shown[0].seeds} seeds"
+        control = f"random weights, mean of {counted(shown[0].seeds, 'seed')}"
         rows += [
             row(view.control, *_named(view), scale="oranges", **_look(view, "Control", f"{view.title}, {control}"))
             for view in shown

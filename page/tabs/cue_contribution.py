@@ -141,7 +141,9 @@ def _chosen(words: tuple[Segment, ...], role: str, number: str) -> Values:
     """The word with this number, and which of its occurrences it is."""
     place = int(number) - 1
     if place >= len(words):
-        raise UserError(f"This clip has {len(words)} words, so there is no number {number}; choose another {role}.")
+        raise UserError(
+            f"This clip has {counted(len(words), 'word')}, so there is no number {number}; choose another {role}."
+        )
     label = words[place].label
     earlier = [word for word in words[: place + 1] if word.label.casefold() == label.casefold()]
     return {role: label, f"{role}_occurrence": len(earlier)}
@@ -205,7 +207,7 @@ def status_line(result: CueContribution, values: Values) -> str:
     parts.append(f"**{origin['model']}**, clip {origin['clip']}")
     for name, place in (("cue", result.cue_seconds), ("target", result.target_seconds)):
         parts.append(f"{name} {place[0]:.2f} to {place[1]:.2f} s")
-    parts.append(f"even spread over {result.words} words {1 / result.words:.0%}")
+    parts.append(f"even spread over {counted(result.words, 'word')} {1 / result.words:.0%}")
     parts += [_stretches(result, stack, where) for stack, where in result.null_places]
     parts += _marked(result)
     if not result.random:

@@ -41,6 +41,7 @@ CHOICES = [*((f"{name}: {what}", name) for name, what in sentences.BUNDLED.items
 MEASURES = [("cue contribution, averaged", "shares"), ("number probe: is the target singular or plural?", "number")]
 SEEDS = [("one (quicker)", "1"), ("three", "3")]
 FILES = ("csv", "npz", "svg")
+STOPPED = "stopped; “Run the set” goes on from what was measured"
 BREATH = 0.8  # s between pictures: each costs the browser a tenth of a second, a phone more
 DRAWS = 5  # random stretches per sentence; a set has many sentences
 HOW = f"""A zip (20 MB, up to {MOST} examples, 15 minutes of sound in all, up to 30 s each) of recordings and an
@@ -113,10 +114,16 @@ def _connect(parts: _Parts, shell: Shell) -> None:
     )
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     event.failure(lambda: run_and_stop(False), None, [parts.run, parts.stop], **quiet)
-    parts.stop.click(lambda: gr.Button(visible=False), None, [parts.stop], cancels=[event], **quiet)
+    parts.stop.click(_stopped, [parts.told], [parts.stop, parts.told], cancels=[event], **quiet)
     parts.file.upload(lambda: OWN, None, [parts.chosen], **quiet)
     saved = gr.on([button.click for button in parts.files], toast(_save), [parts.result], [shell.saved], **quiet)
     saved.success(None, [shell.saved], None, js="(file) => window.ism.save(file)")
+
+
+def _stopped(told: str | None) -> tuple[gr.Button, str]:
+    """Stop hides itself, and says so below what there is, or alone where there is nothing yet."""
+    before = (told or "").removesuffix(STOPPED).removesuffix(" · ")
+    return gr.Button(visible=False), " · ".join(filter(None, [before, STOPPED]))
 
 
 async def work(model_id: str, request: gr.Request, *asked: Any, progress: Any = gr.Progress()) -> AsyncGenerator:

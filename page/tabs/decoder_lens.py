@@ -7,6 +7,7 @@ import gradio as gr
 
 from methods import decoder_lens
 from methods.core import alignment
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.frames import AlignmentError
 from methods.core.models.speech_model import SpeechModel
@@ -193,6 +194,7 @@ def status_line(result: DecoderLens, _values: Values) -> str:
     parts += [] if options["norm"] else ["without the final LayerNorm: not what the decoder was trained to read"]
     if not result.words:
         timed, written = len(options["segments"]), len(result.text.split())
-        why = f"{timed} words have times and the text has {written}" if timed else "its words could not be placed"
+        have = f"{counted(timed, 'word')} {'has' if timed == 1 else 'have'} times"
+        why = f"{have} and the text has {written}" if timed else "its words could not be placed"
         parts.append(f"no map over time: {why}")
     return " · ".join(parts)

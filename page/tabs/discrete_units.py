@@ -4,6 +4,7 @@ import gradio as gr
 import numpy as np
 
 from methods import discrete_units
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.discrete_units import SCORES, DiscreteUnits
@@ -179,7 +180,8 @@ def status_line(result: DiscreteUnits, values: Values) -> str:
     origin, layer = result.provenance, values["layer"]
     told, null = result.scores[layer], result.shuffled[layer]
     parts = [
-        f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
+        f"**{origin['model']}** on {origin['corpus']} "
+        f"({counted(origin['utterances'], 'recording')}, {origin['seconds']:.0f} s)",
         f"{result.units} units learnt from {result.train_frames:,} frames "
         f"({RECIPE_NAMES[origin['options']['recipe']]}), counted on {result.frames:,} others",
         f"layer {result.layers[layer]}: {told[0]:.2f} of {result.entropy:.2f} bits (shuffled {null[0]:.2f}), PNMI "

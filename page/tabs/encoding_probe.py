@@ -4,6 +4,7 @@ import gradio as gr
 import numpy as np
 
 from methods import encoding_probe
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.encoding_probe import EncodingProbe, blocks
@@ -121,7 +122,7 @@ def status_line(result: EncodingProbe, values: Values) -> str:
     top = int(result.unique[:, block].argmax())
     span = result.low[top, block], result.high[top, block]
     sure = f" [{span[0]:.3f}, {span[1]:.3f}]" if np.isfinite(span).all() else ""
-    where = f"{origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)"
+    where = f"{origin['corpus']} ({counted(origin['utterances'], 'recording')}, {origin['seconds']:.0f} s)"
     judged = f", judged on {result.held_out} of them so far" if result.held_out < result.items else ""
     parts = [
         f"**{origin['model']}** on {where}",

@@ -6,6 +6,7 @@ import gradio as gr
 import numpy as np
 
 from methods import erasure
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.erasure import TARGETS, Erasure
@@ -148,7 +149,7 @@ def status_line(result: Erasure, _values: Values) -> str:
     """What is on screen, in one line."""
     origin, worst = result.provenance, result.worst
     parts = [
-        f"**{origin['model']}** on {origin['corpus']}: fitted on {result.recordings[0]} recordings "
+        f"**{origin['model']}** on {origin['corpus']}: fitted on {counted(result.recordings[0], 'recording')} "
         f"({result.frames[0]:,} frames), judged on {result.recordings[1]} others ({result.frames[1]:,} frames)",
         f"{len(result.classes)} classes of {result.target}",
         f"{result.base:.2f} nats with nothing erased",

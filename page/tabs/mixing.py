@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from methods.core import mixing, models
+from methods.core.errors import counted
 from methods.core.mixing import STACK_TITLES, MixingMap, View, figure
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
@@ -197,7 +198,7 @@ def mixing_plot(view: View, result: MixingMap, sentence: str) -> Values:
     common |= {"row_name": view.row_name, "column_name": view.column_name}
     rows = [row(view.values, rows_read, columns, title=f"Trained, layer {view.layer}: {view.title}", **common)]
     if view.control is not None:
-        title = f"Control, layer {view.layer}: random weights, mean of {view.seeds} seeds"
+        title = f"Control, layer {view.layer}: random weights, mean of {counted(view.seeds, 'seed')}"
         rows.append(row(view.control, rows_read, columns, title=title, scale="oranges", **common))
     if view.columns[0].start is not None and len(columns) <= MOST_NAMED:  # which stretch of sound is which column
         rows.insert(0, sound_plot.segments_row(columns))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from methods import phone_check
 from methods.core import corpus as corpora
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.core.speech.phone_alphabets import IPA, listed
@@ -254,7 +255,7 @@ def status_line(result: PhoneCheck, values: Values) -> str:
         known, doubted = int((result.native_counts() >= FEWEST).sum()), int(result.doubted(form)[layer].sum())
         parts.append(
             f"{doubted} of {known} doubted; compared with {len(result.native.kind)} phones of "
-            f"{result.native.speakers} native speakers in {result.native.recordings} recordings"
+            f"{result.native.speakers} native speakers in {counted(result.native.recordings, 'recording')}"
         )
         parts.append("in native speech one in twenty is doubted; this is no assessment of a person")
     if result.unmapped:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from methods import phone_focus
 from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.core.speech.phone_alphabets import listed
@@ -171,5 +172,5 @@ def status_line(result: PhoneFocus, _values: Values) -> str:
         parts.append("clip-only window: another input than Whisper was trained on")
     lost = int(np.isnan(result.focus).any(0).sum())
     if lost:
-        parts.append(f"{lost} phones left out: their gradient is 0")
+        parts.append(f"{counted(lost, 'phone')} left out: no gradient")
     return " · ".join(parts)

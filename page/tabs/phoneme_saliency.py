@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from methods import phoneme_saliency
 from methods.core import models
+from methods.core.errors import counted
 from methods.core.explain import gradients, perturb
 from methods.core.figures.mel_axis import mel_ticks
 from methods.core.frames import Segment
@@ -218,7 +219,8 @@ def loss_text(result: PhonemeSaliency, kept: bool = False) -> str:
             pairs = zip(phoneme_saliency.RIVALS[1:], found.own[1:, step], strict=True)
             rivals = ", ".join(f"{name} {loss:.1f}" for name, loss in pairs)
             chance = "" if found.random is None else f", random phones {found.random[:, step].mean():.1f}"
-            lose = f"nothing but {k} phones loses" if kept else f"{k} phones lose"
+            phones = counted(int(k), "phone")
+            lose = f"nothing but {phones} loses" if kept else f"{phones} lose{'s' * (k == 1)}"
             parts.append(f"{lose} {found.own[0, step]:.1f} ({rivals}{chance})")
     return "; ".join(parts) + "."
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from methods import probing
 from methods.core.corpus import labels as item_labels
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.probing import Probing, figure
@@ -191,7 +191,8 @@ def status_line(result: Probing, values: Values) -> str:
     origin, best = result.provenance, result.best
     span = f" [{result.low[best]:.1%}–{result.high[best]:.1%}]" if np.isfinite(result.low[best]) else ""
     parts = [
-        f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
+        f"**{origin['model']}** on {origin['corpus']} "
+        f"({counted(origin['utterances'], 'recording')}, {origin['seconds']:.0f} s)",
         f"{result.items:,} items of {len(result.classes)} classes",
         f"best: layer {result.layers[best]}, {result.accuracy[best]:.1%}{span}",
         result.interval_note,

@@ -7,6 +7,7 @@ import numpy as np
 
 from methods import projection
 from methods.core.corpus import Corpus, items
+from methods.core.errors import counted
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
 from methods.projection import Projection, embedding
@@ -226,7 +227,8 @@ def status_line(result: Projection, values: Values) -> str:
     origin, layer = result.provenance, values["layer"]
     scores, chance = result.quality[layer], dict.fromkeys(f"{value:.0%}" for value in result.chance[layer])
     parts = [
-        f"**{origin['model']}** on {origin['corpus']} ({origin['utterances']} recordings, {origin['seconds']:.0f} s)",
+        f"**{origin['model']}** on {origin['corpus']} "
+        f"({counted(origin['utterances'], 'recording')}, {origin['seconds']:.0f} s)",
         f"{embedding.METHODS[result.method]}: {len(result.label)} points of {len(set(result.label))} labels",
         f"layer {result.layers[layer]}: trustworthiness {scores[0]:.2f}, neighbours with the same label "
         f"{scores[1]:.0%} on the map, {scores[2]:.0%} in the full space, {' and '.join(chance)} {by_chance(result)}",

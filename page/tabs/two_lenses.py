@@ -6,6 +6,7 @@ import gradio as gr
 import numpy as np
 
 from methods import two_lenses
+from methods.core.errors import counted
 from methods.core.figures import curves as curve_figures
 from methods.core.lenses import ctc_layers
 from methods.core.models.speech_model import SpeechModel
@@ -134,5 +135,5 @@ def status_line(result: TwoLenses, values: Values) -> str:
             parts.append(f"more words than have a place in the clip at layer {loops}: counted as errors, not drawn")
     parts.append("time stamps that the decoder writes are left out")
     if result.random:
-        parts.append(f"random rows: the first of {len(result.random)} seeds, last layer")
+        parts.append(f"random rows: the first of {counted(len(result.random), 'seed')}, last layer")
     return " · ".join(parts)

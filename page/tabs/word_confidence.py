@@ -7,6 +7,7 @@ import numpy as np
 
 from methods import word_confidence
 from methods.core import models
+from methods.core.errors import counted
 from methods.core.figures import signed
 from methods.core.frames import Segment
 from methods.core.models.speech_model import SpeechModel
@@ -89,7 +90,7 @@ def sound_view(result: WordConfidence, values: Values) -> Values:
         "Against *{row}*, the sound takes {value} nats from *{column}*",
     )
     random = result.random_evidence()
-    control = "" if random is None else f", and with random weights, mean of {len(random)} seeds"
+    control = "" if random is None else f", and with random weights, mean of {counted(len(random), 'seed')}"
     title = f"What the sound adds to each piece of text (nats), against two baselines{control}"
     pieces = [shown(result, piece) for piece in result.pieces]
     rows.append(
@@ -148,7 +149,7 @@ def status_line(result: WordConfidence, _values: Values) -> str:
         quiet = result.silence_no_speech
         parts.append(f"no-speech probability {percent(result.no_speech)} (digital silence: {percent(quiet)})")
     count = int(result.unheard().sum())
-    parts.append(f"{count} of {len(result.words)} words with hardly any evidence from the sound")
+    parts.append(f"{count} of {counted(len(result.words), 'word')} with hardly any evidence from the sound")
     if result.by_paths:
         parts.append("a CTC head: each symbol at its own frames, over all paths; words are shaded by symbol")
     if result.words and not np.isfinite(result.words[0].start):

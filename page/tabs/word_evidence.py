@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from methods import word_evidence
+from methods.core.errors import counted
 from methods.core.explain import answers as model_answers
 from methods.core.explain import perturb
 from methods.core.figures import signed
@@ -142,7 +143,7 @@ def maps(result: WordEvidence, values: Values) -> Values:
     rows = [sound_plot.matrix_row(effects, list(result.targets), columns, title=title, **common)]
     control = result.random_effects(unit)
     if control is not None:
-        title = f"Control: random weights, mean of {len(control)} seeds"
+        title = f"Control: random weights, mean of {counted(len(control), 'seed')}"
         rows.append(sound_plot.matrix_row(control.mean(0).T, list(result.targets), columns, title=title, **common))
     origin = result.provenance
     return sound_plot.plot_value(origin["seconds"], rows, summary(result), clip=origin["clip_sha256"])

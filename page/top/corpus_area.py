@@ -9,7 +9,7 @@ import gradio as gr
 from methods.core import corpus as corpora
 from methods.core.corpus import Corpus
 from methods.core.corpus.articulation import Articulation
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from page.errors import toast
 from page.own_corpus import OwnCorpus, uploaded
 from page.session import Session
@@ -78,16 +78,12 @@ def summary(corpus: Corpus) -> str:
     words = sum(len(utterance.words) for utterance in corpus.utterances)
     others = sorted({tier for utterance in corpus.utterances for tier in utterance.tiers})
     parts = [
-        f"**{_counted(len(corpus.utterances), 'recording')}**, {corpus.seconds:.0f} s",
-        f"{_counted(len(corpus.speakers), 'speaker')}: {_some(corpus.speakers, 6)}",
-        f"{words} words, {sum(phones.values())} phones of {len(phones)} kinds",
+        f"**{counted(len(corpus.utterances), 'recording')}**, {corpus.seconds:.0f} s",
+        f"{counted(len(corpus.speakers), 'speaker')}: {_some(corpus.speakers, 6)}",
+        f"{counted(words, 'word')}, {counted(sum(phones.values()), 'phone')} of {counted(len(phones), 'kind')}",
     ]
     further = [f"further tiers: {_some(others, 8)}"] if others else []
     return " · ".join([*parts, *further, *corpus.notes])
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _some(names: Sequence[str], most: int) -> str:

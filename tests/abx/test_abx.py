@@ -211,7 +211,7 @@ def test_analysis_on_a_tiny_model_shows_controls_beside_the_model(corpus, tiny_m
         np.testing.assert_array_equal(precision[f"random weights {seed}"], values)
     for figure in (abx.plot(result), abx.plot(result, mode="across", layer=1)):
         drawn = {line.get_label() for line in figure.axes[0].lines}
-        assert {"trained, within", "random, 2 seeds, across", "MFCC, within", "chance"} <= drawn
+        assert {"trained, within", "random weights, 2 seeds, across", "MFCC, within", "chance"} <= drawn
 
 
 def test_examples_can_be_found_again_in_the_corpus(corpus, tiny_model):

@@ -118,7 +118,7 @@ def test_length_gains_nothing_in_the_area_over_time(result):
     # The title's z is that of the area, not that of the means over pieces.
     known = result.controls
     for name, measure in (("deletion", "deletion_area"), ("insertion", "insertion_area")):
-        said = judgement(result, name)
+        said = judgement(result, name).replace("−", "-")
         assert said.startswith(f"z {known.verdict.z(measure):.2f}, {known.verdict.beaten(measure):.0%} beaten")
         assert f"longest first z {known.verdict.z(measure, known.longest):.2f}" in said
         assert f"white noise instead z {known.crossed.z(measure):.2f}" in said

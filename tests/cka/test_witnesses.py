@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference_spaces as reference
-from scipy import stats
+from scipy import signal, stats
 
 from methods.cka import witnesses
 from methods.cka.kernels import Grams, alignment, grams
@@ -46,6 +46,26 @@ def test_unrelated_spaces_exceed_chance_in_one_of_twenty_trials_at_most(recordin
     # What nothing but being in recordings gives, on both sides: far above 0 (four standard errors), and much the same.
     assert values.mean() > max(0.04, 4 * values.std() / 10)
     assert nulls.mean() == pytest.approx(values.mean(), abs=4 * values.std() / 10)
+
+
+@pytest.mark.parametrize(("recordings", "alike"), [(1, 0.9), (1, 0.95), (2, 0.95)])
+def test_slow_drifts_that_have_nothing_in_common_are_chance_too(recordings, alike):
+    """A clip alone: states change little from frame to frame, and both sides wander off."""
+    above, groups = 0, np.repeat(np.arange(recordings), 80)
+    for seed in range(100):
+        noise = np.random.default_rng(seed).normal(size=(2, recordings, 200, 8))
+        drifts = signal.lfilter([1.0], [1.0, -alike], noise, axis=2)[:, :, 120:].reshape(2, -1, 8)
+        first, second = (grams([side]) for side in drifts)
+        null = witnesses.matched_at_random(first, second, groups, seed)
+        above += alignment(first, second).debiased[0, 0] > null.max()
+    assert above <= stats.binom.ppf(0.995, 100, 0.05)
+
+
+def test_one_recording_that_is_related_to_itself_stands_above_chance():
+    x = spoken(1, np.array([60]))
+    y = x[:, :2] + 0.5 * np.random.default_rng(2).normal(size=(len(x), 2))
+    null = witnesses.matched_at_random(grams([x]), grams([y]), np.zeros(60, int))
+    assert alignment(grams([x]), grams([y])).debiased[0, 0] > null.max() + 0.1
 
 
 def test_related_spaces_stand_above_chance_with_enough_recordings():

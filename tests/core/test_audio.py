@@ -138,6 +138,16 @@ def test_floats_beyond_full_scale_are_scaled_down_not_cut(tmp_path, scale, over)
     assert repr(clip) == f"Clip('loud', 2.00 s, {clip.notes[0]})"
 
 
+@pytest.mark.parametrize("rate", [16_000, 44_100])  # resampling makes a click of a sample
+@pytest.mark.parametrize("height", [1e4, 1e30])
+def test_a_broken_sample_that_all_others_were_scaled_down_to_is_told(tmp_path, rate, height):
+    samples = tone(rate, amplitude=1.0)
+    samples[rate // 2] = height
+    soundfile.write(tmp_path / "spike.wav", samples, rate, subtype="FLOAT")
+    (told,) = [note for note in load_clip(tmp_path / "spike.wav").notes if "nearly silent" in note]
+    assert told.startswith("only 1 sample of 32,000 within 60 dB" if rate == 16_000 else "only ")
+
+
 def test_integers_are_scaled_by_their_type():
     ramp = np.tile(np.array([-32768, 0, 16384], np.int16), 1000)
     np.testing.assert_array_equal(clip_from_samples(ramp, 16_000).samples[:3], np.float32([-1, 0, 0.5]))

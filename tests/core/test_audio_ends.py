@@ -172,6 +172,19 @@ def test_a_flac_whose_header_states_too_little_is_read_to_its_end(tmp_path, shar
     assert (clip.seconds, clip.lost) == (SECONDS, ())
 
 
+def test_a_flac_whose_header_states_too_much_is_damaged_and_not_too_long(tmp_path):
+    """It is the length by decoding that counts: 2 s are not refused as 100 s."""
+    file = tmp_path / "a.flac"
+    soundfile.write(file, tone(16_000, seconds=2.0), 16_000)
+    content = bytearray(file.read_bytes())
+    stated = int.from_bytes(content[18:26], "big")
+    content[18:26] = (stated - 32_000 + 1_600_000).to_bytes(8, "big")
+    file.write_bytes(content)
+    with pytest.raises(ClipError, match="damaged") as told:
+        load_clip(file)
+    assert "too long" not in str(told.value)
+
+
 def test_a_tag_before_a_flac_is_no_second_file(tmp_path):
     file = tmp_path / "a.flac"
     soundfile.write(file, tone(16_000, seconds=1.0), 16_000)

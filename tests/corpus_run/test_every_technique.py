@@ -137,7 +137,8 @@ def refusal(name, model, spoken, out, capsys, **how):
 
 @pytest.mark.parametrize("name", NEEDS_PHONES)
 def test_a_technique_of_phones_says_how_to_give_them(name, tiny_model, recordings, tmp_path, capsys):
-    told = refusal(name, tiny_model.id, one_word(recordings["tone"], tmp_path), tmp_path / "out", capsys, units="words")
+    spoken = one_word(recordings["tone"], tmp_path)
+    told = refusal(name, tiny_model.id, spoken, tmp_path / "out", capsys, units="words")
     assert "In this command: --units phones (in Python Ask(…, units='phones'))." in told
 
 

@@ -151,6 +151,35 @@ def test_recordings_of_two_sets_with_the_same_names_are_two():
     assert summary.means(both, "score", ["model"]).clips.item() == 6
 
 
+def test_a_speaker_with_many_recordings_counts_once():
+    """So the mean difference is the difference of the means, over speakers as over recordings."""
+    rows = table(clips=9, layers=1)
+    rows["speaker"] = ["a" if clip in ("c0", "c1", "c2", "c3") else clip for clip in rows["clip"]]
+    found = summary.means(rows, "score", ["model"], over="speaker")
+    clips = rows.groupby(["model", "speaker", "clip"]).score.mean()
+    speakers = clips.groupby(["model", "speaker"]).mean().groupby("model")
+    np.testing.assert_allclose(found[["mean", "median"]], speakers.agg(["mean", "median"]), rtol=1e-12)
+    values = clips.groupby(["model", "speaker"]).mean()["m1"]
+    wanted = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+    np.testing.assert_allclose(found[["low", "high"]].iloc[0], wanted, rtol=1e-9)
+    apart = summary.differences(rows, "score", [], "model", over="speaker").difference.item()
+    assert apart == pytest.approx(found["mean"][0] - found["mean"][1], rel=1e-12)
+
+
+def test_speakers_of_two_sets_with_the_same_names_are_two():
+    both = pd.concat([tidy(corpus="x"), tidy(corpus="y", key=["4", "5", "6"])], ignore_index=True)
+    assert summary.means(both, "score", ["model"], over="speaker").speakers.item() == 2
+
+
+@pytest.mark.parametrize("nobody", ["", None])
+def test_recordings_without_a_speaker_are_not_one_speaker(nobody):
+    rows = tidy(speaker=[nobody, nobody, "s"])
+    for work in (summary.means, lambda *asked, **over: summary.differences(*asked, "model", **over)):
+        with pytest.raises(UserError, match="2 of 3 recordings name no speaker"):
+            work(rows, "score", ["model"], over="speaker")
+    assert summary.means(rows, "score", ["model"]).clips.item() == 3
+
+
 def test_what_a_summary_cannot_do_is_a_sentence(tmp_path, capsys):
     tidy().to_parquet(tmp_path / "t.parquet")
     command = ["summarise", str(tmp_path), "--value", "score"]

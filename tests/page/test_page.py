@@ -308,6 +308,8 @@ def test_stop_frees_the_run_button(visit):
     page.locator("#stop-spectrogram_occlusion").click(timeout=PATIENCE)
     expect(page.locator("#run-spectrogram_occlusion")).to_be_enabled(timeout=PATIENCE)
     expect(page.locator("#stop-spectrogram_occlusion")).to_be_hidden()
+    status = page.locator("#status-spectrogram_occlusion")
+    expect(status).to_contain_text(re.compile("Stopped before there was anything|was stopped"), timeout=PATIENCE)
 
 
 def test_the_offline_ctc_model_in_both_tabs(visit):

@@ -80,7 +80,7 @@ def test_why_there_is_no_map_over_time(clip, tiny_model):
         less = dataclasses.replace(timed, words=(), provenance=timed.provenance | {"options": options})
         told.append(decoder_lens_tab.status_line(less, {}))
     assert "no map over time: its words could not be placed" in told[0]
-    assert "no map over time: 1 words have times and the text has 2" in told[1]
+    assert "no map over time: 1 word has times and the text has 2" in told[1]
     assert "no map" not in decoder_lens_tab.status_line(timed, {})
 
 

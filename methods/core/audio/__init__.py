@@ -24,9 +24,11 @@ from methods.core.audio.decoding import (
     clean_name,
     decode,
 )
+from methods.core.errors import counted
 
 MIN_SECONDS, MAX_SECONDS = decoding.MIN_SECONDS, decoding.MAX_SECONDS  # of a clip, too
 SAMPLE_RATE = 16_000  # Hz, what every model here was trained on
+SPIKE_LEVEL, SPIKE_SECONDS = 1e-3, 0.02  # -60 dB of the peak, which speech passes for most of its time
 SILENCE_PEAK = 1e-4  # -80 dBFS, three steps of 16-bit audio
 CANCELLED_POWER = 0.01  # averaging N unrelated channels keeps 1/N of the power; under 1% some must be upside-down
 MIN_TRANSFORM = 256  # samples: bins of 62.5 Hz, several to the main lobe of a window of 5 ms
@@ -109,7 +111,17 @@ def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> C
         mono = mono / peak
         over = 20 * math.log10(peak)  # in dB: "1 times full scale" is what a peak of 1.003 would read like
         notes.append(f"scaled down because its peak was {over:.{2 if over < 100 else 3}g} dB above full scale")
+        notes += _spikes(mono)
     return Clip(mono, name, tuple(notes))
+
+
+def _spikes(mono: np.ndarray) -> list[str]:
+    """Whether a few broken samples are the peak of 1 that all others were scaled down to."""
+    few = int((np.abs(mono) > SPIKE_LEVEL).sum())
+    if few > SPIKE_SECONDS * SAMPLE_RATE:
+        return []
+    within = f"only {counted(few, 'sample')} of {len(mono):,} within 60 dB of that peak"
+    return [f"{within}, so the rest is nearly silent: repair or cut out what is broken, and load it again"]
 
 
 def _as_columns(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -110,13 +110,16 @@ def _read_with_soundfile(file: BinaryIO, name: str) -> Decoded:
     with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
         rate = sound.samplerate
         check_header(name, rate, sound.channels)
-        check_duration(name, sound.frames / rate)
+        if sound.format != "FLAC":  # of others libsndfile believes no length that the file cannot hold
+            check_duration(name, sound.frames / rate)
         try:
             samples = sound.read(_most_frames(rate), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:  # not for PyAV, which would leave the damaged blocks out in silence
             raise damaged from error
-        if sound.frames - len(samples) > MIN_SECONDS * rate:  # nor may the end be missing, as in half an upload
+        # Nor may the end be missing, as in half an upload: a length in a header alone makes no sound too long.
+        if min(sound.frames, _most_frames(rate)) - len(samples) > MIN_SECONDS * rate:
             raise damaged
+        check_duration(name, sound.frames / rate)
     return Decoded(samples, rate, name, missing(file, len(samples) / rate, rate))
 
 

@@ -16,7 +16,7 @@ from methods.core.corpus import published, tables
 from methods.core.corpus.files import GRID, SOUNDS, TABLE, CorpusError, Files
 from methods.core.corpus.tables import GROUPS
 from methods.core.corpus.titles import titled
-from methods.core.errors import UserError
+from methods.core.errors import UserError, counted
 from methods.core.frames import Segment
 from methods.core.models import hub
 from methods.core.speech.phonology import arpabet_of_most
@@ -59,8 +59,8 @@ class Corpus:
     notes: tuple[str, ...] = ()  # what a reader should know about it: files without labels, say
 
     def __repr__(self) -> str:
-        counts = f"{len(self.utterances)} recordings of {len(self.speakers)} speakers, {self.seconds:.0f} s"
-        return f"Corpus({self.name!r}, {counts})"
+        who, count = counted(len(self.speakers), "speaker"), counted(len(self.utterances), "recording")
+        return f"Corpus({self.name!r}, {count} of {who}, {self.seconds:.0f} s)"
 
     @cached_property
     def sha256(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from methods.core.errors import counted
 from methods.core.figures import draw
 from methods.core.figures.draw import INK, LARGEST_LABELLED, QUIET, RANDOM, TRAINED
 
@@ -81,7 +82,7 @@ def limited(ax: Axes, values: np.ndarray, random: np.ndarray) -> None:
     shown = values[np.isfinite(values)]
     low, high = min(shown.min(initial=0.0), -0.5), max(shown.max(initial=0.0), 0.5)
     margin = 0.5 * (high - low)
-    name = f"random weights, {len(random)} seeds"
+    name = f"random weights, {counted(len(random), 'seed')}"
     if random.size and (random.min() < low - margin or random.max() > high + margin):
         name += f" ({random.min():.0f} to {random.max():.0f}: beyond the picture)"
     ax.set_ylim(low - margin, high + margin)

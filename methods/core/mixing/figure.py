@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.core.errors import counted
 from methods.core.figures.draw import INK, QUIET, RANDOM, TRAINED, heat_map, new_figure, plain_axes
 
 if TYPE_CHECKING:
@@ -18,7 +19,13 @@ def layer_curve(ax: Axes, view: "View", ink: str = INK) -> None:
     for curve in view.curve_control:
         ax.plot(layers, curve, color=RANDOM, lw=0.8, alpha=0.5)
     if len(view.curve_control):
-        ax.plot(layers, view.curve_control.mean(0), color=RANDOM, ls="--", label=f"random weights, {view.seeds} seeds")
+        ax.plot(
+            layers,
+            view.curve_control.mean(0),
+            color=RANDOM,
+            ls="--",
+            label=f"random weights, {counted(view.seeds, 'seed')}",
+        )
     ax.plot(layers, view.curve, color=TRAINED, marker="o", label="trained")
     if view.chance is not None:
         ax.axhline(view.chance, color=QUIET, ls=":", label="even spread")
@@ -39,7 +46,9 @@ def mixing_figure(view: "View") -> Figure:
     axes[0].set_ylabel(view.row_name)
     if view.control is not None:
         heat_map(axes[1], view.control, view.rows, view.columns, view.top)
-        axes[1].set_title(f"layer {view.layer}, random weights\n(mean of {view.seeds} seeds)", fontsize=9, color=INK)
+        axes[1].set_title(
+            f"layer {view.layer}, random weights\n(mean of {counted(view.seeds, 'seed')})", fontsize=9, color=INK
+        )
     for panel in axes[: panels - 1]:
         panel.set_xlabel(view.column_name)
     figure.colorbar(mesh, ax=axes[: panels - 1], label=view.unit, shrink=0.8)
