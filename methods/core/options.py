@@ -125,7 +125,7 @@ def check_given(given: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
 
 
 def _mistaken(name: str, value: Any, wanted: str) -> str:
-    """What stands where a clip, a corpus or a model should; empty where it may be one, or is among what is `wanted`."""
+    """What stands where a clip, a corpus or a model should; empty where it may be one, or is of what is `wanted`."""
     if isinstance(value, str | os.PathLike):
         return f"“{str(value)[:60]}”"
     if isinstance(value, np.ndarray | list | tuple):

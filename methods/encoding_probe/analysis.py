@@ -1,6 +1,6 @@
 """How an encoding probe is computed: states of phones predicted from all blocks of features, all but one, and one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,8 +38,8 @@ def analyse(
     `window` and `subtract_silence`: see `features.of_model`. `seed` deals recordings to folds and permutes blocks.
     Raises UserError with fewer than 100 phones or three recordings, or where the states are the same everywhere.
     """
-    how = {"window": window, "subtract_silence": subtract_silence}
     yield Step(0.0, "measuring MFCC")
+    how = {"window": window, "subtract_silence": subtract_silence}
     sound = features.acoustic(corpus, model, "mfcc")
     asked = blocks.design(corpus, sound)
     recording = asked.items.utterance
@@ -56,23 +56,17 @@ def analyse(
 
     result = shown((yield from within(partition.explained(task, _all_but(asked), layers), 0.2, 0.28, show=shown)))
     yield Step(0.28, "each block alone", result)
-    alone = yield from within(partition.explained(task, asked.columns, layers), 0.28, 0.35)
-    result = replace(result, alone=read_only(alone.r2().T))
+    alone = (yield from within(partition.explained(task, asked.columns, layers), 0.28, 0.35)).r2()
+    result = replace(result, alone=read_only(alone.T))
     yield Step(0.35, "MFCC and log-mel energies in the place of states", result)
     heard = (sound, features.acoustic(corpus, model, "log-mel"))
-    controls = yield from within(_baselines(heard, asked, task), 0.35, 0.4)
-    result = replace(result, controls=controls)
+    result = replace(result, controls=(yield from within(_baselines(heard, asked, task), 0.35, 0.4)))
     yield Step(0.4, "blocks in random order", result)
     shuffled = yield from within(_permuted(asked, task, layers, seed), 0.4, 0.55)
-    controls = replace(controls, permuted=read_only(shuffled - (result.r2[:, None] - result.unique)))
-    result = replace(result, controls=controls)
-    for number, random_seed in enumerate(random_seeds):
-        begin, end = (0.55 + 0.45 * (number + step) / len(random_seeds) for step in (0, 1))
-        yield Step(begin, "random weights", result)
-        work = _twin(corpus, models.random_twin(model, random_seed), asked, task, how)
-        drawn = yield from within(work, begin, end, name=f"random weights, seed {random_seed}")
-        result = replace(result, controls=_with_random(result.controls, drawn))
-    return result
+    permuted = read_only(shuffled - (result.r2[:, None] - result.unique))
+    result = replace(result, controls=replace(result.controls, permuted=permuted))
+    twins = (_twin(corpus, models.random_twin(model, each), asked, task, how) for each in random_seeds)
+    return (yield from _with_twins(result, random_seeds, twins))
 
 
 def _pooled(states: Features, asked: Design, model: SpeechModel) -> tuple[np.ndarray, ...]:
@@ -164,6 +158,18 @@ def _twin(
     untrained = yield from within(features.of_model(corpus, twin, **how), 0.0, 0.5)
     work = partition.explained(task, _all_but(asked), _pooled(untrained, asked, twin))
     return _split((yield from within(work, 0.5, 1.0)))
+
+
+def _with_twins(
+    result: EncodingProbe, random_seeds: Sequence[int], twins: Iterator[Steps[_Shares]]
+) -> Steps[EncodingProbe]:
+    """The same from random weights, seed by seed; each network is made when it is its turn."""
+    for number, random_seed in enumerate(random_seeds):
+        begin, end = (0.55 + 0.45 * (number + step) / len(random_seeds) for step in (0, 1))
+        yield Step(begin, "random weights", result)
+        shares = yield from within(next(twins), begin, end, name=f"random weights, seed {random_seed}")
+        result = replace(result, controls=_with_random(result.controls, shares))
+    return result
 
 
 def _with_random(known: EncodingControls, drawn: _Shares) -> EncodingControls:
