@@ -168,12 +168,19 @@ def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
         mend.take.click(toast(mending.take_words), [session], [session], **QUIET),
         mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
         gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
-        # One after the other: an undo right after a change must find it.
-        area.plot.edit(
-            toast(mending.move), [session], [session], trigger_mode="multiple", concurrency_limit=1, **QUIET
-        ),
+        _moved(area),
         mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
     ]
+
+
+def _moved(area: ClipArea) -> gr.events.Dependency:
+    """Boundaries that were dragged, one edit after the other: an undo right after a change must find it."""
+    moved = area.plot.edit(
+        toast(mending.move), [area.session], [area.session], trigger_mode="multiple", concurrency_limit=1, **QUIET
+    )
+    moved.success(None, None, None, js="() => window.speechEdits.answered(true)")
+    moved.failure(None, None, None, js="() => window.speechEdits.answered(false)")
+    return moved
 
 
 def listen_after(event: Any, area: ClipArea) -> None:
@@ -236,7 +243,10 @@ async def listen(
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
     rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield gr.skip(), await clip_plot(session, look, plot), "*The model is listening …*", "", *rest
+    picture = await clip_plot(session, look, plot)
+    if visitor.gone():  # the times in it are from before: a boundary that was moved since would jump back
+        return
+    yield gr.skip(), picture, "*The model is listening …*", "", *rest
     try:
         listened = await listened_to(session, model_id, visitor)
     except Exception as problem:
@@ -247,14 +257,16 @@ async def listen(
         raise
     if listened is None:  # nobody waits for it any more
         return
-    session, answer = listened.given_to(session), listened.heard
+    before, session, answer = session, listened.given_to(session), listened.heard
     spelled = session.text or (answer.text.text if answer.text else "")
     english = answer.text is None or answer.text.language in (None, "en")
     filled = mending.filling(session, spelled, english, units)
     line, picture = heard_line(session, answer, model_id), await clip_plot(session, look, plot)
     if visitor.gone():  # a newer clip must not be overwritten by what was found out about the one before
         return
-    yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
+    # Only what was found out is written back: a boundary may have been moved while this was on its way.
+    kept = gr.skip() if session is before else session
+    yield kept, picture, line, heard_html(answer), session.key(model_id, units), *filled
 
 
 async def listened_to(session: Session, model_id: str, visitor: Visitor) -> Listened | None:
