@@ -59,6 +59,7 @@ class ClipArea:
     heard: Told
     mend: Corrections
     key: gr.Textbox  # changes when results made for this view would be others
+    mine: gr.Checkbox  # whether the page holds what no link can name
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -103,6 +104,7 @@ def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
         "trail": gr.State(Trail()),
         "look": gr.State(USUAL),
         "key": gr.Textbox(visible=False),
+        "mine": gr.Checkbox(False, visible=False),
         "mend": mend,
         **choices,
     }
@@ -204,14 +206,14 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard = event.success(
         toast(hear),
         [area.session, area.model, area.units, area.look],
-        [area.session, area.plot, area.heard, area.said, area.key, *area.mend.filled],
+        [area.session, area.plot, area.heard, area.said, area.key, area.mine, *area.mend.filled],
         concurrency_id="runs",
         concurrency_limit=None,
         trigger_mode="always_last",  # a clip that comes while the last one is listened to would never be heard
         show_progress_on=[area.heard],
         api_visibility="private",
     )
-    heard.success(None, [area.key], None, js="(key) => window.ism.listened(key)")
+    heard.success(None, [area.key, area.mine], None, js="(key, mine) => window.ism.listened(key, mine)")
     text = area.mend.text
     heard.success(None, [area.mend.spelled, text], [text], js="(spelled, text) => window.ism.spelled(spelled, text)")
     heard.success(
@@ -242,7 +244,8 @@ async def listen(
 ) -> AsyncGenerator[tuple, None]:
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
-    rest = (gr.skip(),) * (1 + mending.FILLED)
+    mine = bool(sessions.given(session))
+    rest = gr.skip(), mine, *(gr.skip(),) * mending.FILLED
     picture = await clip_plot(session, look, plot)
     if visitor.gone():  # the times in it are from before: a boundary that was moved since would jump back
         return
@@ -266,7 +269,7 @@ async def listen(
         return
     # Only what was found out is written back: a boundary may have been moved while this was on its way.
     kept = gr.skip() if session is before else session
-    yield kept, picture, line, heard_html(answer), session.key(model_id, units), *filled
+    yield kept, picture, line, heard_html(answer), session.key(model_id, units), mine, *filled
 
 
 async def listened_to(session: Session, model_id: str, visitor: Visitor) -> Listened | None:
