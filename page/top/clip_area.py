@@ -180,8 +180,8 @@ def _moved(area: ClipArea) -> gr.events.Dependency:
     moved = area.plot.edit(
         toast(mending.move), [area.session], [area.session], trigger_mode="multiple", concurrency_limit=1, **QUIET
     )
-    moved.success(None, None, None, js="() => window.speechEdits.answered(true)")
-    moved.failure(None, None, None, js="() => window.speechEdits.answered(false)")
+    moved.success(None, None, None, js="() => window.speechEdits.answered(true)", trigger_mode="multiple")
+    moved.failure(None, None, None, js="() => window.speechEdits.answered(false)", trigger_mode="multiple")
     return moved
 
 

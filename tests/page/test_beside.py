@@ -319,15 +319,16 @@ def test_each_side_plays_its_own_clip_and_what_stands_beside_an_older_one_is_pal
     expect(page.locator("#plot-attention .sp-word", has_text="saved").first).to_be_visible(timeout=PATIENCE)
     for part in (".beside", ".minus"):
         expect(page.locator(f"#view-attention {part}")).to_contain_class("pale")
-    with page.expect_download() as saved:
-        page.locator("#csv-attention").click()
-    alone = pd.read_csv(saved.value.path())
-    assert "side" not in alone and list(alone["clip"].unique()) == ["en_f_statement"]
+    assert _clips_in_the_file(page) == {"en_f_statement"}
     go_on.set()
     expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
+    assert _clips_in_the_file(page) == {"en_f_statement", "en_f_question"}
+
+
+def _clips_in_the_file(page):
     with page.expect_download() as saved:
         page.locator("#csv-attention").click()
-    assert set(pd.read_csv(saved.value.path())["clip"]) == {"en_f_statement", "en_f_question"}
+    return set(pd.read_csv(saved.value.path())["clip"])
 
 
 def _held_back(monkeypatch):

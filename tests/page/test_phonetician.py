@@ -120,8 +120,23 @@ def test_a_selection_is_told_looped_and_slowed_down(visit):
     assert page.evaluate("speechPlayer.audio.playbackRate") == 1
     page.keyboard.press("Shift+ArrowRight")  # a hundredth of what is seen
     assert page.evaluate("speechPlayer.region[1]") == pytest.approx(end + seconds / 100, abs=0.001)
+    _grows_towards_the_left(page, seconds)
     for name in ("Loop", "Half speed", "Play selection", "Edit boundaries", "Undo"):
         assert page.get_by_role("button", name=name, exact=True).bounding_box()["height"] >= 24
+
+
+def _grows_towards_the_left(page, seconds):
+    """By keys alone, also beyond what is seen."""
+    page.evaluate("speechPlayer.clearRegion(); speechPlayer.audio.currentTime = 1")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert page.evaluate("speechPlayer.region") == pytest.approx([1 - 3 * seconds / 100, 1], abs=0.001)
+    page.keyboard.press("z")
+    for _ in range(2):
+        page.keyboard.press("Shift+ArrowLeft")
+    begin = page.evaluate("speechPlayer.region[0]")
+    assert begin == pytest.approx(1 - 3 * seconds / 100 * 1.02, abs=0.001)
+    page.wait_for_function("begin => Math.abs(speechStretches.of(speechPlayer.clip, 9)[0] - begin) < 0.001", arg=begin)
 
 
 def test_a_shared_boundary_moves_in_both_tiers_and_the_technique_runs_again(visit):
