@@ -1,10 +1,8 @@
 """Two results side by side: what may stand there, one scale for both, the difference, and one file."""
 
-import asyncio
 import io
 import json
 import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from methods.core.audio import to_wav
 from methods.core.errors import UserError
 from methods.core.results import SOFTWARE, read_only
 from page.beside import files, partner, scales
-from page.beside.events import Pairing
 from page.beside.figures import on_one_scale, shared_curves, union
 from page.beside.side import Turns
 from page.session import from_example
@@ -300,7 +297,7 @@ def test_a_link_sets_another_layer_beside_and_its_files_hold_both(visit):
 
 
 @pytest.mark.browser
-def test_each_side_plays_its_own_clip_and_what_stands_beside_an_older_one_is_pale(visit, monkeypatch):
+def test_each_side_plays_its_own_clip(visit):
     page = visit("?technique=attention&clip=en_f_weasels&beside=clip:en_f_question")
     expect(page.locator("#beside-told-attention")).to_contain_text("Which folder?", timeout=PATIENCE)
     assert "beside=clip%3Aen_f_question" in page.url
@@ -313,34 +310,6 @@ def test_each_side_plays_its_own_clip_and_what_stands_beside_an_older_one_is_pal
     assert page.locator("#plot-attention .sp-note").inner_text() == ""
     page.locator("#plot-attention .sp-word", has_text="phone").first.click()
     page.wait_for_function("() => Math.abs(window.speechPlayer.audio.duration - 2.95) < 0.02", timeout=PATIENCE)
-    go_on = _held_back(monkeypatch)
-    page.locator("#example input").click()
-    page.get_by_role("option", name="Message saved (statement)").click()
-    expect(page.locator("#plot-attention .sp-word", has_text="saved").first).to_be_visible(timeout=PATIENCE)
-    for part in (".beside", ".minus"):
-        expect(page.locator(f"#view-attention {part}")).to_contain_class("pale")
-    assert _clips_in_the_file(page) == {"en_f_statement"}
-    go_on.set()
-    expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
-    assert _clips_in_the_file(page) == {"en_f_statement", "en_f_question"}
-
-
-def _clips_in_the_file(page):
-    with page.expect_download() as saved:
-        page.locator("#csv-attention").click()
-    return set(pd.read_csv(saved.value.path())["clip"])
-
-
-def _held_back(monkeypatch):
-    """The first side is drawn again; the second one is not, until the event that is returned is set."""
-    go_on, drawn = threading.Event(), Pairing._pair
-
-    async def later(*asked):
-        await asyncio.to_thread(go_on.wait, PATIENCE / 1000)
-        return await drawn(*asked)
-
-    monkeypatch.setattr(Pairing, "_pair", later)
-    return go_on
 
 
 def test_a_sound_that_a_browser_reads_is_never_written_into(tmp_path):
