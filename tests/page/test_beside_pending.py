@@ -19,6 +19,7 @@ def test_what_stands_beside_an_older_clip_is_pale_and_in_no_file(visit, monkeypa
     expect(page.locator("#beside-told-attention")).to_contain_text("Which folder?", timeout=PATIENCE)
     expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
     assert _clips_in_the_file(page) == {"en_f_weasels", "en_f_question"}
+    expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)  # nothing of it is left to be cancelled
     go_on = _held_back(monkeypatch)
     page.locator("#example input").click()
     page.get_by_role("option", name="Message saved (statement)").click()
