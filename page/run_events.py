@@ -14,7 +14,7 @@ from methods.core.progress import Work
 from methods.core.results import Result
 from page.beside.files import Pair, pair_download
 from page.beside.partner import choices
-from page.beside.side import Beside, Side, Turns
+from page.beside.side import UNTOUCHED, Beside, Side, Turns, outdated
 from page.errors import toast
 from page.export.downloads import download
 from page.export.snippets import snippet
@@ -146,7 +146,7 @@ def connect_run(parts: Parts, run: gr.Button, stop: gr.Button, also: Sequence[gr
     event = run.click(
         toast(_runner(parts)),
         parts.asked,
-        [*parts.drawn, *parts.adjusted, run, stop, parts.area],
+        [*parts.drawn, *parts.adjusted, run, stop, parts.area, *parts.side.answers],
         js=_noted(parts, parts.asked, f"window.ism.begins('{parts.name}');"),
         concurrency_id="runs",
         concurrency_limit=None,  # `Turns` says who computes; whoever waits costs nothing
@@ -174,12 +174,15 @@ def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
         question = parts.question(*asked)
         stale = parts.status if not view.answered else None  # “Stopped before …” is no longer so
         view.values, view.answered = question.values, False
-        yield (*("" if each is stale else gr.skip() for each in begun), *run_and_stop(True), pale(not unasked))
+        nothing = ("" if each is stale else gr.skip() for each in begun)
+        # Over recordings nothing may come of a run that nobody asked for: then what is there stays the answer.
+        sure = not (unasked and parts.recipe.over_corpora)
+        yield (*nothing, *run_and_stop(True), pale(sure), *(outdated() if sure else UNTOUCHED))
         visitor = Visitor(str(request.session_hash), lambda text: progress(0, desc=text))
         key, job = await question.work(visitor)
         if unasked and parts.recipe.over_corpora and not MACHINE.turns.is_ready(key):
             view.answered = True
-            yield (*_invited(parts, job), *run_and_stop(False), gr.skip())
+            yield (*_invited(parts, job), *run_and_stop(False), gr.skip(), *UNTOUCHED)
             return
         held = Held(key)
         async with contextlib.aclosing(visitor.follows(key, job)) as run:
@@ -195,8 +198,8 @@ async def _seen(question: Question, held: Held, seen: Seen, view: View) -> tuple
     """What there is to see now, drawn with what the controls say now."""
     parts, session = question.parts, question.session
     shown = await parts.shown(held, seen.news.version, session, view.values)
-    view.answered = True
-    return (*shown, *parts.updates(held, view.values), *run_and_stop(not seen.news.ended), pale(False))
+    view.answered, buttons = True, run_and_stop(not seen.news.ended)
+    return (*shown, *parts.updates(held, view.values), *buttons, pale(False), *UNTOUCHED)
 
 
 def _invited(parts: Parts, job: Work) -> tuple:

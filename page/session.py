@@ -201,6 +201,13 @@ def with_transcript(
     return replace(session, words=aligned.words, phones=aligned.phones, timing=timing)
 
 
+def given(session: Session) -> list[str]:
+    """What the visitor brought or made, which is gone when the page is loaded again: no link can name it."""
+    own = ["your recording"] if session.example is None else []
+    words = session.text is not None or session.timing in (BY_TEXTGRID, EDITED)
+    return own + (["the words and times that you gave"] if words else [])
+
+
 def at_stake(session: Session) -> str:
     """What a new alignment would replace that the visitor has made, a sentence; empty: nothing."""
     mine = ["the words and phones of your TextGrid"] if session.tiers is not None else []

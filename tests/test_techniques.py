@@ -92,7 +92,7 @@ def test_downloads_carry_their_origin(module, clip, tiny_model, segments):
     assert (table["clip_sha256"] == clip.sha256).all() and table["complete"].all()
     early = dataclasses.replace(result, complete=False)  # as it is shown while its controls are computed
     assert not pd.read_csv(io.BytesIO(downloads.csv(early)))["complete"].any()
-    assert downloads.download("csv", "a", early, None)["name"].endswith("-before_its_controls.csv")
+    assert downloads.download("csv", "a", early, None)["name"].endswith("-incomplete.csv")
     assert clip.sha256.encode() in downloads.picture("svg", module.plot(result), result)
     assert clip.sha256.encode() in downloads.picture("png", module.plot(result), result)
 

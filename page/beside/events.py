@@ -14,7 +14,7 @@ from methods.core.results import Result
 from page.beside.layout import ways_to
 from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values, said
 from page.beside.scales import Drawn, is_plot, pair
-from page.beside.side import SIDES, Beside, Turn
+from page.beside.side import AREA, MINUS, SIDES, Beside, Turn, outdated
 from page.errors import toast
 from page.export.snippets import snippet
 from page.recipe import Values
@@ -113,8 +113,8 @@ def _told(parts: Parts, sentence: str) -> tuple:
     """The side with a sentence in the place of a result."""
     nothing = (None,) * len(parts.side.outputs)
     return _updates(
-        parts, ways="", area=gr.Column(visible=True), told=sentence, second=nothing, minus=gr.Column(visible=False),
-        kept=None,
+        parts, ways="", area=gr.Column(visible=True, elem_classes=AREA), told=sentence, second=nothing,
+        minus=gr.Column(visible=False), kept=None,
     )  # fmt: skip
 
 
@@ -136,7 +136,8 @@ class Pairing:
             return
         other = await self._other(trail, visitor)
         other_key, job = await other.work(visitor)
-        yield _updates(self.parts, True, area=gr.Column(visible=True), told=f"**{self.called}** …")
+        area, minus, kept = outdated(visible=True)
+        yield _updates(self.parts, True, area=area, minus=minus, kept=kept, told=f"**{self.called}** …")
         async with contextlib.aclosing(visitor.follows(other_key, job)) as run:
             async for seen in run:
                 turn.take_over()
@@ -174,7 +175,8 @@ class Pairing:
         told = f"Beside it **{names[1]}** (left: {names[0]}) · {self.parts.recipe.status(answer, theirs)}"
         kept = Beside(second, other.values, names)
         given = {"ways": ways_to(self.parts.name, names), "told": told, "code": code, "kept": kept}
-        return _updates(self.parts, busy, first=one, second=two, **given, **_minus(differences, names))
+        area = gr.Column(elem_classes=AREA)
+        return _updates(self.parts, busy, first=one, area=area, second=two, **given, **_minus(differences, names))
 
     def _key(self, first: Held, second: Held, mine: Values, theirs: Values) -> Hashable:
         """Of the pair as it is now: results come in parts."""
@@ -226,7 +228,7 @@ def _minus(differences: Sequence[Any], names: tuple[str, str]) -> dict[str, Any]
     curves = "".join(value for value in differences if not is_plot(value))
     told = DIFFERENCE.format(*names) if differences else NO_DIFFERENCE
     return {
-        "minus": gr.Column(visible=True),
+        "minus": gr.Column(visible=True, elem_classes=MINUS),
         "minus_told": told,
         "minus_plot": gr.update(value=_joined(plots), visible=True) if plots else gr.update(value=None, visible=False),
         "minus_curves": curves,

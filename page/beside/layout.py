@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import BlockContext
 
-from page.beside.side import Side
+from page.beside.side import AREA, MINUS, Side
 from page.recipe import Recipe
 from page.widgets.sound_plot import SoundPlot
 from page.widgets.told import Told
@@ -22,9 +22,7 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
         "Again", elem_id=f"beside-again-{name}", elem_classes="unseen"
     )  # in a column that is hidden it would not exist
     ways = gr.HTML(elem_id=f"ways-{name}", elem_classes="ways", padding=False, render=False)
-    area = gr.Column(
-        visible=False, elem_id=f"beside-{name}", elem_classes=["shown", "beside"], min_width=0, render=False
-    )
+    area = gr.Column(visible=False, elem_id=f"beside-{name}", elem_classes=AREA, min_width=0, render=False)
     with area:
         told = Told(elem_id=f"beside-told-{name}", elem_classes="status")
         progress = gr.Markdown("", elem_id=f"beside-progress-{name}", elem_classes="progress")
@@ -34,7 +32,7 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
             component.elem_id += SUFFIX
         if isinstance(component, gr.HTML) and component.value and component not in outputs:
             component.value = HEARD_LEFT  # players, which answer to a press on the first side
-    minus = gr.Column(visible=False, elem_classes=["minus"], min_width=0, render=False)
+    minus = gr.Column(visible=False, elem_classes=MINUS, min_width=0, render=False)
     with minus:
         minus_told = Told()
         minus_plot = SoundPlot(elem_id=f"minus-{name}")

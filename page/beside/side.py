@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -11,6 +12,8 @@ from page.runs.machine import Held
 from page.widgets.sound_plot import SoundPlot
 
 SIDES = ("left", "right")
+AREA, MINUS = ["shown", "beside"], ["minus"]  # how the page's style knows the second side and the difference
+UNTOUCHED = (gr.skip(),) * 3  # for `Side.answers`
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,20 @@ class Side:
     kept: gr.State  # `Beside`, or None
 
     @property
+    def answers(self) -> list[gr.components.Component]:
+        """What belongs to the question that was asked last, in the order of `outdated`."""
+        return [self.area, self.minus, self.kept]
+
+    @property
     def drawn(self) -> list[gr.components.Component]:
         """Outputs of a pair, after those of the first result."""
         return [self.ways, self.area, self.told, *self.outputs, self.minus, self.minus_told, self.minus_plot,
                 self.minus_curves, self.kept]  # fmt: skip
+
+
+def outdated(**area: Any) -> tuple[Any, Any, None]:
+    """The second side while its answer is on its way: pale, and in no file beside a first side that it was not of."""
+    return gr.Column(elem_classes=[*AREA, "pale"], **area), gr.Column(elem_classes=[*MINUS, "pale"]), None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from methods.core.arrays import npz
 from methods.core.results import SOFTWARE, Provenance, Result
 
-UNFINISHED = "before_its_controls"  # in the name of a file that was taken while the rest was being computed
+UNFINISHED = "incomplete"  # in the name of a file that was taken while the rest was being computed
 MIME = {"csv": "text/csv", "npz": "application/octet-stream", "svg": "image/svg+xml", "png": "image/png"}
 
 
@@ -48,8 +48,8 @@ def _plain(text: str) -> str:
 def csv(result: Result) -> bytes:
     """The tidy table; origin as columns of their own, which every spreadsheet and reader can skip.
 
-    `complete` is False in a table that was taken before its controls were there. `provenance`, in the first row alone,
-    is the whole origin as JSON text, options and versions among it.
+    `complete` is False in a table that was taken before all of it was there: rows, or its controls. `provenance`, in
+    the first row alone, is the whole origin as JSON text, options and versions among it.
     """
     return labelled(result).to_csv(index=False).encode("utf-8")
 

@@ -14,6 +14,7 @@ window.ism = {
   views: {}, // technique -> its options as they were last on screen
   besides: {}, // technique -> what stands beside its view
   fresh: {}, // technique -> true from a run's beginning until there is something to see of it
+  mine: false, // whether the page holds a recording, words or times of the visitor's: another loading would lose them
   written: false, // whether the visitor has written a transcript that is not aligned yet
   base: "", // the Space's address, empty elsewhere
 
@@ -88,9 +89,11 @@ window.ism = {
     const same = ["clip", "model", "units", "spectrogram"].every((name) => (asked[name] ?? "") === String(this.shared[name] ?? ""));
     const held = { ...(this.views[technique] || (this.asked[technique] ? this.options : {})), beside: this.besides[technique] || "" };
     const { clip, model, units, spectrogram, technique: _, from = "", to = "", ...options } = asked;
-    const told = Object.entries(options).filter(([name]) => !name.startsWith("__"));
-    if (same && told.every(([name, value]) => String(held[name]) === value)) { this.open(technique); this.stretch(from, to); }
-    else window.location.reload();
+    const told = Object.entries(options).filter(([name]) => !name.startsWith("__") && name !== "lesson" && name !== "note");
+    if (!this.mine && !this.written && !(same && told.every(([name, value]) => String(held[name]) === value))) return window.location.reload();
+    this.lesson(options.lesson ?? "", options.note ?? "");
+    this.open(technique);
+    if (same) this.stretch(from, to);
   },
 
   show(technique) { // one view at a time: a rule of style, which nothing that Gradio draws again can undo
@@ -211,7 +214,7 @@ window.ism = {
     else if (tries) setTimeout(() => this.press(id, tries - 1, unasked), 100);
   },
 
-  listened(key) { this.key = key || ""; return this.refresh(); },
+  listened(key, mine) { this.key = key || ""; this.mine = mine; return this.refresh(); },
 
   taken() { this.written = false; return this.answered(); },
 

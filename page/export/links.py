@@ -32,11 +32,7 @@ def space_address() -> str:
 
 def copied(told: str, session: Session | None, model_id: str, beside: str = "", corpus: str = "") -> str:
     """What is said of a link once the browser has copied it: also what no link can name."""
-    lacking = []
-    if session is not None:
-        lacking += ["your recording"] if session.example is None else []
-        given = session.text is not None or session.timing in (sessions.BY_TEXTGRID, sessions.EDITED)
-        lacking += ["the words and times that you gave"] if given else []
+    lacking = [] if session is None else sessions.given(session)
     lacking += [f"the model {model_id}"] if model_id not in menu.MODELS else []
     lacking += ["the clip that was here before"] if beside == f"clip:{BEFORE}" else []
     lacking += ["your own corpus"] if corpus == "own" else []

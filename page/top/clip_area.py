@@ -60,6 +60,7 @@ class ClipArea:
     heard: Told
     mend: Corrections
     key: gr.Textbox  # changes when results made for this view would be others
+    mine: gr.Checkbox  # whether the page holds what no link can name
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -105,6 +106,7 @@ def clip_strip(choices: dict[str, Any], mend: Corrections) -> ClipArea:
         "look": gr.State(USUAL),
         "link_look": gr.Textbox(visible=False),
         "key": gr.Textbox(visible=False),
+        "mine": gr.Checkbox(False, visible=False),
         "mend": mend,
         **choices,
     }
@@ -171,12 +173,19 @@ def _connect_corrections(area: ClipArea) -> list[gr.events.Dependency]:
         mend.take.click(toast(mending.take_words), [session], [session], **QUIET),
         mend.textgrid.upload(toast(mending.use_textgrid), [session, mend.textgrid], [session], **QUIET),
         gr.on([menu.input for menu in menus], toast(mending.retake), [session, *menus], [session], **QUIET),
-        # One after the other: an undo right after a change must find it.
-        area.plot.edit(
-            toast(mending.move), [session], [session], trigger_mode="multiple", concurrency_limit=1, **QUIET
-        ),
+        _moved(area),
         mend.apply.click(toast(mending.edit), [session, area.units, mend.times], [session], **QUIET),
     ]
+
+
+def _moved(area: ClipArea) -> gr.events.Dependency:
+    """Boundaries that were dragged, one edit after the other: an undo right after a change must find it."""
+    moved = area.plot.edit(
+        toast(mending.move), [area.session], [area.session], trigger_mode="multiple", concurrency_limit=1, **QUIET
+    )
+    moved.success(None, None, None, js="() => window.speechEdits.answered(true)", trigger_mode="multiple")
+    moved.failure(None, None, None, js="() => window.speechEdits.answered(false)", trigger_mode="multiple")
+    return moved
 
 
 def listen_after(event: Any, area: ClipArea) -> None:
@@ -200,14 +209,14 @@ def listen_after(event: Any, area: ClipArea) -> None:
     heard = event.success(
         toast(hear),
         [area.session, area.model, area.units, area.look],
-        [area.session, area.plot, area.heard, area.said, area.key, *area.mend.filled],
+        [area.session, area.plot, area.heard, area.said, area.key, area.mine, *area.mend.filled],
         concurrency_id="runs",
         concurrency_limit=None,
         trigger_mode="always_last",  # a clip that comes while the last one is listened to would never be heard
         show_progress_on=[area.heard],
         api_visibility="private",
     )
-    heard.success(None, [area.key], None, js="(key) => window.ism.listened(key)")
+    heard.success(None, [area.key, area.mine], None, js="(key, mine) => window.ism.listened(key, mine)")
     text = area.mend.text
     heard.success(None, [area.mend.spelled, text], [text], js="(spelled, text) => window.ism.spelled(spelled, text)")
     heard.success(
@@ -238,8 +247,12 @@ async def listen(
 ) -> AsyncGenerator[tuple, None]:
     """Show the sound at once, then what the model hears, or why it does not."""
     session = present(session)
-    rest = (gr.skip(),) * (1 + mending.FILLED)
-    yield gr.skip(), await clip_plot(session, look, plot), "*The model is listening …*", "", *rest
+    mine = bool(sessions.given(session))
+    rest = gr.skip(), mine, *(gr.skip(),) * mending.FILLED
+    picture = await clip_plot(session, look, plot)
+    if visitor.gone():  # the times in it are from before: a boundary that was moved since would jump back
+        return
+    yield gr.skip(), picture, "*The model is listening …*", "", *rest
     try:
         listened = await listened_to(session, model_id, visitor)
     except Exception as problem:
@@ -250,14 +263,16 @@ async def listen(
         raise
     if listened is None:  # nobody waits for it any more
         return
-    session, answer = listened.given_to(session), listened.heard
+    before, session, answer = session, listened.given_to(session), listened.heard
     spelled = session.text or (answer.text.text if answer.text else "")
     english = answer.text is None or answer.text.language in (None, "en")
     filled = mending.filling(session, spelled, english, units)
     line, picture = heard_line(session, answer, model_id), await clip_plot(session, look, plot)
     if visitor.gone():  # a newer clip must not be overwritten by what was found out about the one before
         return
-    yield session, picture, line, heard_html(answer), session.key(model_id, units), *filled
+    # Only what was found out is written back: a boundary may have been moved while this was on its way.
+    kept = gr.skip() if session is before else session
+    yield kept, picture, line, heard_html(answer), session.key(model_id, units), mine, *filled
 
 
 async def listened_to(session: Session, model_id: str, visitor: Visitor) -> Listened | None:

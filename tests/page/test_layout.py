@@ -1,6 +1,7 @@
 """Where things are: the picture is what one sees, the contents are at hand, and a view is an entry of the history."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -9,6 +10,7 @@ from visitor import follow
 pytestmark = pytest.mark.browser
 
 PATIENCE = 60_000  # ms
+WEASELS = Path(__file__).parents[2] / "examples_audio/cc-by-sa-3.0/en_f_weasels.wav"
 DESK, PHONE = (1280, 800), (390, 844)
 HIGHEST = 420  # px down, where a picture begins on a desk
 
@@ -69,6 +71,40 @@ def test_back_and_forward_walk_through_the_views(visit):
     page.locator("#brand").click()
     expect(page.locator("#view-start")).to_be_visible()
     expect(page).not_to_have_url(re.compile("technique="))
+
+
+@pytest.mark.reloads
+def test_back_shows_a_lessons_question_and_note_only_where_they_were(visit):
+    page = visit("?lesson=1&note=Look+here")
+    expect(page.locator("#lesson-1")).to_be_visible()
+    page.evaluate("window.ism.go('cka')")
+    expect(page.locator("#lesson-1")).to_be_hidden()
+    page.go_back()
+    expect(page.locator("#lesson-1")).to_be_visible()
+    expect(page.locator("#note")).to_contain_text("Look here")
+    page.reload()  # the page does not remember that the view after it had none
+    page.locator("#heard").get_by_text("The model hears").wait_for(timeout=PATIENCE)
+    page.evaluate("window.history.pushState(null, '', window.location.search.replace(/&?(lesson|note)=[^&]*/g, ''))")
+    page.go_back()
+    page.go_forward()
+    expect(page.locator("#lesson-1")).to_be_hidden()
+    expect(page.locator("#note")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("lesson|note"))
+
+
+def test_back_does_not_lose_a_recording_of_the_visitors(visit):
+    page = visit()
+    follow(page, "attention")
+    page.get_by_role("button", name="Or use your own").click()
+    page.locator("#own input[type=file]").set_input_files(WEASELS)
+    expect(page.locator("#why")).to_contain_text("Your own recording", timeout=PATIENCE)
+    page.wait_for_function("window.ism.mine", timeout=PATIENCE)
+    page.go_back()  # to an address that names a clip
+    expect(page.locator("#view-start")).to_be_visible()
+    page.go_forward()
+    expect(page.locator("#view-attention")).to_be_visible()
+    expect(page.locator("#why")).to_contain_text("Your own recording")
+    expect(page).not_to_have_url(re.compile("clip="))
 
 
 @pytest.mark.reloads

@@ -1,14 +1,19 @@
 """A phonetician at the page: a part of the clip, its spectrogram, a selection, and boundaries moved by hand."""
 
+import asyncio
 import re
+import threading
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from methods.core.alignment import Segment, write_textgrid
+from methods.core.errors import UserError
 from methods.core.speech import praat
+from page import session as sessions
 from page.examples import EXAMPLES
+from page.top import clip_area
 
 pytestmark = pytest.mark.browser
 
@@ -127,8 +132,23 @@ def test_a_selection_is_told_looped_and_slowed_down(visit):
     assert page.evaluate("speechPlayer.audio.playbackRate") == 1
     page.keyboard.press("Shift+ArrowRight")  # a hundredth of what is seen
     assert page.evaluate("speechPlayer.region[1]") == pytest.approx(end + seconds / 100, abs=0.001)
+    _grows_towards_the_left(page, seconds)
     for name in ("Loop", "Half speed", "Play selection", "Edit boundaries", "Undo"):
         assert page.get_by_role("button", name=name, exact=True).bounding_box()["height"] >= 24
+
+
+def _grows_towards_the_left(page, seconds):
+    """By keys alone, also beyond what is seen."""
+    page.evaluate("speechPlayer.clearRegion(); speechPlayer.audio.currentTime = 1")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert page.evaluate("speechPlayer.region") == pytest.approx([1 - 3 * seconds / 100, 1], abs=0.001)
+    page.keyboard.press("z")
+    for _ in range(2):
+        page.keyboard.press("Shift+ArrowLeft")
+    begin = page.evaluate("speechPlayer.region[0]")
+    assert begin == pytest.approx(1 - 3 * seconds / 100 * 1.02, abs=0.001)
+    page.wait_for_function("begin => Math.abs(speechStretches.of(speechPlayer.clip, 9)[0] - begin) < 0.001", arg=begin)
 
 
 def test_a_shared_boundary_moves_in_both_tiers_and_the_technique_runs_again(visit):
@@ -178,6 +198,63 @@ def test_keys_move_a_boundary_as_far_as_its_neighbour_and_undo_leads_back(visit)
     undo.click()
     expect(page.locator("#heard-line")).to_contain_text("aligned beforehand", timeout=PATIENCE)
     expect(undo).to_have_attribute("aria-disabled", "true")
+
+
+def test_a_picture_from_before_does_not_take_a_boundary_back(visit, monkeypatch):
+    page = visit("?from=0.4&to=1.4")
+    page.get_by_role("button", name="Edit boundaries").click()
+    boundary = page.get_by_role("slider", name="words: boundary between weasels and have")
+    phone = page.get_by_role("slider", name="phones: boundary between Z and HH")
+    _a_late_picture_of_the_first_edit(monkeypatch)
+    for by in (-30, 20):
+        place = boundary.bounding_box()
+        drag(page, place, place["width"] / 2, place["width"] / 2 + by)
+    page.evaluate("""boundary => { window.places = new Set();
+        const name = boundary.ariaLabel, look = () => {
+            places.add(document.querySelector(`[aria-label="${name}"]`).ariaValueNow);
+            requestAnimationFrame(look);
+        };
+        look(); }""", boundary.element_handle())  # fmt: skip
+    second = at(boundary)
+    expect(page.locator("#heard-line")).to_contain_text("edited by you", timeout=PATIENCE)
+    assert page.evaluate("[...places].map(Number)") == [second] and at(phone) == second
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    undo.focus()
+    page.keyboard.press("Enter")
+    expect(boundary).not_to_have_attribute("aria-valuenow", f"{second:.3f}", timeout=PATIENCE)
+    expect(undo).to_be_focused()  # in the picture that was drawn again
+    first = at(boundary)
+    monkeypatch.setattr(sessions, "with_moved", _refused)
+    boundary.press("Shift+ArrowRight")
+    page.get_by_text("Not now.").wait_for(timeout=PATIENCE)
+    expect(boundary).to_have_attribute("aria-valuenow", f"{first:.3f}", timeout=PATIENCE)  # what the server holds
+
+
+def _refused(*_):
+    raise UserError("Not now.")
+
+
+def _a_late_picture_of_the_first_edit(monkeypatch):
+    """It is drawn when the second edit is on its way, and reaches the browser before that is answered."""
+    begun, drawn, moved, picture = threading.Event(), threading.Event(), sessions.with_moved, clip_area.clip_plot
+    calls = []
+
+    def slowly(*asked):
+        calls.append(asked)
+        if len(calls) == 2:
+            begun.set()
+            drawn.wait(PATIENCE / 1000)
+            threading.Event().wait(0.5)  # the way to the browser
+        return moved(*asked)
+
+    async def late(*asked):
+        await asyncio.to_thread(begun.wait, PATIENCE / 1000)
+        found = await picture(*asked)
+        drawn.set()
+        return found
+
+    monkeypatch.setattr(sessions, "with_moved", slowly)
+    monkeypatch.setattr(clip_area, "clip_plot", late)
 
 
 def test_align_asks_first_and_a_textgrids_words_become_the_text(visit, tmp_path):

@@ -4,7 +4,7 @@ const SAME = 0.0005;    // s: boundaries that are no further apart are one
 const APART = 0.001;    // s that remain between a boundary and its neighbours
 const TELLABLE = 8;     // px between boundaries that a hand can tell apart
 const REST = 800;       // ms after the last arrow key until the change is sent
-const editing = { on: false };   // whatever plot is drawn next
+const editing = { on: false, unanswered: 0, drawAgain: null };   // whatever plot is drawn next
 
 /** Handles for every boundary, a switch for them, and a way back. */
 function boundaryTools(plot) {
@@ -147,8 +147,7 @@ function sendEdit(plot) {
   if (moved) {
     const times = Object.fromEntries([...moved].map((tier) => [tier.label, tier.items.map(({ start, end }) => [start, end])]));
     plot.value.undo += 1;   // until the server says how many there are
-    plot.trigger("edit", { clip: plot.value.clip, times });
-    plot.paintSoon();
+    askForEdit(plot, { times });
   }
   plot.whenFree();
 }
@@ -157,9 +156,26 @@ function undoEdit(plot) {
   sendEdit(plot);   // first what was done, then back
   if (!plot.value.undo) return;
   plot.value.undo -= 1;
-  plot.trigger("edit", { clip: plot.value.clip, undo: true });
+  askForEdit(plot, { undo: true });
+}
+
+function askForEdit(plot, asked) {
+  editing.unanswered += 1;
+  plot.trigger("edit", { clip: plot.value.clip, ...asked });
   plot.paintSoon();
 }
+
+/** A picture that was on its way while a boundary was moved shows times from before: the next hand would move those. */
+const isOutdated = (plot, value) => editing.unanswered > 0 && Boolean(plot?.value.editable) && value?.clip === plot.value.clip;
+
+/** The server has taken an edit, and its picture follows; or has refused it, and what it holds is drawn again. */
+window.speechEdits = {
+  answered(taken) {
+    editing.unanswered = Math.max(0, editing.unanswered - 1);
+    if (!taken && !editing.unanswered) editing.drawAgain?.();
+    return [];
+  },
+};
 
 /** Ctrl+Z; true if this was it. */
 function boundaryKey(plot, event) {
@@ -168,16 +184,21 @@ function boundaryKey(plot, event) {
   return true;
 }
 
-/** Which boundary has the focus, as [tier's name, its number there], so that a plot that is drawn again can give it back. */
-function focusedBoundary(plot) {
+/** What has the focus, so that a plot that is drawn again can give it back: [tier's name, its number there], or [null, its number]. */
+function focusedPart(plot) {
   for (const tier of plot.boundaries || []) {
     const k = tier.boundaries.findIndex(({ handle }) => handle === document.activeElement);
     if (k >= 0) return [tier.label, k];
   }
-  return null;
+  const k = steadyParts(plot).indexOf(document.activeElement);
+  return k >= 0 ? [null, k] : null;
 }
 
-function focusBoundary(plot, [label, k]) {
+function focusPart(plot, [label, k]) {
   const tier = (plot.boundaries || []).find((each) => each.label === label);
-  tier?.boundaries[k]?.handle.focus({ preventScroll: true });
+  const part = label === null ? steadyParts(plot)[k] : tier?.boundaries[k]?.handle;
+  part?.focus({ preventScroll: true });
 }
+
+/** What every drawing of a clip has. */
+const steadyParts = (plot) => [plot.scroller, ...plot.host.querySelectorAll(".sp-bar button, .sp-tools button")];

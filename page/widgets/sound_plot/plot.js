@@ -254,15 +254,17 @@ window.SoundPlot = function mount(element, props, trigger, watch) {
   const render = () => {
     const value = props.value, drawable = Boolean(value && value.rows);
     if (plot?.busy) { plot.waiting = render; return; }
+    if (isOutdated(plot, value)) { editing.drawAgain = render; return; }
     if (plot && drawable && sameAsDrawn(plot, value)) return;
-    const held = plot && focusedBoundary(plot);
+    const held = plot && focusedPart(plot);
     if (plot) plot.dispose();
     if (plot?.value.audio && !(drawable && value.audio)) player.setSource("", 0);   // the clip was taken away
     host.replaceChildren();
     host.removeAttribute("style");
     host.classList.remove("sp-zoomed", "sp-editing");
     plot = drawable ? new Plot(host, ownCopy(value), trigger) : null;
-    if (held && plot) focusBoundary(plot, held);
+    if (held && plot) focusPart(plot, held);
+    if (plot?.value.editable) editing.drawAgain = render;
     if (!drawable) host.append(el("p", "sp-hint", value?.hint || "Run to see the plot."));
   };
   watch("value", render);

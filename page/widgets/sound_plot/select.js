@@ -39,17 +39,27 @@ function extendSelection(plot, t) {
   player.select(Math.min(kept, t), Math.max(kept, t));
 }
 
+let grown = null;   // the selection that keys have made: which of its ends stays, and which moves
+
+/** One end stays where the first key found it; the other moves by a hundredth of what is seen, and is seen. */
+function growSelection(plot, step) {
+  player.load(plot.value.clip);
+  const [from, to] = plot.stretch, { region } = player, t = player.audio.currentTime;
+  const { kept, end } = region && grown?.region === region ? grown : { kept: region?.[0] ?? t, end: region?.[1] ?? t };
+  const next = clamp(end + step * Math.max(0.001, (to - from) / 100), 0, plot.seconds);
+  player.select(Math.min(kept, next), Math.max(kept, next));
+  grown = { region: player.region, kept, end: next };
+  const by = Math.max(0, next - to) + Math.min(0, next - from);
+  if (by) stretches.set(plot.clip, plot.seconds, from + by, to + by);
+  plot.say(selectedText(player.region));
+}
+
 /** Keys for all that can be done with a selection; true if this was one. */
 function selectionKey(plot, event) {
   if (event.ctrlKey || event.metaKey || event.altKey || plot.isStale()) return false;
   const key = event.key.toLowerCase(), step = { arrowleft: -1, arrowright: 1 }[key];
-  if (event.shiftKey && step && event.target === plot.scroller) {   // a hundredth of what is seen
-    player.load(plot.value.clip);
-    const [from, to] = plot.stretch, [a, b] = player.region ?? [player.audio.currentTime, player.audio.currentTime];
-    const end = clamp(b + step * Math.max(0.001, (to - from) / 100), 0, plot.seconds);
-    player.select(Math.min(a, end), Math.max(a, end));
-    plot.say(selectedText(player.region));
-  } else if (key === "l" && !event.shiftKey) player.loop = !player.loop;
+  if (event.shiftKey && step && event.target === plot.scroller) growSelection(plot, step);
+  else if (key === "l" && !event.shiftKey) player.loop = !player.loop;
   else if (key === "h" && !event.shiftKey) player.slow = !player.slow;
   else return false;
   return true;

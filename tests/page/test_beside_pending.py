@@ -1,0 +1,49 @@
+"""While the second side's answer is on its way, what stands there is of an older question: pale, and in no file."""
+
+import asyncio
+import threading
+
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+from page.beside.events import Pairing
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 60_000  # ms
+
+
+def test_what_stands_beside_an_older_clip_is_pale_and_in_no_file(visit, monkeypatch):
+    page = visit("?technique=attention&clip=en_f_weasels&beside=clip:en_f_question")
+    expect(page.locator("#beside-told-attention")).to_contain_text("Which folder?", timeout=PATIENCE)
+    expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
+    assert _clips_in_the_file(page) == {"en_f_weasels", "en_f_question"}
+    expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)  # nothing of it is left to be cancelled
+    go_on = _held_back(monkeypatch)
+    page.locator("#example input").click()
+    page.get_by_role("option", name="Message saved (statement)").click()
+    expect(page.locator("#plot-attention .sp-word", has_text="saved").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#view-attention :is(.beside, .minus).pale")).to_have_count(2)
+    assert _clips_in_the_file(page) == {"en_f_statement"}
+    go_on.set()
+    expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
+    assert _clips_in_the_file(page) == {"en_f_statement", "en_f_question"}
+
+
+def _clips_in_the_file(page):
+    with page.expect_download() as saved:
+        page.locator("#csv-attention").click()
+    return set(pd.read_csv(saved.value.path())["clip"])
+
+
+def _held_back(monkeypatch):
+    """The first side is drawn again; the second one is not, until the event that is returned is set."""
+    go_on, drawn = threading.Event(), Pairing._pair
+
+    async def later(*asked):
+        await asyncio.to_thread(go_on.wait, PATIENCE / 1000)
+        return await drawn(*asked)
+
+    monkeypatch.setattr(Pairing, "_pair", later)
+    return go_on
