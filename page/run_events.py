@@ -1,4 +1,4 @@
-"""The events of a technique's tab: run and stop, a change of the view, and the files to take away."""
+"""The events of a technique's tab: run and stop, and a change of the view."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
@@ -6,17 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
-from matplotlib.figure import Figure
 
 from methods.core.errors import UserError
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Work
 from methods.core.results import Result
-from page.beside.files import Pair, pair_download
 from page.beside.partner import choices
-from page.beside.side import UNTOUCHED, Beside, Side, Turns, outdated
+from page.beside.side import UNTOUCHED, Side, Turns, outdated
 from page.errors import toast
-from page.export.downloads import download
 from page.export.snippets import snippet
 from page.recipe import Own, Recipe, Shell, Values
 from page.runs.machine import MACHINE, Held, Visitor
@@ -300,49 +297,6 @@ def _numbers(parts: Parts) -> str:
     """JavaScript that takes an emptied number box for what it held, as the box itself does when it is left."""
     sliders = [(at, name) for at, (name, made) in enumerate(parts.controls.items()) if isinstance(made, gr.Slider)]
     return " ".join(f"$option{at} = window.ism.number('{parts.name}', '{name}', $option{at});" for at, name in sliders)
-
-
-def connect_files(parts: Parts, buttons: list[gr.Button]) -> None:
-    event = gr.on(
-        [button.click for button in buttons],
-        toast(_saver(parts)),
-        [parts.result, parts.side.kept, *parts.controls.values()],
-        [parts.shell.saved],
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    event.success(None, [parts.shell.saved], None, js="(file) => window.ism.save(file)")
-
-
-def _saver(parts: Parts) -> Callable:
-    async def save(pressed: gr.EventData, held: Held | None, beside: Beside | None, *values: Any) -> dict[str, str]:
-        kind = pressed.target.elem_id.split("-", maxsplit=1)[0]
-        if held is None:
-            raise UserError("There is nothing to download yet; wait for the first picture, or press “Run”.")
-        asked = parts.named(values)
-        return await MACHINE.drawings.alone(_file, parts, kind, held, asked, beside)
-
-    return save
-
-
-def _file(parts: Parts, kind: str, held: Held, values: Values, beside: Beside | None) -> dict[str, str]:
-    result = result_of(held)
-    figure = _figure(parts, kind, result, values)
-    if beside is None:
-        return download(kind, parts.name, result, figure)
-    other = result_of(beside.held)
-    if figure is None and beside.held.key == held.key:
-        return download(kind, parts.name, result, figure)  # two views of one result: its numbers are the same
-    pair = Pair((result, other), (figure, _figure(parts, kind, other, beside.values)), beside.names)
-    return pair_download(kind, parts.name, pair)
-
-
-def _figure(parts: Parts, kind: str, result: Result, values: Values) -> Figure | None:
-    """What a picture's file shows; None for files of numbers."""
-    if kind not in ("svg", "png"):
-        return None
-    options = parts.recipe.plot_options(result, parts.recipe.fitted(result, values))
-    return parts.recipe.module.plot(result, **options)
 
 
 def result_of(held: Held) -> Any:

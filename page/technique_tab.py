@@ -17,9 +17,10 @@ from page.beside.side import Side
 from page.controls import fit_layers
 from page.errors import toast
 from page.export import links
+from page.file_events import connect_files
 from page.link_options import set_options
 from page.recipe import Recipe, Shell, Tab
-from page.run_events import Parts, View, connect_files, connect_run, connect_views
+from page.run_events import Parts, View, connect_run, connect_views
 from page.widgets.minus import drawn_with_minus, told_with_minus
 from page.widgets.told import Told
 

@@ -220,7 +220,7 @@ def loss_text(result: PhonemeSaliency, kept: bool = False) -> str:
             rivals = ", ".join(f"{name} {loss:.1f}" for name, loss in pairs)
             chance = "" if found.random is None else f", random phones {found.random[:, step].mean():.1f}"
             phones = counted(int(k), "phone")
-            lose = f"nothing but {phones} loses" if kept else f"{phones} lose{'s' * (k == 1)}"
+            lose = f"nothing but {phones} loses" if kept else f"{phones} {'loses' if k == 1 else 'lose'}"
             parts.append(f"{lose} {found.own[0, step]:.1f} ({rivals}{chance})")
     return "; ".join(parts) + "."
 

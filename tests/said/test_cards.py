@@ -145,7 +145,7 @@ def test_chance_of_units_is_topped_as_often_as_is_said():
 @pytest.mark.slow
 def test_the_heads_that_explain_themselves_are_as_good_as_is_said(bundled):
     said = " ".join(technique("attribution").__doc__.split())
-    percent = re.search(r"with Whisper tiny.en all are right on some (\d+) % of the phones in the other half", said)
+    percent = re.search(r"with Whisper tiny.en all are right on some (\d+)% of the phones in the other half", said)
     model, clip = load_model("openai/whisper-tiny.en"), load_clip(EXAMPLES / "cc-by-sa-3.0/en_f_weasels.wav")
     items, vowels = own_heads.vowels_and_consonants(bundled["prompts"], clip)
     states = finish(features.of_model(bundled["prompts"], model, window=WINDOW, subtract_silence=False))
