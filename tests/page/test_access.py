@@ -46,7 +46,7 @@ def test_targets_are_large_enough_on_a_desk_and_on_a_phone(visit):
 
 def test_a_finger_presses_the_nearest_of_narrow_phones(context, address):
     page = context.browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
-    page.goto(f"{address}/?technique=phone_check")
+    page.goto(f"{address}/?technique=phone_check&model=hama-ctc")
     phones = page.locator("#plot-phone_check .sp-words").first
     phones.wait_for(timeout=PATIENCE)
     page.locator("#plot-phone_check .sp-heat canvas").first.wait_for(timeout=PATIENCE)

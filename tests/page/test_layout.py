@@ -154,7 +154,7 @@ def test_a_lecturers_note_is_text_and_a_slide_holds_the_view_alone(visit):
 
 
 def test_what_a_run_was_is_three_lines_on_a_phone_and_all_of_it_is_a_press_away(visit):
-    page = visit("?technique=abx", *PHONE)
+    page = visit("?technique=abx&corpus=voices", *PHONE)
     status = page.locator("#status-abx")
     expect(status).to_contain_text("silence at the same positions", timeout=PATIENCE)
     expect(page.locator("#stop-abx")).to_be_hidden(timeout=PATIENCE)
@@ -172,7 +172,7 @@ def test_what_a_run_was_is_three_lines_on_a_phone_and_all_of_it_is_a_press_away(
 
 
 def test_what_is_wider_than_its_box_fades_where_it_goes_on(visit):
-    page = visit("?technique=abx", *PHONE)
+    page = visit("?technique=abx&corpus=voices", *PHONE)
     table = page.locator("#plot-abx .sp-grid")
     table.locator("canvas").first.wait_for(timeout=PATIENCE)
     faded = "element => parseFloat(getComputedStyle(element).getPropertyValue('--goes-on'))"
