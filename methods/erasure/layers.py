@@ -50,8 +50,7 @@ class WhisperLayers:
     model: SpeechModel
     text: Transcript
     window: Window
-    _silences: dict[int, Silence] = field(default_factory=dict, init=False)
-    _asked_before: set[int] = field(default_factory=set, init=False)
+    _silences: dict[int, Silence | None] = field(default_factory=dict, init=False)  # of layers that were asked
 
     @property
     def heard(self) -> str:
@@ -92,10 +91,11 @@ class WhisperLayers:
         To make it costs what three runs save, so that a layer is asked once without it, as the random twin's are; and
         in the clip's own window there is no silence.
         """
-        if layer in self._asked_before and layer not in self._silences and self.run.own < self.run.streams.shape[1]:
+        if layer not in self._silences:
+            self._silences[layer] = None
+        elif self._silences[layer] is None and self.run.own < self.run.streams.shape[1]:
             self._silences[layer] = silence(self.run.blocks[layer], self.run.streams[layer][None], self.run.own)
-        self._asked_before.add(layer)
-        return self._silences.get(layer)
+        return self._silences[layer]
 
     def _normed(self, stream: torch.Tensor) -> torch.Tensor:
         return self.model.network.model.encoder.layer_norm(stream)

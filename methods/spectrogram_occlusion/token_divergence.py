@@ -18,7 +18,7 @@ def hidden_text(reader: Rereader) -> np.ndarray:
     """(tokens + 1, tokens) divergence of each token's distribution when one earlier token's embedding is zero."""
     text, decoder = reader.transcript, reader.model.network.model.decoder
     ids, first = beside(reader.model.network, torch.tensor([text.prompt + text.tokens])), len(text.prompt)
-    states, found = reader.states(reader.mel[None]), np.full((len(text.tokens) + 1, len(text.tokens)), np.nan)
+    states, found = reader.unchanged, np.full((len(text.tokens) + 1, len(text.tokens)), np.nan)
     with reader.model.lock:
 
         def tables(hidden: int | None) -> torch.Tensor:

@@ -61,6 +61,11 @@ class Rereader:
     def _window(self) -> torch.Tensor:
         return whisper.features(self.model, self.clip.samples)[0].cpu()
 
+    @cached_property
+    def unchanged(self) -> torch.Tensor:
+        """(1, positions, dim) what the decoder reads of the unchanged clip."""
+        return self.states(self.mel[None])
+
     @property
     def quiet(self) -> float:
         """What digital silence looks like in this clip's features."""
