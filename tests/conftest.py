@@ -64,3 +64,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2))
         if item.get_closest_marker("long") and not wanted:
             item.add_marker(pytest.mark.skip(reason="takes over 20 s of processor; LONG_TESTS=1 runs it"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a test was tried again: one that passes the second time would take its reason with it."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_sep("-", f"tried again: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext[-1500:])
