@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -72,7 +73,10 @@ def dies_once(task: Task) -> Outcome:
     return alone(task)
 
 
-def dies_always(task: Task) -> Outcome:
-    if task.source.title == "b":
+def dies(task: Task) -> Outcome:
+    """At “b” once; at “c” each time, but not before “b”, whose death would else be taken for the second one."""
+    if task.source.title == "c":
+        while not (Path(os.environ["MARKS"]) / "b").exists():
+            time.sleep(0.01)  # s
         os._exit(9)
-    return alone(task)
+    return dies_once(task)
