@@ -29,6 +29,8 @@ LAUNCH = {
     "run_history": False,  # would keep every visitor's runs, voices included, in their browser
     "app_kwargs": upkeep.SERVER,
     "footer_links": ["api", "gradio", "settings"],
+    # Gradio would ask for the page once more, and not open if a slow machine takes over 3 s to make it the first time.
+    "_frontend": False,
     "max_threads": 500,  # events at a time; a visitor who waits is one of them, and takes no thread
 }
 QUEUE = {"default_concurrency_limit": 4, "max_size": 2000}  # a class that clicks all at once is nobody to refuse

@@ -62,7 +62,7 @@ def writer(place: Path | BinaryIO, schema: pa.Schema, says: Mapping[bytes, str])
 def _write(place: Path, files: Sequence[Path], extra: Sequence[bytes], holds: str) -> None:
     sources = [*files, *(pa.BufferReader(part) for part in extra)]
     parts = list(zip(sources, _schemas(sources), strict=True))
-    schema = _by_number(pa.unify_schemas(list(dict.fromkeys(each for _, each in parts)), promote_options="permissive"))
+    schema = _by_number(_of_all({each for _, each in parts}))
     part = place.with_suffix(".part")
     try:
         with writer(part, schema, {HOLDS: holds}) as file:
@@ -79,6 +79,11 @@ def _schemas(sources: Iterable[Source]) -> Iterator[pa.Schema]:
     for source in sources:
         found = _read(source, pq.read_schema).remove_metadata()
         yield known.setdefault(found, found)
+
+
+def _of_all(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Every column that some part has, in the order of the fullest: a refused recording has few, and may come first."""
+    return pa.unify_schemas(sorted(schemas, key=lambda each: (-len(each), each.names)), promote_options="permissive")
 
 
 def _by_number(schema: pa.Schema) -> pa.Schema:

@@ -119,3 +119,16 @@ def test_what_every_row_says_is_in_memory_once(tmp_path):
     parts = list(zip(sorted(tmp_path.iterdir()), schemas, strict=True))
     (whole,) = one_table._in_groups(parts, one_table._by_number(schemas[0]))
     assert len(whole) == 20_000 and whole.nbytes < 20_000 * (8 + 4 + 4) + 4 * len(long)
+
+
+@pytest.mark.parametrize("first", ["measured", "refused"])
+def test_the_order_of_columns_does_not_depend_on_which_recording_comes_first(tmp_path, first):
+    kinds = {
+        "measured": pa.table({"layer": [1], "mass": [0.5], "clip": ["a"], "error": [""]}),
+        "refused": pa.table({"clip": ["b"], "error": ["too loud"]}),
+    }
+    files = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for place, kind in zip(files, sorted(kinds, key=lambda kind: kind != first), strict=True):
+        pq.write_table(kinds[kind], place)
+    one_table.gathered(tmp_path / "all.parquet", files)
+    assert pq.read_table(tmp_path / "all.parquet").column_names == ["layer", "mass", "clip", "error"]

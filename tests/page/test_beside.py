@@ -317,7 +317,7 @@ def _leads_to_both_sides(page):
 @pytest.mark.browser
 def test_each_side_plays_its_own_clip(visit):
     page = visit("?technique=attention&clip=en_f_weasels&beside=clip:en_f_question")
-    expect(page.locator("#beside-told-attention")).to_contain_text("Which folder?", timeout=PATIENCE)
+    expect(page.locator("#beside-told-attention")).to_contain_text("Beside it en_f_question", timeout=PATIENCE)
     assert "beside=clip%3Aen_f_question" in page.url
     page.locator("#plot-attention-beside .sp-word", has_text="folder").first.click()
     shorter = "() => Math.abs(window.speechPlayer.audio.duration - 2.87) < 0.02"

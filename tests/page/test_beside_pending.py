@@ -16,7 +16,7 @@ PATIENCE = 60_000  # ms
 
 def test_what_stands_beside_an_older_clip_is_pale_and_in_no_file(visit, monkeypatch):
     page = visit("?technique=attention&clip=en_f_weasels&beside=clip:en_f_question")
-    expect(page.locator("#beside-told-attention")).to_contain_text("Which folder?", timeout=PATIENCE)
+    expect(page.locator("#beside-told-attention")).to_contain_text("Beside it en_f_question", timeout=PATIENCE)
     expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
     assert _clips_in_the_file(page) == {"en_f_weasels", "en_f_question"}
     expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)  # nothing of it is left to be cancelled

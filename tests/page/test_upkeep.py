@@ -15,7 +15,9 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from gradio import networking
 
+import app
 from page import upkeep
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +73,18 @@ def test_of_many_who_left_the_last_fifty_may_come_back():
     upkeep.forget_gone(page, NOW)
     kept = page.app.state_holder.session_data
     assert len(kept) == 60 and set(kept) == {str(200 + n) for n in range(60)}  # too young even for that
+
+
+def test_a_machine_that_is_slow_to_make_its_first_page_opens_all_the_same(monkeypatch):
+    """Gradio asks for the page itself once more, waits 3 s, and says that localhost is not accessible."""
+    monkeypatch.setattr(networking, "url_ok", lambda url: False)
+    with gr.Blocks() as page:
+        gr.Markdown("Here.")
+    try:
+        address = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH)[1]
+        assert b"Here." in urllib.request.urlopen(address, timeout=30).read()
+    finally:
+        page.close(verbose=False)
 
 
 @pytest.fixture(scope="module")
