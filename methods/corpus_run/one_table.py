@@ -82,7 +82,7 @@ def _schemas(sources: Iterable[Source]) -> Iterator[pa.Schema]:
 
 
 def _of_all(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """Every column that some part has, in the order of the fullest: a refused recording has few, and may come first."""
+    """Every column that some part has, as the fullest orders them: a refused recording has few, and may come first."""
     return pa.unify_schemas(sorted(schemas, key=lambda each: (-len(each), each.names)), promote_options="permissive")
 
 
