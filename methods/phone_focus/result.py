@@ -41,9 +41,9 @@ class PhoneFocus(Result):
         return 1 - self.shares.sum(-1)
 
     def mean(self, values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """(layers,) mean over the phones of a group that are known, of (layers, phones) values, and its standard error.
+        """(layers,) mean over the phones of a group that are known, of (layers, phones) values, and its error.
 
-        The error is over recordings, whose phones are alike (cluster-robust: Liang & Zeger 1986,
+        The standard error is over recordings, whose phones are alike (cluster-robust: Liang & Zeger 1986,
         doi:10.1093/biomet/73.1.13): NaN with a single one. ±1 of it held the mean in .60, .63 and .64 of simulations
         of 20 phones in 5, 8 and 12 recordings, of which a fifth of the variance was the recording's (one over phones
         in .53, .58 and .61; of a normal mean .68).
