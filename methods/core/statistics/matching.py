@@ -78,7 +78,8 @@ def apart(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shortest, the longer of two cut.
 
     So all but as many items take part as the longest recording has more than the shortest. A single recording is moved
-    along by half its length.
+    along by half its length, the end followed by the beginning: CCA in sample of 300 unrelated items of a drift (.95
+    alike from one to the next) was .55 on average and so is .53, where half of the items would give .64.
     """
     items = sorted(_items(groups), key=len)
     if len(items) == 1:
