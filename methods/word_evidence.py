@@ -5,11 +5,11 @@ transcript, the language, the classes. A word that matters for an answer lowers 
 word's place (silence, noise, the mean, nothing at all) is your choice, and every changed recording can be heard, with
 the new transcript that the model makes of it.
 
-*How to read it.* A row is an answer, a column is the word that was taken away. Red: the answer needed that word;
-blue: the answer became likelier without it. Most of the effect should lie on the diagonal, where a word is its own
-evidence; what lies beside it is context. Then look whether it is real: random weights show what the architecture
-alone does, the agreement between replacements shows what the replacement does, and the deletion curve must fall faster
-than in random orders, and faster than when the loudest or the longest words go first.
+*How to read it.* A row is an answer, a column is the word that was taken away. Red: the answer needed that word; blue:
+the answer became likelier without it. Most should lie on the diagonal, where a word is its own evidence; what lies
+beside it is context. Is it real? Random weights show what the architecture alone does, the agreement between
+replacements shows what the replacement does, and the deletion curve must fall faster than in random orders, and than
+when the loudest or the longest go first. (Of up to 12 words, noise beats 20 orders in 10% of cases, not 5.)
 
 *What it cannot show.* A silence in the middle of a sentence is a sound that the model has rarely met, so part of an
 effect may be surprise. Word times that are off by 50 ms leave a piece of the word behind: listen. Words that only

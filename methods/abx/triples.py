@@ -234,7 +234,8 @@ def _averaged(asked: TripleTask, lost: np.ndarray, counted: np.ndarray, parts: P
         )
     runs = [_over_pairs(asked, lost[run], counted[run]) for run in range(len(lost))]
     error, matrix = runs[0]
-    low, high = intervals.of_share(parts.interval(error, [one for one, _ in runs[1:]]))
+    straight = parts.interval(error, [one for one, _ in runs[1:]])
+    low, high = intervals.of_share(error, straight, int(parts.groups.sum()))
     return TripleScores(error, low, high, matrix, int(counted[0].sum()), int((counted[0] > 0).sum()))
 
 

@@ -215,7 +215,9 @@ def _on_training(values: np.ndarray, asked: Targets) -> np.ndarray:
 def _interval(values: np.ndarray, r: np.ndarray, asked: Targets, penalties: np.ndarray) -> Steps[tuple[float, float]]:
     """95% interval of the mean correlation: probes trained and tested anew without each part of the recordings.
 
-    In Fisher's z, in which correlations are averaged too, since r itself cannot be far above .9.
+    In Fisher's z, in which correlations are averaged too, since r itself cannot be far above .9. Where half of the
+    variance is the recordings' own, those over 5, 8, 11 and 20 held the truth in .89, .88, .90 and .92 of 1,000
+    simulations (`benchmarks/intervals.py`): high values come with narrow intervals.
     """
     parts = Parts.of(asked.utterance)
     if not parts.enough:

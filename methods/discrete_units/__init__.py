@@ -10,15 +10,16 @@ prompts with 50 units it gives a PNMI of .525 instead of .510 in layer 2 of whis
 layer 3, but .458 instead of .466 in layer 1 of hama-ctc; with Whisper's states as they come (silence not subtracted)
 it fails in layer 1 (.244 instead of .435), where little but position is large.
 
-*How to read it.* Mutual information says how many bits a frame's unit tells of its phone; PNMI divides by all there
-is to tell. *Phone purity* is the share of frames that a unit's commonest phone gets right, *cluster purity* the share
+*How to read it.* Mutual information says how many bits a frame's unit tells of its phone; PNMI divides by all there is
+to tell. *Phone purity* is the share of frames that a unit's commonest phone gets right, *cluster purity* the share
 that a phone's commonest unit catches: more units raise the first and lower the second, so compare layers, never
-numbers of units. With many units and few phones all of these rise by themselves, and only what lies above the
-shuffled line counts: the same count with the labels of whole phones dealt out anew, the mean of 20 (of single frames
-it would be too low, for a phone's frames share a unit because both last). Chance tops the highest of the 20, the
-band's upper edge, once in 21 times. Random weights, MFCC and log-mel have shuffled lines of their own, in the CSV. The
-tree joins phones that use the same units (square root of the Jensen-Shannon divergence, average linkage). Above it,
-the units run under the clip: press one to hear it.
+numbers of units. With many units and few phones all of these rise by themselves, and only what lies above the shuffled
+line counts: the same count with the labels of whole phones dealt out anew among those of a recording that last about
+as long, the mean of 20 (of single frames it would be too low, for a phone's frames share a unit because both last).
+What a phone's length or its recording tells of it is therefore chance, and in recordings of few phones chance is high.
+Chance tops the highest of the 20, the band's upper edge, once in 21 times. Random weights, MFCC and log-mel have
+shuffled lines of their own, in the CSV. The tree joins phones that use the same units (square root of the
+Jensen-Shannon divergence, average linkage). Above it, the units run under the clip: press one to hear it.
 
 *What it cannot show.* Units are no phonemes: one phone usually takes several, and sounds that vary take more. Frames
 near a boundary belong to one phone by the label alone. Labels are automatic (about ±20 ms). Two numbers of bits from

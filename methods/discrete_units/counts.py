@@ -13,6 +13,7 @@ from methods.core.statistics.k_means import ClusterRecipe
 from methods.discrete_units import information
 
 SHUFFLES = 20  # what is as large as the highest of them happens by chance once in 21 times
+ALIKE = 5  # stretches that exchange their phones: of more the lengths differ, of fewer most would keep their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class Split:
     test: np.ndarray  # (frames,) bool: labelled frames of the others
     codes: np.ndarray  # (frames,) int: phone of each frame, -1 where there is none
     token: np.ndarray  # (frames,) int: which stretch of a phone each frame is of, -1 where there is none
+    recording: np.ndarray  # (frames,) int
     phones: tuple[str, ...]
 
 
@@ -52,7 +54,7 @@ def split(corpus: Corpus, places: Features, seed: int = 0) -> Split:
     codes = np.where(token >= 0, of_item[token], -1)
     teaching = found.utterance[splits.dealt(found.utterance, found.columns["speaker"], seed)]
     train = np.isin(places.utterance, teaching)
-    return Split(train, ~train & (codes >= 0), codes, token, tuple(map(str, phones)))
+    return Split(train, ~train & (codes >= 0), codes, token, places.utterance, tuple(map(str, phones)))
 
 
 def by_k_means(
@@ -81,22 +83,37 @@ def _counted(found: np.ndarray, count: int, parts: Split, seed: int, also: np.nd
     table = tabulated(phone, found, len(parts.phones), count)
     null = [
         information.scores(tabulated(mixed, found, len(parts.phones), count))
-        for mixed in shuffles(phone, parts.token[parts.test], seed)
+        for mixed in shuffles(phone, parts.token[parts.test], parts.recording[parts.test], seed)
     ]
     nothing = np.zeros(0, dtype=np.int64)
     return Counted(table, information.scores(table), np.array(null), nothing if also is None else also)
 
 
-def shuffles(phone: np.ndarray, token: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+def shuffles(phone: np.ndarray, token: np.ndarray, recording: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """(frames,) phones that have nothing to do with the sound, SHUFFLES times: each stretch gets another one's phone.
 
     Not frame by frame: the frames of a stretch share their unit as they share their phone, so that few stretches agree
-    by chance more often than as many frames as they have would.
+    by chance more often than as many frames as they have would. And only among stretches of one recording and of much
+    the same length: phones differ in length, and recordings in their phones and in their sound, neither of which says
+    that units know phones. Over all stretches,
+    unrelated units of the bundled prompts had more mutual information than all 20 shuffles in .07 to .19 of 100 trials
+    and more PNMI in .04 to .12, and where recordings differed much in both, in over half; it should be 1 in 21.
     """
-    _, first, of_frame = np.unique(token, return_index=True, return_inverse=True)
+    _, first, of_frame, length = np.unique(token, return_index=True, return_inverse=True, return_counts=True)
+    lots = list(_alike(recording[first], length))
     rng = np.random.default_rng(seed)
     for _ in range(SHUFFLES):
-        yield rng.permutation(phone[first])[of_frame]
+        dealt = phone[first]
+        for lot in lots:
+            dealt[lot] = rng.permutation(dealt[lot])
+        yield dealt[of_frame]
+
+
+def _alike(recording: np.ndarray, length: np.ndarray) -> Iterator[np.ndarray]:
+    """Stretches of a recording by their length, the shortest first, ALIKE or more in a lot where there are so many."""
+    for number in np.unique(recording):
+        own = np.flatnonzero(recording == number)
+        yield from np.array_split(own[np.argsort(length[own], kind="stable")], max(1, len(own) // ALIKE))
 
 
 def tabulated(rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:

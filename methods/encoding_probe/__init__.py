@@ -11,7 +11,8 @@ from more than one block, as a phone can be told from its sound.
 have was not learnt. A block below 0 costs more by its noise than it tells; how far such noise goes shows *block in
 random order*, whose rows were permuted within each recording (speakers: between recordings). MFCC in the place of
 states are explained by their own block alone: every other unique share is 0 there. Bands are 95% intervals over the
-recordings that were tested; how another training would differ is not in them.
+recordings that were tested; how another training would differ is not in them, so that with 5 to 12 recordings they
+held what others of their kind give in 81 to 85% of simulations.
 
 *What it cannot show.* That the model uses what can be told of it. A share depends on the blocks it is measured
 against: better acoustics would take more from the phone. One penalty serves all blocks, so that a large, weak block

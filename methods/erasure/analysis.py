@@ -154,14 +154,14 @@ def _put(result: Erasure, place: int, **found: float) -> Erasure:
 def _before(work: Work, layer: int) -> dict[str, float]:
     (known, codes, _), (asked, truth, recording) = work.half(layer, True), work.half(layer, False)
     right = probes.carried(known, codes, asked, work.classes) == truth
-    low, high = intervals.of_share(intervals.of_mean(right.astype(float), recording))
+    low, high = intervals.of_mean_share(right, recording)
     return {"before": float(right.mean()), "before_low": low, "before_high": high}
 
 
 def _left(work: Work, layer: int, eraser: Eraser) -> dict[str, float]:
     asked, truth, recording = work.half(layer, False)
     right = probes.within(eraser(asked), truth, recording, work.classes) == truth
-    low, high = intervals.of_share(intervals.of_mean(right.astype(float), recording))
+    low, high = intervals.of_mean_share(right, recording)
     return {"left": float(right.mean()), "left_low": low, "left_high": high}
 
 

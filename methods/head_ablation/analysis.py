@@ -22,7 +22,7 @@ from methods.head_ablation.heads import Head, Switchable, all_heads, by_name, na
 from methods.head_ablation.result import AblationControls, HeadAblation
 
 SENSE = {"draws": (0, 1000), "orders": (0, 1000)}
-SHUFFLES = 1000  # of heads, for the null of the rank correlation with CAD
+SHUFFLES = 1000  # of heads within their layers, for the null of the rank correlation with CAD
 OTHER: dict[Fill, Fill] = {"zero": "mean", "mean": "zero"}
 _ablated = BoundedCache(64 * 2**20)  # bytes: opening a head must not switch off all of them again
 
@@ -179,8 +179,8 @@ def _with_diagonality(result: HeadAblation, network: Switchable, seed: int) -> H
     """How near to itself each encoder head looks, and what rank correlations with the loss chance gives."""
     sites = models.encoder_states(network.clip, network.model).sites
     cad = np.stack([diagonality.diagonality_of(site) for site in sites])
-    loss, draw = result.total("encoder").ravel(), np.random.default_rng(seed)
-    null = [correlation.spearman(draw.permutation(loss), cad.ravel()) for _ in range(SHUFFLES)]
+    loss, draw = result.total("encoder"), np.random.default_rng(seed)
+    null = [correlation.spearman(draw.permuted(loss, axis=1).ravel(), cad.ravel()) for _ in range(SHUFFLES)]
     return _with(result, cad=read_only(cad), cad_null=read_only(null))
 
 

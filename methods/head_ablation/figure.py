@@ -80,7 +80,7 @@ def diagonality_points(ax: Axes, result: HeadAblation, ink: str = draw.INK) -> N
     if agreement is not None:
         ax.plot(result.controls.cad.ravel(), result.total("encoder").ravel(), "o", ms=4, color=draw.TRAINED)
         low, high = np.nanpercentile(result.controls.cad_null, (2.5, 97.5))
-        name = f"rank correlation {agreement[0]:.2f}, shuffled heads {low:.2f} to {high:.2f}"
+        name = f"rank correlation {agreement[0]:.2f}; heads shuffled in their layers {low:.2f} to {high:.2f}"
         ax.plot([], [], color="none", label=name)
     ax.axhline(0, color=draw.QUIET, lw=0.5)
     ax.set(xlabel="CAD of the encoder's heads", ylabel="nats lost")

@@ -15,6 +15,7 @@ from methods.core.models.speech_model import SpeechModel
 from methods.core.options import analysis
 from methods.core.progress import Step, Steps, within
 from methods.core.results import corpus_provenance, listed, read_only
+from methods.core.statistics import intervals
 from methods.core.statistics.intervals import Parts
 from methods.phone_arithmetic import arithmetic
 from methods.phone_arithmetic.arithmetic import Totals
@@ -192,12 +193,13 @@ def _result(
         totals = Totals.of(layer, scene.phone, scene.recording)
         scores.append(score_layer(layer, scene))
         left = [_share(_without(totals, parts.part == part), scene) for part in range(parts.count)]
-        lows.append(parts.interval(float(scores[-1].right.mean()), left))
+        share = float(scores[-1].right.mean())
+        lows.append(intervals.of_share(share, parts.interval(share, left), int(parts.groups.sum())))
         alone.append(_share(totals, scene, offset=False))
         shuffled.append([_share(totals, scene, names[scene.sums]) for names in dealt])
         means = totals.means(np.ones(len(totals.sums), bool))
         planes.append([arithmetic.plane(means, each) for each in scene.sums])
-    low, high = np.clip(np.array(lows).T, 0, 1)
+    low, high = np.array(lows).T
     examples = _examples(scene)
     return PhoneArithmetic(
         layers=states.names, phones=scene.phones, contrasts=scene.contrasts,

@@ -10,7 +10,8 @@ tells.
 milliseconds. Higher up, a falling focus means that context is used. Dotted is an even spread over the recording, which
 long phones in short recordings raise; orange is the same network with random weights, which shows how far the
 architecture alone spreads a gradient. A group whose focus differs is heard with more, or less, context. Bars are
-standard errors over phones; phones of one speaker are no independent sample, so read differences with care.
+standard errors over recordings, whose phones are alike (no bar: a single one); how other speakers would differ is not
+in them.
 
 *What it cannot show.* Two speakers are two voices, two microphones and two accents at once: with one speaker in a
 group, an accent cannot be told from a person. In a longer recording a gradient has more places to lie elsewhere, so

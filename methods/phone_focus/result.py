@@ -41,12 +41,22 @@ class PhoneFocus(Result):
         return 1 - self.shares.sum(-1)
 
     def mean(self, values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """(layers,) mean and standard error over the phones of a group that are known, of (layers, phones) values."""
-        chosen = values[:, (self.group == group) & np.isfinite(values).all(0)]
-        if chosen.shape[1] == 0:
+        """(layers,) mean over the phones of a group that are known, of (layers, phones) values, and its error.
+
+        The standard error is over recordings, whose phones are alike (cluster-robust: Liang & Zeger 1986,
+        doi:10.1093/biomet/73.1.13): NaN with a single one. ±1 of it held the mean in .60, .63 and .64 of simulations
+        of 20 phones in 5, 8 and 12 recordings, of which a fifth of the variance was the recording's (one over phones
+        in .53, .58 and .61; of a normal mean .68).
+        """
+        own = (self.group == group) & np.isfinite(values).all(0)
+        chosen, recording = values[:, own], self.utterance[own]
+        if not own.any():
             return np.full(len(values), np.nan), np.full(len(values), np.nan)
-        spread = chosen.std(1, ddof=1) if chosen.shape[1] > 1 else np.full(len(values), np.nan)
-        return chosen.mean(1), spread / np.sqrt(chosen.shape[1])
+        mean = chosen.mean(1)
+        gaps = np.array([(chosen[:, recording == each] - mean[:, None]).sum(1) for each in np.unique(recording)])
+        count = len(gaps)
+        scale = np.sqrt(count / (count - 1)) / len(recording) if count > 1 else np.nan
+        return mean, scale * np.sqrt((gaps**2).sum(0))
 
     def table(self) -> pd.DataFrame:
         """One line per layer and phone."""

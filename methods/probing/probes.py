@@ -151,7 +151,7 @@ def _interval(
         return float("nan"), float("nan")
     group, codes = plan.group[item], plan.task.codes[item]
     if plan.kind == "logistic":
-        return intervals.of_share(intervals.of_mean(right.astype(float), group))
+        return intervals.of_mean_share(right, group)
     again = intervals.of_accuracy(values, codes, plan.fold[item], group, penalties, float(right.mean()))
     return (yield from again)
 

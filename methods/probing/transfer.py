@@ -34,7 +34,7 @@ def transferred(
 ) -> tuple[float, float, float]:
     """Accuracy of a trained probe on other recordings, and its 95% interval over these, this probe given."""
     right = (probe(values).argmax(1) == codes).astype(float)
-    return (float(right.mean()), *intervals.of_share(intervals.of_mean(right, utterance)))
+    return (float(right.mean()), *intervals.of_mean_share(right, utterance))
 
 
 def between_speakers(

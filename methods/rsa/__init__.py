@@ -6,13 +6,17 @@ alike they sound (MFCC aligned by dynamic time warping). RSA is the correlation 
 
 *How to read it.* Pairs share items, and items of one recording are alike whatever is compared, so chance is what
 shuffling whole *recordings* gives: the grey band holds 95% of 1,000 shuffles. With fewer than 5 recordings items are
-moved along inside them too; from one recording of few items nothing can be significant. What training adds is the
-distance to random weights, not to zero. MFCC and log-mel are the same without a model. *Partial* takes out of the
-pairs of both sides what a straight line in the differences of duration, same or other speaker, and likeness of sound
-explains; its square is the share of the remaining variance. A layer and a reference that both follow duration in any
-other way still agree after it, and often significantly. *Residual* takes duration (a cubic in its logarithm) and
-speaker out of each item before items are compared: what duration alone relates is then significant in 3 to 6% of
-simulations, as it should be. Press a pair in the two matrices to hear both items.
+moved along inside them too, by at most half, and what then has no partner is left out; a recording alone has only as
+many shuffles as items, and nothing in it can be significant with fewer than 20. Moving along tells slow change from
+relation only while a recording stays what it is: a trend, or one event, that both sides have at the same time passes
+for agreement. What training adds is the distance to random weights, not to zero. MFCC and log-mel are the same without
+a model. *Partial* takes out of the pairs of both sides what a straight line in the differences of duration, same or
+other speaker, and likeness of sound explains; its square is the share of the remaining variance. A layer and a
+reference that both follow duration in any other way still agree after it, and often significantly; two that tell
+speakers apart, each in its own way, do in 11 to 25% of simulations. *Residual* takes duration (a cubic in its
+logarithm) and speaker out of each item before items are compared: what duration alone relates is then significant in 3
+to 6% of simulations, as it should be, but what speakers alone relate still in 5 to 14%, since recordings of one
+speaker are shuffled among those of all. Press a pair in the two matrices to hear both items.
 
 *What it cannot show.* A correlation of similarities does not say which pairs carry it: look at the matrices. The
 bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the

@@ -214,10 +214,11 @@ def _with_controls(result: Rsa, work: _Work, states: Features) -> Steps[Rsa]:
     return replace(result, controls=controls)
 
 
-def _chance(work: _Work, states: Features) -> Steps[dict[str, np.ndarray]]:
+def _chance(work: _Work, states: Features) -> Steps[dict[str, np.ndarray | int]]:
     """What shuffled recordings give."""
-    rows, found = work.pairs(work.layers(states)), {}
+    rows = work.pairs(work.layers(states))
     orders = matching.orders(work.items.items.utterance, work.asked.shuffles, work.asked.seed)
+    found: dict[str, np.ndarray | int] = {"shuffles": len(orders)}
     for place, kind in enumerate(KINDS):
         bands, shares = [], []
         for number, name in enumerate(work.wanted):

@@ -17,6 +17,7 @@ class RsaControls:
     whole_null: np.ndarray  # (references, layers, 2) band of 95% of the shuffles
     partial_null: np.ndarray  # (references, layers, 2)
     residual_null: np.ndarray  # (references, layers, 2)
+    shuffles: int  # as many as were asked for, or as a few recordings have
     whole_p: np.ndarray  # (references, layers) share of shuffles as high or higher
     partial_p: np.ndarray  # (references, layers)
     residual_p: np.ndarray  # (references, layers)

@@ -322,7 +322,8 @@ def status_line(result: CausalTracing, _values: Values) -> str:
         best = f"most by “{result.places[row[1]]}” in layer {result.layers[row[0]]}: {result.recovered[row]:.2f}"
         beaten = result.beaten()
         places = "" if beaten is None else "all" if beaten[row] == 1 else f"{beaten[row]:.0%} of"
-        parts.append(best + (f" (more than {places} random places)" if places else ""))
+        cells = counted(int(np.isfinite(result.recovered).sum()), "cell")
+        parts.append(best + (f" (the best of {cells}; more than {places} random places)" if places else ""))
     controls = result.controls
     if controls is not None and controls.random_gaps is not None:
         gaps = ", ".join(f"{gap:.2f}" for gap in controls.random_gaps)

@@ -248,7 +248,7 @@ def status_line(result: HeadAblation, _values: Values) -> str:
     agreement, fillings = result.agreement(), result.fillings()
     if agreement is not None:
         parts.append(
-            f"loss and CAD: rank correlation {agreement[0]:.2f}, {agreement[1]:.0%} of shuffles further from 0"
+            f"loss and CAD: rank correlation {agreement[0]:.2f}, p = {agreement[1]:.3f} by shuffling within layers"
         )
     if fillings is not None:
         parts.append(f"zero and mean agree by {fillings:.2f}")

@@ -11,6 +11,7 @@ from methods.core.figures import curves
 from methods.core.models import menu
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
+from methods.core.statistics import matching
 from methods.rsa import Rsa, figure, similarity
 from methods.rsa import items as rsa_items
 from page import listening
@@ -248,6 +249,13 @@ def between_told(result: Rsa) -> str:
     return f"Agreement of layers with layers; layer 0 with each: {first}."
 
 
+def shuffled(result: Rsa) -> str:
+    """What was shuffled for chance: recordings, or where these are few their items too; and how often."""
+    few = len(np.unique(result.utterance)) < matching.MATCHABLE
+    how = "moving items along in their recordings" if few else "shuffling recordings"
+    return f"{how} ({result.controls.shuffles:,} times)"
+
+
 def status_line(result: Rsa, values: Values) -> str:
     """What is on screen, in one line."""
     origin = result.provenance
@@ -256,7 +264,7 @@ def status_line(result: Rsa, values: Values) -> str:
     score, sure = getattr(result, kind)[number, layer], ""
     said = "not defined, too few items for what is taken out" if np.isnan(score) else f"{score:.2f}"
     if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
-        sure = f", p = {p:.3f} by shuffling recordings"
+        sure = f", p = {p:.3f} by {shuffled(result)}"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",

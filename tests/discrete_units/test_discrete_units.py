@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import binom
 from scipy.stats import entropy as scipy_entropy
 from sklearn.cluster import KMeans
 from sklearn.metrics import mutual_info_score
@@ -16,6 +17,7 @@ from transformers import Wav2Vec2ForPreTraining
 from methods import discrete_units
 from methods.core.audio import clip_from_samples
 from methods.core.corpus import Corpus, Utterance, bundled, features
+from methods.core.corpus.items import phone_items
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.models import load_model
@@ -91,7 +93,8 @@ def toy(rng: np.random.Generator, tokens: int = 150) -> tuple[counts.Split, np.n
     phone, unit = rng.integers(0, 10, tokens)[token], rng.integers(0, 20, tokens)[token]
     unit = np.where(rng.random(len(token)) < 0.9, unit, rng.integers(0, 20, len(token)))
     everything = np.ones(len(token), dtype=bool)
-    return counts.Split(~everything, everything, phone, token, tuple("abcdefghij")), unit
+    recording = token // 30
+    return counts.Split(~everything, everything, phone, token, recording, tuple("abcdefghij")), unit
 
 
 def test_lasting_phones_and_lasting_units_that_are_unrelated_lie_within_the_shuffled_band():
@@ -112,10 +115,46 @@ def test_lasting_phones_and_lasting_units_that_are_unrelated_lie_within_the_shuf
 
 def test_shuffling_moves_whole_stretches():
     parts, _ = toy(RNG)
-    for mixed in counts.shuffles(parts.codes, parts.token, 0):
-        firsts = np.flatnonzero(np.diff(parts.token, prepend=-1))
+    firsts = np.flatnonzero(np.diff(parts.token, prepend=-1))
+    for mixed in counts.shuffles(parts.codes, parts.token, parts.recording, 0):
         np.testing.assert_array_equal(mixed, mixed[firsts][parts.token])
-        np.testing.assert_array_equal(np.sort(mixed[firsts]), np.sort(parts.codes[firsts]))
+        for number in range(5):
+            own = firsts[parts.recording[firsts] == number]
+            np.testing.assert_array_equal(np.sort(mixed[own]), np.sort(parts.codes[own]))
+
+
+def of_recordings(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """12 recordings of 16 stretches, each with phones and with units of its own that have nothing to do with them."""
+    recording = np.repeat(np.arange(12), 16)
+    phones, units = rng.dirichlet(np.full(10, 0.5), 12), rng.dirichlet(np.full(20, 0.2), 12)
+    phone, unit = ([rng.choice(len(p[0]), p=p[number]) for number in recording] for p in (phones, units))
+    return recording, np.array(phone), np.array(unit), np.full(192, 2)
+
+
+def of_prompts(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Phones of five of the bundled prompts, which differ in length; 50 units at random, some often."""
+    every = phone_items(bundled("prompts"))
+    some = every.only(np.isin(every.utterance, rng.permutation(55)[:5]))
+    phone = np.unique(some.label, return_inverse=True)[1]
+    last = np.maximum((some.end - some.start) // 0.02, 1).astype(int)
+    return some.utterance, phone, rng.choice(50, len(phone), p=rng.dirichlet(np.ones(50))), last
+
+
+@pytest.mark.parametrize("drawn", [of_recordings, of_prompts])
+def test_what_length_or_the_recording_tells_of_a_phone_is_chance(drawn):
+    """Beyond all 20 shuffles once in 21 times, as it should be; dealt out over all stretches, far more often."""
+    beyond, trials = np.zeros(2), 60
+    for seed in range(trials):
+        rng = np.random.default_rng(seed)
+        recording, phone, unit, last = drawn(rng)
+        token = np.repeat(np.arange(len(phone)), last)
+        everything = np.ones(len(token), dtype=bool)
+        names = tuple(map(str, range(phone.max() + 1)))
+        parts = counts.Split(~everything, everything, phone[token], token, recording[token], names)
+        counted = counts.by_codes(unit[token], parts, seed)
+        free = [mutual_info_score(rng.permutation(phone)[token], unit[token]) for _ in range(counts.SHUFFLES)]
+        beyond += counted.scores[0] > np.array([counted.shuffled[:, 0].max(), max(free) / np.log(2)])
+    assert beyond[0] <= binom.ppf(0.995, trials, 1 / 21) < beyond[1]
 
 
 @pytest.mark.parametrize("speakers", [1, 2, 3, 6])

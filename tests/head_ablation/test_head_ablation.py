@@ -1,11 +1,12 @@
 """Heads switched off: laws, hooks on the plain networks, names, controls, and bad input."""
 
 from dataclasses import replace
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import binom, spearmanr
 from tiny_wav2vec2 import tiny_config, tiny_network
 from transformers import Data2VecAudioForCTC, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC, WavLMForCTC
 
@@ -125,9 +126,28 @@ def test_ranks_fillings_and_cad_are_those_of_independent_code(clip, tiny_model, 
         np.testing.assert_allclose(result.controls.other[stack], at_mean.total(stack), **ROUNDING)
     roles = head_roles(clip, tiny_model, transcript="ab cd", language="en", random_seeds=())
     np.testing.assert_allclose(result.controls.cad, roles.cad, atol=1e-6)
-    found, beyond = result.agreement()
+    found, p = result.agreement()
     assert found == pytest.approx(spearmanr(result.total("encoder").ravel(), roles.cad.ravel()).statistic)
-    assert 0 <= beyond <= 1
+    assert 0 < p <= 1
+    possible = [spearmanr(np.concatenate(order), roles.cad.ravel()).statistic
+                for order in product(*(list(permutations(layer)) for layer in result.total("encoder")))]  # fmt: skip
+    assert np.abs(np.subtract.outer(result.controls.cad_null, possible)).min(1).max() < 1e-9
+
+
+def test_what_goes_with_the_layer_alone_is_not_significant(result):
+    """Losses and CAD that only rise with the layer: shuffled over all layers they seem to belong together."""
+    layers, heads = 6, 8
+    alarms, trials = np.zeros(2), 100
+    for seed in range(trials):
+        rng = np.random.default_rng(seed)
+        loss, cad = (1.2 * rng.normal(size=(layers, 1)) + rng.normal(size=(layers, heads)) for _ in range(2))
+        free = [spearmanr(rng.permutation(loss.ravel()), cad.ravel()).statistic for _ in range(39)]
+        inside = [spearmanr(rng.permuted(loss, axis=1).ravel(), cad.ravel()).statistic for _ in range(39)]
+        for place, null in enumerate((free, inside)):
+            controls = replace(result.controls, cad=cad, cad_null=np.array(null))
+            drawn = replace(result, controls=controls, losses={"encoder": loss[..., None]})
+            alarms[place] += drawn.agreement()[1] <= 0.05
+    assert alarms[1] <= binom.ppf(0.995, trials, 0.05) < alarms[0]
 
 
 def test_random_sets_are_as_large_and_in_the_same_layers(result):

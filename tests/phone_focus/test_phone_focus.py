@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.stats import wasserstein_distance
 
 from methods import phone_focus
@@ -111,6 +112,38 @@ def test_equal_recordings_have_equal_focus(result):
     # The sums are the same; gradients of one graph, taken in another order, differ by float32's rounding (6e-8),
     # which adds up over the 90 frames at most.
     np.testing.assert_allclose(first, second, atol=90 * 6e-8)
+
+
+def repeated(result, utterance, focus):
+    """The result with other phones, all of one group: (phones,) the recording of each and its focus."""
+    shares = np.zeros((1, len(focus), 2 * REACH + 1))
+    shares[0, :, REACH] = focus
+    return dataclasses.replace(result, shares=shares, utterance=utterance, group=np.zeros(len(focus), int))
+
+
+def test_the_standard_error_is_over_recordings_and_not_over_their_phones(result):
+    """With equally many phones it is that of the recordings' means, with one phone each that of the phones."""
+    focus = np.random.default_rng(0).random(24)
+    for phones in (1, 4):
+        utterance = np.repeat(np.arange(24 // phones), phones)
+        means = focus.reshape(-1, phones).mean(1)
+        found = repeated(result, utterance, focus)
+        mean, error = found.mean(found.focus, 0)
+        assert mean[0] == pytest.approx(focus.mean()) and error[0] == pytest.approx(stats.sem(means))
+    alone = repeated(result, np.zeros(24, int), focus)
+    assert np.isnan(alone.mean(alone.focus, 0)[1]).all()
+
+
+def test_the_standard_error_holds_the_mean_as_often_as_it_says(result):
+    """8 recordings of 3 phones, half of the variance the recording's: Student's t with 7 degrees, .65 within 1."""
+    held, rng = 0, np.random.default_rng(1)
+    utterance = np.repeat(np.arange(8), 3)
+    for _ in range(400):
+        found = repeated(result, utterance, rng.normal(size=8)[utterance] + rng.normal(size=24))
+        mean, error = found.mean(found.focus, 0)
+        held += abs(mean[0]) <= error[0]
+    within = stats.t.cdf(1, 7) - stats.t.cdf(-1, 7)
+    assert stats.binom.ppf(0.005, 400, within) <= held <= stats.binom.ppf(0.995, 400, within)
 
 
 def test_the_first_layer_hears_only_what_is_near(result):

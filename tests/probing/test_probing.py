@@ -48,7 +48,7 @@ def chance(plan):
 def test_what_is_plainly_there_is_read_and_noise_is_not(corpus):
     plan = planned(corpus)
     held = finish(probes.measure(states(corpus, phone_only, Noise(), noise=0.01), plan))
-    assert held.accuracy[0] == held.low[0] == held.high[0] == 1
+    assert held.accuracy[0] == held.high[0] == 1 and held.low[0] == pytest.approx(0.025 ** (1 / 15))  # 15 recordings
     np.testing.assert_array_equal(held.confusion[0], np.diag(np.bincount(plan.task.codes)))
     assert held.balanced[0] == held.macro_f1[0] == 1
     low, high = chance(plan)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import signal, stats
 
 from methods.core.statistics import matching
 from methods.rsa import chance, similarity
@@ -40,6 +40,30 @@ def test_items_of_unrelated_recordings_are_significant_in_one_of_twenty_trials_a
         alarms += [chance.p_values(found, null)[0] <= 0.05 for null in nulls]
     # 60 trials of probability .05: more than 8 come in 1 of 190 runs.
     assert (alarms[:2] <= stats.binom.ppf(0.995, 60, 0.05)).all() and alarms[2] >= 12, alarms
+
+
+@pytest.mark.parametrize(("recordings", "items", "alike"), [(1, 30, 0.9), (1, 30, 0.95), (2, 20, 0.9)])
+def test_slow_drifts_that_have_nothing_in_common_are_seldom_significant(recordings, items, alike):
+    """A clip alone: its neighbours are alike, on both sides. Around the end they were in 15 to 30% of trials."""
+    alarms, groups = 0, np.repeat(np.arange(recordings), items)
+    for seed in range(100):
+        noise = np.random.default_rng(seed).normal(size=(2, recordings, items + 120, 6))
+        drifts = signal.lfilter([1.0], [1.0, -alike], noise, axis=2)[:, :, 120:].reshape(2, -1, 6)
+        first, second = map(similarity.vectors, drifts)
+        rows, known = similarity.pairs(first)[None], similarity.pairs(second)
+        null = chance.shuffled(rows, known, matching.orders(groups, 99, seed))
+        alarms += chance.p_values(similarity.correlations(rows, known), null)[0] <= 0.05
+    assert alarms <= stats.binom.ppf(0.995, 100, 0.05)
+
+
+def test_one_recording_shows_what_is_there_unless_it_is_too_short():
+    x = np.random.default_rng(1).normal(size=(40, 5))
+    y = x[:, :4] + 0.5 * np.random.default_rng(2).normal(size=(40, 4))
+    for items, significant in ((40, True), (20, True), (19, False)):
+        first, second = (similarity.vectors(side[:items]) for side in (x, y))
+        rows, known = similarity.pairs(first)[None], similarity.pairs(second)
+        null = chance.shuffled(rows, known, matching.orders(np.zeros(items, int), 1000))
+        assert (chance.p_values(similarity.correlations(rows, known), null)[0] < 0.05) == significant
 
 
 def test_cut_recordings_are_correlated_over_what_is_there():

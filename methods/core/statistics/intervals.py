@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from methods.core.progress import Steps
@@ -22,6 +23,7 @@ from methods.core.statistics import linear_probe
 PARTS = 10  # with training between them, so that it takes a few times one training and not a hundred
 FEWEST = 5  # recordings (speakers, sentences): below, the spread over them is little more than a guess
 LEVEL = 0.95
+ROUNDING = 1e-12  # a share this near to 0 or 1 is 0 or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,14 @@ def of_mean(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
     return each.interval(sums.sum() / sizes.sum(), (sums.sum() - sums) / (sizes.sum() - sizes))
 
 
+def of_mean_share(right: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """95% interval of the share of (n,) that are right, over the groups that they come from; see `of_mean`."""
+    right = np.asarray(right, dtype=float)
+    return of_share(
+        float(right.mean()) if len(right) else float("nan"), of_mean(right, groups), len(np.unique(groups))
+    )
+
+
 def of_accuracy(
     values: np.ndarray, codes: np.ndarray, fold: np.ndarray, groups: np.ndarray, penalties: np.ndarray, right: float
 ) -> Steps[tuple[float, float]]:
@@ -99,12 +109,25 @@ def of_accuracy(
         return float((said.argmax(1) == codes[kept]).mean())
 
     left = yield from linear_probe.left_out(values, targets, fold, parts.part, each, accuracy)
-    return of_share(parts.interval(right, left))
+    return of_share(right, parts.interval(right, left), int(parts.groups.sum()))
 
 
-def of_share(ends: tuple[float, float]) -> tuple[float, float]:
-    """The ends of an interval of a share, which is not below 0 or above 1; NaN stays NaN."""
-    low, high = np.clip(ends, 0, 1)
+def of_share(share: float, ends: tuple[float, float], groups: int) -> tuple[float, float]:
+    """95% interval of a share from one on a straight scale, as wide on the scale of log-odds; NaN stays NaN.
+
+    A share near 0 or 1 varies less below it than above, and where all is right nothing varies. Cut off at 0 and 1, an
+    interval over 5, 8 and 12 recordings held .97 in .75, .77 and .82 of 2,000 simulations and .90 in .87, .89 and
+    .90; this holds them in .93 or more, and still too seldom where few recordings have all the errors (.97 in .79 to
+    .91, with 200 items each). Where all (none) is right each of the `groups` counts as one trial (Clopper & Pearson
+    1934): five recordings without an error say only that the share is above .48.
+    """
+    if not np.isfinite([share, *ends]).all():
+        return float("nan"), float("nan")
+    if share <= ROUNDING or share >= 1 - ROUNDING:
+        reach = 1 - ((1 - LEVEL) / 2) ** (1 / groups)
+        return (0.0, reach) if share < 0.5 else (1 - reach, 1.0)
+    half = (ends[1] - ends[0]) / 2 / (share * (1 - share))
+    low, high = expit(logit(share) + np.array([-half, half]))
     return float(low), float(high)
 
 

@@ -65,6 +65,29 @@ def test_it_covers_the_truth_with_few_recordings_where_a_bootstrap_does_not():
     assert abs(held["jackknife"] - 380) <= 13 and held["bootstrap"] < 367
 
 
+def test_a_share_that_cannot_be_cut_off_is_held_too():
+    """Recordings whose shares spread about .97: 95% of the intervals over 5 or 12 of them should hold it, at least."""
+    rng, trials = np.random.default_rng(5), 400
+    for count in (5, 12):
+        held, cut, groups = 0, 0, np.repeat(np.arange(count), 20)
+        for _ in range(trials):
+            right = rng.random(len(groups)) < rng.beta(0.97 * 8, 0.03 * 8, count)[groups]
+            low, high = intervals.of_mean_share(right, groups)
+            held += low <= 0.97 <= high
+            low, high = intervals.of_mean(right.astype(float), groups)
+            cut += low <= 0.97 <= min(high, 1)
+        assert held >= stats.binom.ppf(0.005, trials, 0.95) > cut
+
+
+def test_where_all_is_right_each_recording_is_one_trial():
+    groups = np.repeat(np.arange(7), 9)
+    exact = stats.binomtest(7, 7).proportion_ci(0.95, "exact")
+    np.testing.assert_allclose(intervals.of_mean_share(groups >= 0, groups), exact, rtol=1e-12)
+    none = stats.binomtest(0, 7).proportion_ci(0.95, "exact")
+    np.testing.assert_allclose(intervals.of_mean_share(groups < 0, groups), none, rtol=1e-12)
+    assert np.isnan(intervals.of_mean_share(groups[:20] >= 0, groups[:20])).all()  # three recordings
+
+
 @pytest.fixture
 def numbers():
     """70 items of 14 recordings: four features, two targets with noise that is each recording's own."""
@@ -110,4 +133,5 @@ def test_the_interval_of_an_accuracy_is_that_of_probes_trained_without_each_reco
     whole, left = accuracy(recording >= 0), np.array([accuracy(recording != g) for g in range(7)])
     half = stats.t.ppf(0.975, 6) * np.sqrt(6 / 7 * ((left - left.mean()) ** 2).sum())
     found = finish(intervals.of_accuracy(features, codes, fold, recording, penalties, whole))
-    np.testing.assert_allclose(found, np.clip([whole - half, whole + half], 0, 1), rtol=1e-12)
+    odds = np.log(whole / (1 - whole)) + np.array([-half, half]) / (whole * (1 - whole))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-odds)), rtol=1e-12)
