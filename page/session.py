@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from methods.core import alignment, frames, models
@@ -33,11 +33,15 @@ MOST_STEPS = 50  # that can be undone
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """When the words and phones of a clip are said, and who says so."""
+    """When the words and phones of a clip are said, and who says so: what a change of them replaces."""
 
     words: tuple[Segment, ...] | None
     phones: tuple[Segment, ...]
     timing: str
+    about: str
+    tiers: textgrids.Tiers | None
+    word_tier: str
+    phone_tier: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +219,13 @@ def at_stake(session: Session) -> str:
     return f"Align replaces {' and '.join(mine)} by its own. “Download TextGrid” keeps a copy." if mine else ""
 
 
+def replaced_edits(before: Session, after: Session) -> str:
+    """A sentence for who has just taken other tiers in place of times that he had edited; empty: nothing is replaced."""
+    if before.timing != EDITED or after.timing == EDITED:
+        return ""
+    return "The times that you had edited made way for the TextGrid's; “Undo” above the clip brings them back."
+
+
 def with_own_words(session: Session) -> Session:
     """The same clip with the words of the visitor's TextGrid as its transcript; their times stay."""
     if session.tiers is None or not session.word_tier or not session.words:
@@ -236,25 +247,28 @@ def with_textgrid(session: Session, content: bytes) -> Session:
         words = others[0] if others else None
     if words is None and phones is None:
         raise UserError("The TextGrid has no label in any tier of intervals; label its words or phones and save it.")
-    return with_tiers(replace(session, tiers=tiers), words or "", phones or "")
+    return with_tiers(replace(session, tiers=tiers), words or "", phones or "", before=session)
 
 
-def with_tiers(session: Session, words: str, phones: str) -> Session:
-    """The same clip with words and phones from these tiers of its TextGrid; an empty name is none."""
+def with_tiers(session: Session, words: str, phones: str, before: Session | None = None) -> Session:
+    """The same clip with words and phones from these tiers of its TextGrid; an empty name is none.
+
+    Undo leads to what was `before` (default: this session), times that the visitor has edited among it.
+    """
     tiers = session.tiers
     if tiers is None or not {words, phones} <= {"", *tiers}:
         raise UserError("That tier is not in the TextGrid of this clip; upload the TextGrid again.")
     spoken, sounds = (_countable(choice.spoken(tiers[name])) if name else () for name in (words, phones))
-    return replace(
+    taken = replace(
         session,
         words=spoken or None,
         phones=sounds,
         timing=BY_TEXTGRID,
-        steps=(),
         about=_about(tiers, words, phones),
         word_tier=words,
         phone_tier=phones,
     )
+    return _remembered(before or session, taken)
 
 
 def labelled(tiers: textgrids.Tiers) -> list[str]:
@@ -295,11 +309,11 @@ def undone(session: Session) -> Session:
     if not session.steps:
         raise UserError("There is no change of times left to undo.")
     *steps, last = session.steps
-    return replace(session, words=last.words, phones=last.phones, timing=last.timing, steps=tuple(steps))
+    return replace(session, **{part.name: getattr(last, part.name) for part in fields(Times)}, steps=tuple(steps))
 
 
 def _remembered(before: Session, after: Session) -> Session:
-    times = Times(before.words, before.phones, before.timing)
+    times = Times(**{part.name: getattr(before, part.name) for part in fields(Times)})
     return replace(after, steps=(*before.steps, times)[-MOST_STEPS:])
 
 

@@ -150,12 +150,19 @@ def read_aloud(lines: str | None, text: str) -> dict[str, str]:
 
 def use_textgrid(session: Session | None, content: bytes) -> Session:
     """Words and phones of the visitor's own TextGrid."""
-    return sessions.with_textgrid(present(session), content)
+    return _told(session := present(session), sessions.with_textgrid(session, content))
 
 
 def retake(session: Session | None, words: str | None, phones: str | None) -> Session:
     """Words and phones of other tiers of the same TextGrid."""
-    return sessions.with_tiers(present(session), words or "", phones or "")
+    return _told(session := present(session), sessions.with_tiers(session, words or "", phones or ""))
+
+
+def _told(before: Session, after: Session) -> Session:
+    """The session after; on screen, where edited times have been replaced, how to have them back."""
+    if said := sessions.replaced_edits(before, after):
+        gr.Info(said, duration=20, title="Times replaced")
+    return after
 
 
 def at_stake(session: Session | None) -> str:
