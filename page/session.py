@@ -220,7 +220,7 @@ def at_stake(session: Session) -> str:
 
 
 def replaced_edits(before: Session, after: Session) -> str:
-    """A sentence for who has just taken other tiers in place of times that he had edited; empty: nothing is replaced."""
+    """A sentence where other tiers have just replaced times that the visitor edited; empty: they have not."""
     if before.timing != EDITED or after.timing == EDITED:
         return ""
     return "The times that you had edited made way for the TextGrid's; “Undo” above the clip brings them back."

@@ -111,6 +111,7 @@ window.ism = {
   lesson(number, note) { // what a link opens with, above its view: a question of ours, a note of a lecturer
     Object.assign(this.shared, { lesson: number, note });
     for (const each of document.querySelectorAll(".lesson")) each.classList.toggle("open", each.id === "lesson-" + number);
+    window.lessonMarks?.look();
     const told = document.getElementById("note");
     if (told) { told.hidden = !note; told.lastChild.textContent = note; }
   },

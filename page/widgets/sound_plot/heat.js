@@ -47,6 +47,7 @@ function addCells(map) {
     click: (x, y, event) => clickCell(map, x, y, event), hover: (x, y, event) => hoverCell(map, x, y, event),
   });
   const canvas = canvasIn(box);
+  box.places = namedParts(row.title || "", row.rows, row.columns, (r, c) => [map.spans[c], map.bands[r]]);
   map.band = box.appendChild(el("i", "sp-band"));
   map.ring = box.appendChild(el("i", "sp-ring"));
   rowLabels(map, gutter);

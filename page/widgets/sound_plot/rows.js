@@ -144,6 +144,7 @@ function segmentsRow(plot, row, of) {
     box.append(button);
     return button;
   });
+  box.places = namedParts(row.label, [row], row.items, (_, i) => [[row.items[i].start / plot.seconds, row.items[i].end / plot.seconds], [0, 1]]);
   const wide = row.items.map((item) => textWidth(plot, item.label, 13));
   plot.tiers.push({ label: row.label, items: row.items, box, place: (item) => layers.get(item)() });
   box.setAttribute("role", "group");
