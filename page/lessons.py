@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 WORDS = ("weasels", "have", "eaten", "our", "phone", "system")
+WRITTEN = ("“Weasles”", *(f"“{word}”" for word in WORDS[1:]))  # by Whisper tiny.en
 LAYERS = ("0 (input)", "1", "2", "3", "4")
 
 
@@ -105,7 +106,7 @@ LESSONS = (
         "first block adds to the sound is small, and what the last one lacks was forgotten in training.",
         Mark(
             "the first and the last block of the trained network",
-            (("trained, held out", "0"), ("trained, held out", "6")),
+            (("trained, held out", "0"), ("trained, held out", "4")),
         ),
     ),
     Lesson(
@@ -125,7 +126,7 @@ LESSONS = (
         "random weights nothing changes. Then listen: without “weasels” the model writes “Have eaten our phone "
         "system.” But the order of importance is hardly more than length: taking away the longest words first does "
         "nearly as well (comprehensiveness 51 against 53 nats; random orders 42).",
-        Mark("what each answer loses without its own word", tuple(zip(WORDS, WORDS, strict=True))),
+        Mark("what each answer loses without its own word", tuple(zip(WRITTEN, WORDS, strict=True))),
     ),
     Lesson(
         "A t that is no t",
