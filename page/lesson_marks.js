@@ -3,7 +3,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg", CELL = 4, POINT = 6; // SVG units: how far a ring stands off; radius
   const MAPS = ".sp-heat > .sp-box, .sp-words > .sp-box, svg[data-places]";
-  let waiting = 0;
+  let waiting = 0, rings = []; // what is on the page: [picture, place as text, element]
 
   const only = (found) => (found.length === 1 ? found[0] : -1);
   const numbers = (names, fits) => names.flatMap((_, i) => (fits(i) ? [i] : []));
@@ -44,12 +44,22 @@
     return null;
   }
 
+  /** Rings at these places and at no others; those that are there already stay, for a picture is often looked at again. */
+  function ringAll(spots) {
+    const asked = spots.map(([home, spot]) => [home, spot.join()]), is = (one) => (other) => other[0] === one[0] && other[1] === one[1];
+    for (const each of rings) if (!asked.some(is(each))) each[2].remove();
+    rings = rings.filter((each) => each[2].isConnected);
+    spots.forEach(([home, spot], k) => {
+      if (!rings.some(is(asked[k]))) rings.push([...asked[k], home.appendChild(ring(home, spot))]);
+    });
+  }
+
   function ring(home, [left, top, wide, high]) {
     if (home instanceof SVGElement) return ringInSvg(home, left, top, wide, high);
     const mark = Object.assign(document.createElement("i"), { className: "lesson-ring" });
     const sides = { left, top, width: wide, height: high };
     for (const [side, share] of Object.entries(sides)) mark.style[side] = `${100 * share}%`;
-    home.append(mark);
+    return mark;
   }
 
   function ringInSvg(svg, left, top, wide, high) {
@@ -62,12 +72,14 @@
       for (const [name, value] of Object.entries({ class: kind, ...at })) shape.setAttribute(name, value);
       group.append(shape);
     }
-    svg.append(group);
+    return group;
   }
 
   /** A range over these words of the status line and the number that follows them, or null. */
   function wordsIn(view, words) {
-    const walker = document.createTreeWalker(view.querySelector(".first-side .status") ?? view, NodeFilter.SHOW_TEXT);
+    const line = view.querySelector(".status");
+    if (!line) return null;
+    const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const at = walker.currentNode.data.indexOf(words), range = document.createRange();
       if (at < 0) continue;
@@ -80,13 +92,8 @@
 
   function markWords(view, words) {
     const range = words && window.CSS?.highlights ? wordsIn(view, words) : null;
-    if (range) CSS.highlights.set("lesson", new Highlight(range));
+    if (range) CSS.highlights.set("lesson", new Highlight(range)); else window.CSS?.highlights?.delete("lesson");
     return Boolean(range);
-  }
-
-  function clear() {
-    document.querySelectorAll(".lesson-ring").forEach((each) => each.remove());
-    window.CSS?.highlights?.delete("lesson");
   }
 
   /** Whether what is on screen is what the lesson asks about: no clip of another name, nor the visitor's own. */
@@ -97,16 +104,12 @@
 
   function mark() {
     waiting = 0;
-    const lesson = document.querySelector(".lesson.open"), told = lesson?.querySelector(".lesson-mark");
+    const lesson = document.querySelector(".lesson.open"), asked = lesson ? JSON.parse(lesson.dataset.mark) : { cells: [] };
+    const view = lesson && isOf(asked) ? document.querySelector(`#view-${asked.technique} .first-side`) : null;
     watcher.disconnect();
-    clear();
-    if (told) {
-      const asked = JSON.parse(lesson.dataset.mark), view = document.getElementById(`view-${asked.technique}`);
-      const found = isOf(asked) && view ? find(view.querySelector(".first-side") ?? view, asked) : null;
-      const spots = asked.cells.length ? found ?? [] : [];
-      for (const [home, spot] of spots) ring(home, spot);
-      told.hidden = !spots.length && !(isOf(asked) && view && markWords(view, asked.words));
-    }
+    const spots = (view && asked.cells.length && find(view, asked)) || [], words = markWords(view, view && asked.words);
+    ringAll(spots);
+    if (lesson) lesson.querySelector(".lesson-mark").hidden = !spots.length && !words;
     if (lesson) watcher.observe(document.getElementById("main"), { childList: true, subtree: true, characterData: true });
   }
 
