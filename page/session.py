@@ -313,8 +313,10 @@ def undone(session: Session) -> Session:
 
 
 def _remembered(before: Session, after: Session) -> Session:
-    times = Times(**{part.name: getattr(before, part.name) for part in fields(Times)})
-    return replace(after, steps=(*before.steps, times)[-MOST_STEPS:])
+    times, now = ({part.name: getattr(each, part.name) for part in fields(Times)} for each in (before, after))
+    if times == now:  # a menu says twice what was chosen from it
+        return replace(after, steps=before.steps)
+    return replace(after, steps=(*before.steps, Times(**times))[-MOST_STEPS:])
 
 
 def _retimed(session: Session, units: str, rows: list[list[Any]]) -> Session:
