@@ -179,7 +179,8 @@ class Pairing:
         names = self._names(other)
         told = f"Beside it **{names[1]}** (left: {names[0]}) · {self.parts.recipe.status(answer, theirs)}"
         kept = Beside(second, other.values, names)
-        given = {"ways": ways_to(self.parts.name, names), "told": told, "code": code, "kept": kept}
+        ways = ways_to(self.parts.name, names, difference=bool(differences))
+        given = {"ways": ways, "told": told, "code": code, "kept": kept}
         area = gr.Column(elem_classes=AREA)
         return _updates(self.parts, busy, first=one, area=area, second=two, **given, **_minus(differences, names))
 

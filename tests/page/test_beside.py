@@ -314,6 +314,14 @@ def _leads_to_both_sides(page):
         expect(page.locator(place)).to_be_focused()
 
 
+def test_no_way_leads_to_a_difference_that_is_not_there():
+    names = ("openai/whisper-tiny.en", "<b>")
+    with_it, without = (ways_to("attention", names, difference=there) for there in (True, False))
+    assert with_it.count("<button") == 3 and without.count("<button") == 2
+    assert "left minus right" in with_it and "minus" not in without
+    assert "left: whisper-tiny.en" in without and "&lt;b&gt;" in without
+
+
 @pytest.mark.browser
 def test_each_side_plays_its_own_clip(visit):
     page = visit("?technique=attention&clip=en_f_weasels&beside=clip:en_f_question")

@@ -171,6 +171,20 @@ def test_what_a_run_was_is_three_lines_on_a_phone_and_all_of_it_is_a_press_away(
     expect(more).to_be_hidden()
 
 
+def test_on_paper_there_is_no_heading_of_what_is_folded(visit):
+    page = visit("?technique=value_zeroing&layer=1&lesson=1", *DESK)
+    page.locator("#plot-value_zeroing .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    page.emulate_media(media="print")
+    headings = page.locator("summary:visible, button.label-wrap:visible, .lecture-box:visible, #licences:visible")
+    assert headings.all_inner_texts() == []
+    expect(page.locator("#plot-value_zeroing")).to_be_visible()
+    expect(page.locator("#lesson-1 h3")).to_be_visible()
+    page.emulate_media(media="screen")
+    page.locator("#lesson-1 summary").click()
+    page.emulate_media(media="print")
+    expect(page.get_by_text("A word listens to itself first")).to_be_visible()  # what is open is printed
+
+
 def test_what_is_wider_than_its_box_fades_where_it_goes_on(visit):
     page = visit("?technique=abx&corpus=voices", *PHONE)
     table = page.locator("#plot-abx .sp-grid")
