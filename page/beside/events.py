@@ -56,6 +56,7 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
         api_visibility="private",
     )
     event.failure(_unended, [parts.view], [side.told], **quiet)  # also what a cancel ends in
+    side.told.change(None, None, None, js=f"() => window.ism.toldLong('{name}')")
     return event
 
 

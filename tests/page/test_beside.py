@@ -22,6 +22,7 @@ from methods.core.errors import UserError
 from methods.core.results import SOFTWARE, read_only
 from page.beside import files, partner, scales
 from page.beside.figures import on_one_scale, shared_curves, union
+from page.beside.layout import ways_to
 from page.beside.side import Turns
 from page.session import from_example
 from page.top.clip_view import sound_of
