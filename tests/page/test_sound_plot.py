@@ -330,6 +330,7 @@ def test_a_selection_is_shaded_over_the_spectrogram(visit):
 def test_a_tap_on_another_map_of_a_plot_is_answered_too(visit):
     """The focus goes from map to map after the tap: it must not take away what the tap has said."""
     page = visit(390, has_touch=True)
+    page.get_by_role("tab", name="Second").click()
     page.locator("#hostile .sp-heat canvas").last.wait_for()
     tip = page.locator("#hostile .sp-tip")
     for box in page.locator("#hostile .sp-heat > .sp-box").all():
