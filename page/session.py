@@ -219,13 +219,6 @@ def at_stake(session: Session) -> str:
     return f"Align replaces {' and '.join(mine)} by its own. “Download TextGrid” keeps a copy." if mine else ""
 
 
-def replaced_edits(before: Session, after: Session) -> str:
-    """A sentence where other tiers have just replaced times that the visitor edited; empty: they have not."""
-    if before.timing != EDITED or after.timing == EDITED:
-        return ""
-    return "The times that you had edited made way for the TextGrid's; “Undo” above the clip brings them back."
-
-
 def with_own_words(session: Session) -> Session:
     """The same clip with the words of the visitor's TextGrid as its transcript; their times stay."""
     if session.tiers is None or not session.word_tier or not session.words:

@@ -160,9 +160,16 @@ def retake(session: Session | None, words: str | None, phones: str | None) -> Se
 
 def _told(before: Session, after: Session) -> Session:
     """The session after; on screen, where edited times have been replaced, how to have them back."""
-    if said := sessions.replaced_edits(before, after):
+    if said := replaced_edits(before, after):
         gr.Info(said, duration=20, title="Times replaced")
     return after
+
+
+def replaced_edits(before: Session, after: Session) -> str:
+    """A sentence where other tiers have just replaced times that the visitor edited; empty: they have not."""
+    if before.timing != sessions.EDITED or after.timing == sessions.EDITED:
+        return ""
+    return "The times that you had edited made way for the TextGrid's; “Undo” above the clip brings them back."
 
 
 def at_stake(session: Session | None) -> str:

@@ -85,8 +85,10 @@ def test_another_tier_or_textgrid_takes_no_edited_time_away_for_good(weasels, he
         back = sessions.undone(other)
         assert (back.words, back.phones, back.timing) == (edited.words, edited.phones, "edited by you")
         assert (back.word_tier, back.phone_tier, back.about) == ("words", "phones", hers.about)
-        assert "“Undo” above the clip" in sessions.replaced_edits(edited, other)
-    assert sessions.replaced_edits(hers, corrections.retake(hers, "", "phones")) == ""  # nothing of hers was replaced
+        assert "“Undo” above the clip" in corrections.replaced_edits(edited, other)
+    assert (
+        corrections.replaced_edits(hers, corrections.retake(hers, "", "phones")) == ""
+    )  # nothing of hers was replaced
 
 
 def spans_of(tier):
