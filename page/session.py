@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from methods.core import alignment, frames, models
@@ -33,11 +33,15 @@ MOST_STEPS = 50  # that can be undone
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """When the words and phones of a clip are said, and who says so."""
+    """When the words and phones of a clip are said, and who says so: what a change of them replaces."""
 
     words: tuple[Segment, ...] | None
     phones: tuple[Segment, ...]
     timing: str
+    about: str
+    tiers: textgrids.Tiers | None
+    word_tier: str
+    phone_tier: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,25 +240,28 @@ def with_textgrid(session: Session, content: bytes) -> Session:
         words = others[0] if others else None
     if words is None and phones is None:
         raise UserError("The TextGrid has no label in any tier of intervals; label its words or phones and save it.")
-    return with_tiers(replace(session, tiers=tiers), words or "", phones or "")
+    return with_tiers(replace(session, tiers=tiers), words or "", phones or "", before=session)
 
 
-def with_tiers(session: Session, words: str, phones: str) -> Session:
-    """The same clip with words and phones from these tiers of its TextGrid; an empty name is none."""
+def with_tiers(session: Session, words: str, phones: str, before: Session | None = None) -> Session:
+    """The same clip with words and phones from these tiers of its TextGrid; an empty name is none.
+
+    Undo leads to what was `before` (default: this session), times that the visitor has edited among it.
+    """
     tiers = session.tiers
     if tiers is None or not {words, phones} <= {"", *tiers}:
         raise UserError("That tier is not in the TextGrid of this clip; upload the TextGrid again.")
     spoken, sounds = (_countable(choice.spoken(tiers[name])) if name else () for name in (words, phones))
-    return replace(
+    taken = replace(
         session,
         words=spoken or None,
         phones=sounds,
         timing=BY_TEXTGRID,
-        steps=(),
         about=_about(tiers, words, phones),
         word_tier=words,
         phone_tier=phones,
     )
+    return _remembered(before or session, taken)
 
 
 def labelled(tiers: textgrids.Tiers) -> list[str]:
@@ -295,12 +302,14 @@ def undone(session: Session) -> Session:
     if not session.steps:
         raise UserError("There is no change of times left to undo.")
     *steps, last = session.steps
-    return replace(session, words=last.words, phones=last.phones, timing=last.timing, steps=tuple(steps))
+    return replace(session, **{part.name: getattr(last, part.name) for part in fields(Times)}, steps=tuple(steps))
 
 
 def _remembered(before: Session, after: Session) -> Session:
-    times = Times(before.words, before.phones, before.timing)
-    return replace(after, steps=(*before.steps, times)[-MOST_STEPS:])
+    times, now = ({part.name: getattr(each, part.name) for part in fields(Times)} for each in (before, after))
+    if times == now:  # a menu says twice what was chosen from it
+        return replace(after, steps=before.steps)
+    return replace(after, steps=(*before.steps, Times(**times))[-MOST_STEPS:])
 
 
 def _retimed(session: Session, units: str, rows: list[list[Any]]) -> Session:

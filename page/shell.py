@@ -28,8 +28,11 @@ you upload or make are never part of a link and are deleted within hours."""
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 LAYOUT = (Path(__file__).parent / "layout.css").read_text(encoding="utf-8")
-SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
-HEAD = f"{SOUND_PLOT}\n<style>{LAYOUT}</style>\n<script>{links.SCRIPT}</script>\n<script>{SCRIPT}</script>"
+SCRIPTS = (
+    links.SCRIPT,
+    *((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.js", "lesson_marks.js")),
+)
+HEAD = "\n".join((SOUND_PLOT, f"<style>{LAYOUT}</style>", *(f"<script>{script}</script>" for script in SCRIPTS)))
 
 
 def build() -> gr.Blocks:

@@ -20,11 +20,11 @@ def _name(result: Erasure) -> str:
     return result.target.replace("$", r"\$")
 
 
-def _dashed(ax: Axes, values: np.ndarray | None, control: tuple[str, str], before: str = "") -> None:
+def _dashed(ax: Axes, values: np.ndarray | None, control: tuple[str, str]) -> None:
     """A control over the layers, (layers,) or (seeds, layers), where it is there."""
     for number, line in enumerate(() if values is None else np.atleast_2d(values)):
         name, colour = control
-        ax.plot(range(len(line)), line, "--", color=colour, lw=1, label="_" if number else f"{before}{name}")
+        ax.plot(range(len(line)), line, "--", color=colour, lw=1, label="_" if number else name)
 
 
 def draw_probes(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
@@ -33,11 +33,12 @@ def draw_probes(ax: Axes, result: Erasure, ink: str = draw.INK) -> None:
     ax.plot(places, result.before, color=draw.TRAINED, marker="o", ms=4, label="before")
     ax.fill_between(places, result.before_low, result.before_high, color=draw.TRAINED, alpha=0.2, lw=0)
     ax.plot(places, result.after, "v", color=draw.TRAINED, ms=6, label="after")
-    ax.plot(places, result.left, "x", color=draw.TRAINED, ms=6, label="after, nothing fitted there")
+    ax.plot(places, result.left, "x", color=draw.TRAINED, ms=6, label="after, in clips not fitted")
     ax.axhline(result.majority, color=draw.QUIET, ls=":", label="most frequent class")
-    _dashed(ax, controls.shuffled_after, SHUFFLED, "after ")
-    _dashed(ax, controls.random_after, RANDOM, "after ")
-    _dashed(ax, controls.twin_before, TWIN, "before, ")
+    # Short, so that two stand in a line: after erasing what means nothing, and before, with random weights.
+    _dashed(ax, controls.shuffled_after, ("after, other labels", SHUFFLED[1]))
+    _dashed(ax, controls.random_after, ("after, at random", RANDOM[1]))
+    _dashed(ax, controls.twin_before, ("before, random weights", TWIN[1]))
     _over_layers(ax, result, f"accuracy of a {_name(result)} probe", ink)
     ax.set_ylim(0, 1)
 

@@ -14,7 +14,7 @@ from methods.core.results import Result
 from page.beside.layout import ways_to
 from page.beside.partner import NOTHING, caption, changed_clip, changed_model, changed_values, said
 from page.beside.scales import Drawn, is_plot, pair
-from page.beside.side import AREA, MINUS, SIDES, Beside, Turn, outdated
+from page.beside.side import AREA, MINUS, SIDES, WAITS, Beside, Turn, outdated
 from page.errors import toast
 from page.export.snippets import snippet
 from page.recipe import Values
@@ -28,7 +28,7 @@ from page.top.trail import Trail
 from page.widgets.sound_plot import SoundPlot
 
 if TYPE_CHECKING:
-    from page.run_events import Parts, Question
+    from page.run_events import Parts, Question, View
 
 FIRST_RUN = "Nothing to stand beside yet: press “Run” first."
 UNENDED = "This side ended before it was complete; choose again what to set beside, or press “Run”."
@@ -55,8 +55,14 @@ def connect_side(parts: Parts, stop: gr.Button) -> gr.events.Dependency:
         show_progress_on=[side.progress],
         api_visibility="private",
     )
-    event.failure(lambda: UNENDED, None, [side.told], **quiet)  # also what a cancel ends in
+    event.failure(_unended, [parts.view], [side.told], **quiet)  # also what a cancel ends in
+    side.told.change(None, None, None, js=f"() => window.ism.toldLong('{name}')")
     return event
+
+
+def _unended(view: View) -> str:
+    """What a side says that was not completed: a newer question to the left one may be why."""
+    return UNENDED if view.answered else WAITS
 
 
 def _runner(parts: Parts) -> Callable[..., AsyncGenerator[tuple, None]]:
@@ -136,8 +142,8 @@ class Pairing:
             return
         other = await self._other(trail, visitor)
         other_key, job = await other.work(visitor)
-        area, minus, kept = outdated(visible=True)
-        yield _updates(self.parts, True, area=area, minus=minus, kept=kept, told=f"**{self.called}** …")
+        area, minus, kept, told = outdated(f"**{self.called}** …", visible=True)
+        yield _updates(self.parts, True, area=area, minus=minus, kept=kept, told=told)
         async with contextlib.aclosing(visitor.follows(other_key, job)) as run:
             async for seen in run:
                 turn.take_over()
@@ -174,7 +180,8 @@ class Pairing:
         names = self._names(other)
         told = f"Beside it **{names[1]}** (left: {names[0]}) · {self.parts.recipe.status(answer, theirs)}"
         kept = Beside(second, other.values, names)
-        given = {"ways": ways_to(self.parts.name, names), "told": told, "code": code, "kept": kept}
+        ways = ways_to(self.parts.name, names, difference=bool(differences))
+        given = {"ways": ways, "told": told, "code": code, "kept": kept}
         area = gr.Column(elem_classes=AREA)
         return _updates(self.parts, busy, first=one, area=area, second=two, **given, **_minus(differences, names))
 

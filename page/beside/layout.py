@@ -41,11 +41,11 @@ def make_side(name: str, partner: gr.Dropdown, recipe: Recipe) -> Side:
     return Side(partner, again, ways, area, told, progress, outputs, minus, minus_told, minus_plot, minus_curves, kept)
 
 
-def ways_to(name: str, names: tuple[str, str]) -> str:
-    """HTML: to the left side, to the right one, to their difference. On a phone they are screens apart."""
+def ways_to(name: str, names: tuple[str, str], *, difference: bool) -> str:
+    """HTML: to the left side, to the right one, to their difference if any. On a phone they are screens apart."""
     left, right = (html.escape(each.rsplit("/", 1)[-1]) for each in names)  # a model without its owner
-    ways = ((f"view-{name} .first-side", f"left: {left}"), (f"beside-{name}", f"right: {right}"),
-            (f"view-{name} .minus", "left minus right"))  # fmt: skip
+    ways = [(f"view-{name} .first-side", f"left: {left}"), (f"beside-{name}", f"right: {right}")]
+    ways += [(f"view-{name} .minus", "left minus right")] if difference else []
     made = "".join(f'<button type="button" data-to="#{place}">{text}</button>' for place, text in ways)
     return f'<nav aria-label="The two sides">{made}</nav>'
 

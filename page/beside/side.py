@@ -13,7 +13,8 @@ from page.widgets.sound_plot import SoundPlot
 
 SIDES = ("left", "right")
 AREA, MINUS = ["shown", "beside"], ["minus"]  # how the page's style knows the second side and the difference
-UNTOUCHED = (gr.skip(),) * 3  # for `Side.answers`
+UNTOUCHED = (gr.skip(),) * 4  # for `Side.answers`
+WAITS = "Waits for the left side; what is pale here is of the question before."
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Side:
     @property
     def answers(self) -> list[gr.components.Component]:
         """What belongs to the question that was asked last, in the order of `outdated`."""
-        return [self.area, self.minus, self.kept]
+        return [self.area, self.minus, self.kept, self.told]
 
     @property
     def drawn(self) -> list[gr.components.Component]:
@@ -45,9 +46,9 @@ class Side:
                 self.minus_curves, self.kept]  # fmt: skip
 
 
-def outdated(**area: Any) -> tuple[Any, Any, None]:
+def outdated(told: str = WAITS, **area: Any) -> tuple[Any, Any, None, str]:
     """The second side while its answer is on its way: pale, and in no file beside a first side that it was not of."""
-    return gr.Column(elem_classes=[*AREA, "pale"], **area), gr.Column(elem_classes=[*MINUS, "pale"]), None
+    return gr.Column(elem_classes=[*AREA, "pale"], **area), gr.Column(elem_classes=[*MINUS, "pale"]), None, told
 
 
 @dataclass(frozen=True)

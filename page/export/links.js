@@ -111,15 +111,19 @@ window.ism = {
   lesson(number, note) { // what a link opens with, above its view: a question of ours, a note of a lecturer
     Object.assign(this.shared, { lesson: number, note });
     for (const each of document.querySelectorAll(".lesson")) each.classList.toggle("open", each.id === "lesson-" + number);
+    window.lessonMarks?.look();
     const told = document.getElementById("note");
     if (told) { told.hidden = !note; told.lastChild.textContent = note; }
   },
 
   told(technique) { this.toldLong(technique); return this.besideSoon(technique); }, // the line about a run has changed
 
-  toldLong(technique) { // on a phone three lines of what a run was stand above its picture, the rest behind a button
-    const line = document.getElementById("status-" + technique), text = () => line?.querySelector("p");
-    requestAnimationFrame(() => setTimeout(() => line?.classList.toggle("long", text() && text().scrollHeight > 4 * parseFloat(getComputedStyle(text()).lineHeight) - 2)));
+  toldLong(technique) { // on a phone three lines of what a run was stand above its picture, of each of a pair two, the rest behind a button
+    const few = window.innerWidth < 900 ? 3 : 2; // beside a second side
+    for (const line of document.querySelectorAll(`#status-${technique}, #beside-told-${technique}`)) {
+      const text = () => line.querySelector("p");
+      requestAnimationFrame(() => setTimeout(() => line.classList.toggle("long", Boolean(text() && text().scrollHeight > (few + 1) * parseFloat(getComputedStyle(text()).lineHeight) - 2))));
+    }
   },
 
   goTo(place) { // with the focus, so that the Tab key goes on from there
@@ -305,8 +309,9 @@ document.addEventListener("click", (event) => {
     more.setAttribute("aria-expanded", String(open));
     document.documentElement.classList.toggle(`open-${more.dataset.more}`, open);
   } else if (event.target.closest("[data-whole]")) {
-    const button = event.target.closest("[data-whole]"), line = button.closest(".first-side").querySelector(".status");
-    button.setAttribute("aria-expanded", String(line.classList.toggle("whole")));
+    const button = event.target.closest("[data-whole]"), whole = button.getAttribute("aria-expanded") !== "true";
+    button.closest(".sides").querySelectorAll(".status").forEach((line) => line.classList.toggle("whole", whole));
+    button.setAttribute("aria-expanded", String(whole));
   } else if (event.target.closest("[data-to]")) {
     window.ism.goTo(event.target.closest("[data-to]").dataset.to);
   } else if (event.target.closest(".embed-copy")) {

@@ -311,8 +311,8 @@ def open_own(path: str | None) -> tuple[Session, Any, str]:
 def same_clip(session: Session | None) -> Session:
     """Another model: words that came from the last model's attention are no longer right."""
     session = present(session)
-    if any(sessions.BY_ATTENTION in step.timing for step in session.steps):
-        session = replace(session, steps=())
+    right = tuple(step for step in session.steps if sessions.BY_ATTENTION not in step.timing)
+    session = session if len(right) == len(session.steps) else replace(session, steps=right)
     if sessions.BY_ATTENTION in session.timing:
         return replace(session, words=None, corpus=None)
     return session

@@ -150,12 +150,26 @@ def read_aloud(lines: str | None, text: str) -> dict[str, str]:
 
 def use_textgrid(session: Session | None, content: bytes) -> Session:
     """Words and phones of the visitor's own TextGrid."""
-    return sessions.with_textgrid(present(session), content)
+    return _told(session := present(session), sessions.with_textgrid(session, content))
 
 
 def retake(session: Session | None, words: str | None, phones: str | None) -> Session:
     """Words and phones of other tiers of the same TextGrid."""
-    return sessions.with_tiers(present(session), words or "", phones or "")
+    return _told(session := present(session), sessions.with_tiers(session, words or "", phones or ""))
+
+
+def _told(before: Session, after: Session) -> Session:
+    """The session after; on screen, where edited times have been replaced, how to have them back."""
+    if said := replaced_edits(before, after):
+        gr.Info(said, duration=20, title="Times replaced")
+    return after
+
+
+def replaced_edits(before: Session, after: Session) -> str:
+    """A sentence where other tiers have just replaced times that the visitor edited; empty: they have not."""
+    if before.timing != sessions.EDITED or after.timing == sessions.EDITED:
+        return ""
+    return "The times that you had edited made way for the TextGrid's; “Undo” above the clip brings them back."
 
 
 def at_stake(session: Session | None) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import html
 import io
+import json
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextvars import ContextVar
@@ -13,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from page.widgets.places import places
 
 WIDE = 5.5  # inches asked for; beyond that a picture is not shrunk to a phone's width, it scrolls
 SHRUNK = 0.86  # of the inches asked for: letters are that much larger beside what is drawn
@@ -65,6 +68,8 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     label = html.escape(summary, quote=True)
     kind = " ".join(["curve", *(["wide"] if size[0] > WIDE else []), *(["map"] if _is_map(figure) else [])])
     look = f'class="{kind}" style="--inches:{width:.2f}"'
+    if parts := places(figure):  # where a lesson finds what it asks about
+        look += f' data-places="{html.escape(json.dumps(parts), quote=True)}"'
     return picture.replace("<svg ", f'<svg role="img" aria-label="{label}" {look} ', 1)
 
 

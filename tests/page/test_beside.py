@@ -22,6 +22,7 @@ from methods.core.errors import UserError
 from methods.core.results import SOFTWARE, read_only
 from page.beside import files, partner, scales
 from page.beside.figures import on_one_scale, shared_curves, union
+from page.beside.layout import ways_to
 from page.beside.side import Turns
 from page.session import from_example
 from page.top.clip_view import sound_of
@@ -312,6 +313,13 @@ def _leads_to_both_sides(page):
             arg=place,
         )
         expect(page.locator(place)).to_be_focused()
+
+
+def test_no_way_leads_to_a_difference_that_is_not_there():
+    names = ("openai/whisper-tiny.en", "<b>")
+    with_it, without = (ways_to("attention", names, difference=there) for there in (True, False))
+    assert with_it.count("<button") == 3 and "left minus right" in with_it and "minus" not in without
+    assert "left: whisper-tiny.en" in without and "&lt;b&gt;" in without
 
 
 @pytest.mark.browser

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
+from page import run_events
 from page.beside.events import Pairing
+from page.beside.side import WAITS
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +34,28 @@ def test_what_stands_beside_an_older_clip_is_pale_and_in_no_file(visit, monkeypa
     _hold_in_the_end(page, {"en_f_statement", "en_f_question"})
 
 
+def test_a_side_whose_left_one_is_computed_says_that_it_waits(visit, monkeypatch):
+    page = visit("?technique=attention&clip=en_f_weasels&beside=clip:en_f_question")
+    told = page.locator("#beside-told-attention")
+    expect(told).to_contain_text("Beside it", timeout=PATIENCE)
+    expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)
+    go_on = _held_back(monkeypatch, run_events, "_seen")
+    page.locator("#example input").click()
+    page.get_by_role("option", name="Message saved (statement)").click()
+    expect(told).to_have_text(WAITS, timeout=PATIENCE)
+    assert not told.evaluate("""e => {
+        for (let n = e; n; n = n.parentElement) if (getComputedStyle(n).opacity < 1) return true;
+        return false; }""")  # what is said can be read
+    expect(page.locator("#plot-attention-beside")).to_have_css("opacity", "0.4", timeout=PATIENCE)
+    page.locator("#example input").click()  # once more: the run is stopped, which ends in a failure of both sides
+    page.get_by_role("option", name="Weasels (statement)").click()
+    page.wait_for_timeout(1500)
+    expect(told).to_have_text(WAITS)
+    go_on.set()
+    expect(told).to_contain_text("Beside it", timeout=PATIENCE)
+    expect(page.locator("#view-attention .pale")).to_have_count(0, timeout=PATIENCE)
+
+
 def _clips_in_the_file(page):
     with page.expect_download() as saved:
         page.locator("#csv-attention").click()
@@ -46,13 +70,13 @@ def _hold_in_the_end(page, clips):
         page.wait_for_timeout(200)
 
 
-def _held_back(monkeypatch):
-    """The first side is drawn again; the second one is not, until the event that is returned is set."""
-    go_on, drawn = threading.Event(), Pairing._pair
+def _held_back(monkeypatch, home=Pairing, name="_pair"):
+    """A side is not drawn (the second one, or what is named) until the event that is returned is set."""
+    go_on, drawn = threading.Event(), getattr(home, name)
 
     async def later(*asked):
         await asyncio.to_thread(go_on.wait, PATIENCE / 1000)
         return await drawn(*asked)
 
-    monkeypatch.setattr(Pairing, "_pair", later)
+    monkeypatch.setattr(home, name, later)
     return go_on

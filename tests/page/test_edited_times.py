@@ -38,7 +38,7 @@ def test_a_moved_boundary_goes_through_the_rule_of_the_table(hers):
     table = sessions.with_times(hers, "words", [["we", 0.1, 0.45], ["ate", 0.45, 0.9]])
     assert (after.words, after.timing) == (table.words, table.timing) == (table.words, "edited by you")
     assert after.key("m", "words") != hers.key("m", "words")  # techniques run again
-    assert len(after.steps) == len(table.steps) == 1  # both tiers in one step
+    assert len(after.steps) == len(table.steps) == len(hers.steps) + 1  # both tiers in one step
 
 
 def test_undo_brings_back_the_times_and_who_said_them(hers):
@@ -48,8 +48,10 @@ def test_undo_brings_back_the_times_and_who_said_them(hers):
     back = corrections.move(second, undo)
     assert (back.words, back.phones, back.timing) == (first.words, first.phones, "edited by you")
     back = corrections.move(back, undo)
-    assert (back.words, back.phones, back.timing, back.steps) == (hers.words, hers.phones, "your TextGrid", ())
+    assert (back.words, back.phones, back.timing, back.steps) == (hers.words, hers.phones, "your TextGrid", hers.steps)
     assert back.key("m", "words") == hers.key("m", "words")
+    back = corrections.move(back, undo)  # before the TextGrid
+    assert (back.tiers, back.steps, back.timing) == (None, (), sessions.BY_HAND)
     with pytest.raises(UserError, match="no change of times left"):
         corrections.move(back, undo)
     many = hers
@@ -61,8 +63,32 @@ def test_undo_brings_back_the_times_and_who_said_them(hers):
 def test_words_of_another_model_are_not_brought_back(weasels, hers):
     """Undo must not lead to words that were read off the attention of a model that was left."""
     heard = replace(weasels, timing=sessions.BY_ATTENTION)
-    assert clip_area.same_clip(moved(heard, phones=spans_of(heard.phones))).steps == ()
-    assert len(clip_area.same_clip(moved(hers, phones=[[0.1, 0.4]])).steps) == 1
+    edited = moved(heard, phones=spans_of(heard.phones))
+    assert clip_area.same_clip(edited).steps == ()
+    again = moved(edited, phones=[[s, e - 0.001] for s, e in spans_of(heard.phones)])
+    assert [step.timing for step in clip_area.same_clip(again).steps] == [sessions.EDITED]
+    assert len(clip_area.same_clip(moved(hers, phones=[[0.1, 0.4]])).steps) == len(hers.steps) + 1
+
+
+def test_another_tier_or_textgrid_takes_no_edited_time_away_for_good(weasels, hers):
+    first = moved(weasels, words=[[s, e - 0.001] for s, e in spans_of(weasels.words)])
+    another = sessions.with_textgrid(first, sessions.textgrid(hers).encode())
+    assert another.words == hers.words
+    back = sessions.undone(another)
+    assert (back.words, back.timing, back.tiers, back.word_tier) == (first.words, "edited by you", None, "")
+    assert len(back.steps) == 1  # and those before it can be undone too
+    edited = moved(hers, words=[[0.1, 0.45], [0.45, 0.9]])
+    for words, phones in (("words", "phones"), ("words", ""), ("", "phones"), ("phones", "")):
+        other = corrections.retake(edited, words, phones)
+        assert len(corrections.retake(other, words, phones).steps) == len(other.steps)  # nothing has changed
+        assert (other.word_tier, other.phone_tier, other.timing) == (words, phones, "your TextGrid")
+        back = sessions.undone(other)
+        assert (back.words, back.phones, back.timing) == (edited.words, edited.phones, "edited by you")
+        assert (back.word_tier, back.phone_tier, back.about) == ("words", "phones", hers.about)
+        assert "“Undo” above the clip" in corrections.replaced_edits(edited, other)
+    assert (
+        corrections.replaced_edits(hers, corrections.retake(hers, "", "phones")) == ""
+    )  # nothing of hers was replaced
 
 
 def spans_of(tier):

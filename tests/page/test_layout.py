@@ -53,6 +53,26 @@ def test_the_longest_status_and_a_lesson_leave_the_picture_high(visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
+def test_a_pairs_pictures_are_as_high_and_its_options_a_press_away(visit):
+    page = visit("?technique=cka&beside=estimator:biased", *DESK)  # the longest status
+    expect(page.locator("#beside-told-cka")).to_contain_text("Beside it", timeout=PATIENCE)
+    expect(page.locator("#stop-cka")).to_be_hidden(timeout=PATIENCE)
+    expect(page.locator("#view-cka .sides").get_by_role("button", name="How this was made")).to_be_visible(
+        timeout=PATIENCE
+    )
+    left, right = box(page, "#view-cka .first-side .shown")[0], box(page, "#view-cka .beside svg.curve")[0]
+    assert left <= HIGHEST and right == pytest.approx(box(page, "#view-cka .first-side svg.curve")[0], abs=8)
+    assert right <= HIGHEST + 20  # its heading
+    estimator = page.locator("#view-cka").get_by_label("biased, with its floor")
+    expect(estimator).to_be_hidden()
+    page.locator("#view-cka .options").get_by_role("button", name="More options").click()
+    expect(estimator).to_be_visible()
+    page.locator("#view-cka .options").get_by_role("button", name="More options").click()
+    low = page.locator("#beside-told-cka p").bounding_box()["height"]
+    page.get_by_role("button", name="How this was made").click()
+    assert page.locator("#beside-told-cka p").bounding_box()["height"] > low + 10  # of both sides
+
+
 def test_back_and_forward_walk_through_the_views(visit):
     page = visit("?technique=attention&layer=2")
     page.locator("#plot-attention .sp-heat canvas").first.wait_for(timeout=PATIENCE)
@@ -169,6 +189,20 @@ def test_what_a_run_was_is_three_lines_on_a_phone_and_all_of_it_is_a_press_away(
     assert status.bounding_box()["height"] > 1.5 * shut
     page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
     expect(more).to_be_hidden()
+
+
+def test_on_paper_there_is_no_heading_of_what_is_folded(visit):
+    page = visit("?technique=value_zeroing&layer=1&lesson=1", *DESK)
+    page.locator("#plot-value_zeroing .sp-heat canvas").first.wait_for(timeout=PATIENCE)
+    page.emulate_media(media="print")
+    headings = page.locator("summary:visible, button.label-wrap:visible, .lecture-box:visible, #licences:visible")
+    assert headings.all_inner_texts() == []
+    expect(page.locator("#plot-value_zeroing")).to_be_visible()
+    expect(page.locator("#lesson-1 h3")).to_be_visible()
+    page.emulate_media(media="screen")
+    page.locator("#lesson-1 summary").click()
+    page.emulate_media(media="print")
+    expect(page.get_by_text("A word listens to itself first")).to_be_visible()  # what is open is printed
 
 
 def test_what_is_wider_than_its_box_fades_where_it_goes_on(visit):

@@ -66,6 +66,38 @@ def test_another_tier_is_chosen_and_a_reading_is_shown(visit, tmp_path):
     expect(page.locator("#word-tier")).to_be_hidden()
 
 
+def test_a_textgrid_and_another_tier_give_dragged_boundaries_back(visit, tmp_path):
+    tiers = {"comment": (Segment("noisy", 0.0, 2.0),), "words": (Segment("weasels", 0.1, 0.9),)}
+    path = tmp_path / "own.TextGrid"
+    path.write_text(write_textgrid(tiers, 2.95), encoding="utf-8")
+    page = visit("?from=0.4&to=1.4")
+    page.get_by_role("button", name="Edit boundaries").click()
+    boundary = page.get_by_role("slider", name="words: boundary between weasels and have")
+    boundary.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#heard-line")).to_contain_text("edited by you", timeout=PATIENCE)
+    mine = boundary.get_attribute("aria-valuenow")
+    page.get_by_role("button", name="Correct the transcript").click()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#textgrid").click()
+    chooser.value.set_files(path)
+    expect(page.locator("#heard")).to_contain_text("words from its tier “words”", timeout=PATIENCE)
+    expect(page.locator(".toast-body")).to_contain_text("“Undo” above the clip brings them back", timeout=PATIENCE)
+    page.locator("#word-tier input").click()
+    page.get_by_role("option", name="comment").click()
+    expect(page.locator("#heard")).to_contain_text("words from its tier “comment”", timeout=PATIENCE)
+    undo = page.locator("#clip-plot").get_by_role("button", name="Undo", exact=True)
+    undo.click()
+    expect(page.locator("#heard")).to_contain_text("words from its tier “words”", timeout=PATIENCE)
+    expect(page.locator("#word-tier input")).to_have_value("words", timeout=PATIENCE)
+    undo.click()
+    expect(page.locator("#heard-line")).to_contain_text("edited by you", timeout=PATIENCE)
+    expect(boundary).to_have_attribute("aria-valuenow", mine, timeout=PATIENCE)
+    expect(page.locator("#word-tier")).to_be_hidden(timeout=PATIENCE)
+    undo.click()
+    expect(page.locator("#heard-line")).to_contain_text("aligned beforehand", timeout=PATIENCE)
+
+
 def test_what_a_visitor_writes_while_the_model_listens_is_not_overwritten(visit, monkeypatch):
     page = visit()
     page.get_by_role("button", name="Correct the transcript").click()

@@ -151,6 +151,27 @@ def _grows_towards_the_left(page, seconds):
     page.wait_for_function("begin => Math.abs(speechStretches.of(speechPlayer.clip, 9)[0] - begin) < 0.001", arg=begin)
 
 
+def test_a_drag_that_leaves_the_plot_ends_at_its_edge(visit):
+    """What is outside the stretch on the screen is not selected, nor is a boundary taken there, unseen."""
+    page = visit("?from=0.5&to=1.5")
+    page.wait_for_function("speechStretches.of(speechPlayer.clip, 9)[0] === 0.5")
+    area, wide = page.locator(f"{PLOT} .sp-scroll").bounding_box(), seen_width(page)
+    left = area["x"] + area["width"] - wide  # of the stretch, px
+    wave = page.locator(f"{PLOT} .sp-wave").bounding_box()
+    row = {"x": left, "y": wave["y"], "height": wave["height"]}
+    for begin, end, expected in ((wide / 2, wide + 60, (1.0, 1.5)), (wide / 2, -80, (0.5, 1.0))):
+        drag(page, row, begin, end)
+        assert page.evaluate("speechPlayer.region") == pytest.approx(expected, abs=0.004)
+        region = page.locator(f"{PLOT} .sp-wave .sp-region").bounding_box()
+        assert region["x"] >= left - 1 and region["x"] + region["width"] <= left + wide + 1
+    assert page.evaluate("speechStretches.of(speechPlayer.clip, 9)") == [0.5, 1.5]
+    page.get_by_role("button", name="Edit boundaries").click()
+    boundary = page.get_by_role("slider", name="words: boundary between have and eaten")
+    before, place = at(boundary), boundary.bounding_box()
+    drag(page, place, place["width"] / 2, place["width"] / 2 + wide)
+    assert before < at(boundary) <= 1.5
+
+
 def test_a_shared_boundary_moves_in_both_tiers_and_the_technique_runs_again(visit):
     page = visit("?technique=attention")
     page.locator("#plot-attention .sp-heat canvas").first.wait_for(timeout=PATIENCE)

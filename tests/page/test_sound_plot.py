@@ -325,3 +325,20 @@ def test_a_selection_is_shaded_over_the_spectrogram(visit):
     page.evaluate("speechPlayer.select(0.5, 1.0)")
     page.locator("#clip .sp-image .sp-region").wait_for(state="attached")
     assert 0 < float(page.evaluate(ground).rstrip(")").replace("/", " ").replace(",", " ").split()[-1]) < 0.25
+
+
+def test_a_tap_on_another_map_of_a_plot_is_answered_too(visit):
+    """The focus goes from map to map after the tap: it must not take away what the tap has said."""
+    page = visit(390, has_touch=True)
+    page.get_by_role("tab", name="Second").click()
+    page.locator("#hostile .sp-heat canvas").last.wait_for()
+    tip = page.locator("#hostile .sp-tip")
+    for box in page.locator("#hostile .sp-heat > .sp-box").all():
+        box.scroll_into_view_if_needed()
+        left, top = box.evaluate("""box => {
+            const [left, top, wide, high] = box.places.spot(0, 0), area = box.getBoundingClientRect();
+            return [area.left + (left + wide / 2) * area.width, area.top + (top + high / 2) * area.height]; }""")
+        page.touchscreen.tap(left, top)
+        page.wait_for_timeout(300)  # what comes after a tap has come
+        expect(tip).to_be_visible()
+        expect(tip.locator(".sp-meaning")).not_to_be_empty()

@@ -47,6 +47,7 @@ function addCells(map) {
     click: (x, y, event) => clickCell(map, x, y, event), hover: (x, y, event) => hoverCell(map, x, y, event),
   });
   const canvas = canvasIn(box);
+  box.places = namedParts(row.title || "", row.rows, row.columns, (r, c) => [map.spans[c], map.bands[r]]);
   map.band = box.appendChild(el("i", "sp-band"));
   map.ring = box.appendChild(el("i", "sp-ring"));
   rowLabels(map, gutter);
@@ -203,7 +204,11 @@ function listenToKeys(map, box) {
   box.setAttribute("aria-roledescription", "heat map");
   box.setAttribute("aria-label", `${name}. Rows: ${row.row_name}; columns: ${row.column_name}. ${keys}`);
   box.addEventListener("focus", () => { if (box.matches(":focus-visible")) announce(map); });
-  box.addEventListener("blur", () => { map.ring.style.display = ""; map.plot.tip(null); });
+  box.addEventListener("blur", ({ relatedTarget: next }) => {
+    map.ring.style.display = "";
+    // A tap on another map of this plot has said already what its cell means, when the focus follows.
+    if (!(map.plot.host.contains(next) && next.matches(".sp-heat > .sp-box"))) map.plot.tip(null);
+  });
   box.addEventListener("keydown", (event) => {
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!move && event.key !== "Enter") return;

@@ -21,6 +21,13 @@ function place(node, [left, right], [top, bottom] = [0, 1]) {
                               top: percent(top), height: percent(bottom - top) });
 }
 
+/** What a box shows, by the names of its rows and columns: for who wants to mark something in it. */
+function namedParts(on, rows, columns, span) {
+  const labels = (items) => items.map((item) => item.label);
+  const spot = (r, c) => { const [[left, right], [top, bottom]] = span(r, c); return [left, top, right - left, bottom - top]; };
+  return { on, rows: labels(rows), columns: labels(columns), spot };
+}
+
 /** Match a canvas to its box in device pixels (at most 8 million, to spare phones); null while it is hidden. */
 function fit(canvas) {
   const { width, height } = canvas.getBoundingClientRect();

@@ -25,8 +25,8 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
   let from = null, dragged = false;
   const pans = (event) => event.pointerType === "touch" && !timeless && plot.host.classList.contains("sp-zoomed");
   const where = (event) => {
-    const r = box.getBoundingClientRect();
-    return [clamp((event.clientX - r.left) / r.width, 0, 1), clamp((event.clientY - r.top) / r.height, 0, 1 - 1e-9)];
+    const r = box.getBoundingClientRect(), seen = timeless ? [0, 1] : plot.view;   // a drag that leaves the plot ends at its edge
+    return [clamp((event.clientX - r.left) / r.width, ...seen), clamp((event.clientY - r.top) / r.height, 0, 1 - 1e-9)];
   };
   const end = () => { from = null; dragged = false; };
   box.addEventListener("pointerdown", (event) => {
@@ -144,6 +144,7 @@ function segmentsRow(plot, row, of) {
     box.append(button);
     return button;
   });
+  box.places = namedParts(row.label, [row], row.items, (_, i) => [[row.items[i].start / plot.seconds, row.items[i].end / plot.seconds], [0, 1]]);
   const wide = row.items.map((item) => textWidth(plot, item.label, 13));
   plot.tiers.push({ label: row.label, items: row.items, box, place: (item) => layers.get(item)() });
   box.setAttribute("role", "group");

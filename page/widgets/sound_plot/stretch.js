@@ -42,10 +42,10 @@ function makeStretches() {
 }
 const stretches = (window.speechStretches ||= makeStretches());
 
-/** The time under the pointer, in seconds, in a plot's rows over time. */
+/** The time under the pointer, in seconds, in a plot's rows over time; beside them, that of the edge that is seen. */
 function timeAt(plot, clientX) {
   const r = plot.time.querySelector(".sp-box").getBoundingClientRect();
-  return clamp((clientX - r.left) / r.width, 0, 1) * plot.seconds;
+  return clamp((clientX - r.left) / r.width, ...plot.view) * plot.seconds;
 }
 
 /** Make the stretch `factor` times as long, with the moment `about` where it is on the screen. */

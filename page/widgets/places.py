@@ -1,0 +1,77 @@
+"""Where the points and cells of a picture are, by the names that its key and its axes give them.
+
+A lesson marks what it asks about by these names: what is named otherwise, or is not there, is not marked.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from methods.core.results import Json
+
+MOST_POINTS = 64  # of a curve: layers of a large model; a curve over time is no list of named points
+
+Part = dict[str, Json]
+
+
+def places(figure: Figure) -> list[Part]:
+    """The parts of a figure that has been laid out, in fractions of its width and height from the upper left corner.
+
+    A curve has one row, its name in the key, and `at`: [x, y] of each of its columns. A map has `box`: left, top,
+    width and height of all its cells, which are equal. `on` is the title, or the name of the vertical axis.
+    """
+    return [part for ax in figure.axes for part in (*_curves(ax), *_maps(ax))]
+
+
+def _curves(ax: Axes) -> Iterator[Part]:
+    for line in ax.get_lines():
+        name = str(line.get_label())
+        if (
+            name.startswith("_")
+            or line.get_transform() != ax.transData
+            or not 0 < len(line.get_xdata()) <= MOST_POINTS
+        ):
+            continue
+        points = np.array([line.get_xdata(), line.get_ydata()], dtype=float).T
+        points = points[np.isfinite(points).all(1)]
+        at = _fractions(ax, points).round(4).tolist()
+        yield {"on": _name(ax), "rows": [name], "columns": [_written(ax.xaxis, x) for x, _ in points], "at": at}
+
+
+def _maps(ax: Axes) -> Iterator[Part]:
+    for mesh in ax.collections:
+        if not isinstance(mesh, QuadMesh):
+            continue
+        corners = mesh.get_coordinates()  # (rows + 1, columns + 1, 2)
+        if max(corners.shape[:2]) > MOST_POINTS:  # a key of colours is one too
+            continue
+        first, last = corners[0, 0], corners[-1, -1]
+        middles = (corners[:-1, :-1] + corners[1:, 1:]) / 2
+        rows = [_written(ax.yaxis, y) for y in middles[:, 0, 1]]
+        columns = [_written(ax.xaxis, x) for x in middles[0, :, 0]]
+        (left, top), (right, bottom) = _fractions(ax, np.array([first, last]))
+        if top > bottom:  # the first row is the lowest
+            rows, top, bottom = rows[::-1], bottom, top
+        box = [round(float(edge), 4) for edge in (left, top, right - left, bottom - top)]
+        yield {"on": _name(ax), "rows": rows, "columns": columns, "box": box}
+
+
+def _name(ax: Axes) -> str:
+    return " ".join((ax.get_title() or ax.get_ylabel()).split())
+
+
+def _written(axis: Axis, value: float) -> str:
+    """What the axis says at a value: its tick's label, or the number."""
+    ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)
+    near = [label.get_text() for place, label in ticks if abs(place - value) < 0.25 and label.get_text()]
+    return " ".join(near[0].split()) if near else f"{value:g}"
+
+
+def _fractions(ax: Axes, points: np.ndarray) -> np.ndarray:
+    """(n, 2) data -> fractions of the figure, from its upper left corner."""
+    across, up = (ax.transData.transform(points) / ax.figure.bbox.size).T
+    return np.column_stack([across, 1 - up])
