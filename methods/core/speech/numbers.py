@@ -213,9 +213,9 @@ def _plain(words: str) -> str:
 
 # Each rule reads what those before it have left, so what a longer form would lose to a shorter one stands first: minus
 # signs, which no later rule knows; fractions that a unit follows; digits that belong together (telephone, then range,
-# before the rules that would read a range's two ends alone; the loose range after telephone, which has dashes too); what
-# a coin, a degree or a colon makes of a number; endings; decimals; last bare digits. A test has an example for every
-# two of them that must not change places.
+# before the rules that would read its two ends alone; then the loose range, since telephones have dashes too); what a
+# coin, a degree or a colon makes of a number; endings; decimals; last bare digits. A test has an example for every two
+# of them that must not change places.
 _RULES: dict[str, tuple[str, Callable[[re.Match[str]], str]]] = {
     "coin before minus": (rf"(?<![\w.])([{_COIN}¢])[-−]({_NUMBER})", lambda found: f"-{found[1]}{found[2]}"),
     "minus": (rf"(?<![\w.,:;)%°¢{_COIN}\-–−])[-−](?=[{_COIN}¢]?\.?\d)", lambda found: "minus"),
