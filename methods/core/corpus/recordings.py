@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from methods.core.corpus.titles import titled
 from methods.core.errors import UserError, counted
 from methods.core.frames import Segment
 from methods.core.models import hub
+from methods.core.options import needs_made
 from methods.core.speech.phonology import arpabet_of_most
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples_audio" / "corpora"
@@ -119,6 +121,7 @@ def bundled(name: str = "prompts") -> Corpus:
     return replace(corpus, source=CORPORA[name], licence=", ".join(licences))
 
 
+@needs_made
 def of_clip(
     clip: Clip,
     words: Sequence[Segment],
@@ -139,7 +142,7 @@ def read_folder(folder: str | Path, name: str | None = None) -> Corpus:
     Raises CorpusError if there is no sound file, no label, or more than 400 files or 15 minutes.
     """
     root = Path(folder)
-    if not root.is_dir():
+    if folder == "" or not root.is_dir():  # an empty path would be this folder, with all that is in it
         raise CorpusError(f"There is no folder “{root}”; check its path (a zip is for read_zip).")
     return _assembled(name or root.resolve().name, corpus_files.in_folder(root))
 
@@ -152,7 +155,7 @@ def read_zip(path: str | Path, name: str = "own") -> Corpus:
 
 def from_hub(identifier: str) -> Corpus:
     """A data set on the Hugging Face Hub that is kept as sound files with labels. Needs a network the first time."""
-    return read_folder(hub.data_set(identifier, PATTERNS), identifier)
+    return read_folder(hub.data_set(os.fspath(identifier), PATTERNS), identifier)
 
 
 def _assembled(name: str, files: Files) -> Corpus:
