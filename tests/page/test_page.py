@@ -332,32 +332,3 @@ def test_boundaries_are_listed_used_and_exported(visit):
     expect(page.locator("#times [role=gridcell]", has_text="system").first).to_be_visible()
     page.locator("#apply").click()
     expect(page.locator("#heard")).to_contain_text("edited by you", timeout=PATIENCE)
-
-
-SEEN = """
-window.pale = [];
-const look = () => {
-  const area = document.querySelector("#view-attention .first-side .shown"), root = document.documentElement;
-  if (area && root.classList.contains("listening")) window.pale.push(getComputedStyle(area).opacity);
-  requestAnimationFrame(look);
-};
-look();
-"""
-
-
-@pytest.mark.browser
-def test_a_picture_is_pale_from_the_choice_of_another_model_on(visit):
-    """While the new model is loaded and listens, what is still seen is of the one before."""
-    page = visit("?technique=attention")
-    told = page.locator("#status-attention")
-    expect(told).to_contain_text("whisper-tiny.en", timeout=PATIENCE)
-    expect(page.locator("#stop-attention")).to_be_hidden(timeout=PATIENCE)
-    page.evaluate(SEEN)
-    model = page.locator("#model input").first
-    model.click()
-    model.fill("hama-ctc")
-    model.press("Enter")
-    expect(told).to_contain_text("hama-ctc", timeout=PATIENCE)
-    assert min(map(float, page.evaluate("window.pale"))) < 1
-    assert not page.evaluate("document.documentElement.classList.contains('listening')")
-    expect(page.locator("#view-attention .first-side .shown")).to_have_css("opacity", "1", timeout=PATIENCE)
