@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -155,7 +154,7 @@ def read_zip(path: str | Path, name: str = "own") -> Corpus:
 
 def from_hub(identifier: str) -> Corpus:
     """A data set on the Hugging Face Hub that is kept as sound files with labels. Needs a network the first time."""
-    return read_folder(hub.data_set(os.fspath(identifier), PATTERNS), identifier)
+    return read_folder(hub.data_set(identifier, PATTERNS), identifier)
 
 
 def _assembled(name: str, files: Files) -> Corpus:
@@ -289,7 +288,6 @@ def _clip(sound: str, path: Path, title: str) -> Clip:
 
 def _tiers(one: Reference, clip: Clip) -> Tiers:
     """All labels of a recording, as they were given."""
-    sound = one.sound
     try:
         drawn = read_textgrid(one.grid.read_bytes(), seconds=clip.seconds) if one.grid else Tiers()
         listed = tables.tiers(one.rows, clip.seconds)
@@ -297,10 +295,10 @@ def _tiers(one: Reference, clip: Clip) -> Tiers:
             listed |= published.read(path, ending, clip.seconds)
         chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
     except (UserError, OSError) as problem:
-        raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
+        raise CorpusError(f"The labels of “{one.sound}” cannot be used. {problem}") from problem
     if both := set(drawn) & set(listed):
         raise CorpusError(
-            f"“{sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
+            f"“{one.sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
         )
     tiers = Tiers({name: tuple(map(_short, tier)) for name, tier in {**drawn, **listed}.items()})
     tiers.notes = drawn.notes
@@ -308,9 +306,8 @@ def _tiers(one: Reference, clip: Clip) -> Tiers:
 
 
 def _short(segment: Segment) -> Segment:
-    if len(segment.label) <= LONGEST_LABEL:
-        return segment
-    return Segment(segment.label[: LONGEST_LABEL - 1] + "…", segment.start, segment.end)
+    long = len(segment.label) > LONGEST_LABEL
+    return replace(segment, label=segment.label[: LONGEST_LABEL - 1] + "…") if long else segment
 
 
 def _notes(
