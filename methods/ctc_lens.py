@@ -302,7 +302,7 @@ def plot(result: CtcLens, *, layer: int | None = None, tuned: bool = False, agai
         half = result.step / 2
         extent = (max(result.times[0] - half, 0), result.times[-1] + half, len(shown), 0)
         image = left.imshow(values, aspect="auto", cmap=draw.SEQUENTIAL, vmin=0, vmax=1, extent=extent)
-        left.set_yticks(np.arange(len(shown)) + 0.5, [result.symbols[i].replace("$", r"\$") for i in shown])
+        left.set_yticks(np.arange(len(shown)) + 0.5, [draw.written(result.symbols[i]) for i in shown])
         figure.colorbar(image, ax=left, label="probability", shrink=0.7)
     left.set(
         xlabel="time (s)", title=f"{result.head}, layer {result.layers[layer]}, {'tuned' if tuned else 'raw'} lens"

@@ -299,4 +299,4 @@ def _draw_row(ax: Axes, height: int, segments: list[Segment], right: np.ndarray)
         colour = "#bfdbfe" if agreed else "white"
         ax.barh(height, segment.end - segment.start, left=segment.start, color=colour, edgecolor=draw.QUIET, lw=0.5)
         middle = (segment.start + segment.end) / 2
-        ax.text(middle, height, segment.label.replace("$", r"\$"), ha="center", va="center", fontsize=6, clip_on=True)
+        ax.text(middle, height, draw.written(segment.label), ha="center", va="center", fontsize=6, clip_on=True)

@@ -347,4 +347,4 @@ def deletion_curves(ax: Axes, result: WordEvidence, ink: str = draw.INK) -> None
     if result.tested:
         signed.order_curves(ax, result.controls.share, result.controls.deletion, ORDERS, ink)
     ax.set_xlabel("share of the words' time taken away", color=ink)
-    ax.set_ylabel(f"{result.targets[result.main]} (nats)".replace("$", r"\$"), color=ink)
+    ax.set_ylabel(f"{draw.written(result.targets[result.main], draw.LONG)} (nats)", color=ink)

@@ -81,7 +81,8 @@ def _sides(name: str, partner: gr.Dropdown, recipe: Recipe) -> tuple[Side, Told,
     side = make_side(name, partner, recipe)  # before the first side's outputs: later ones are those with events
     side.ways.render()
     with gr.Row(elem_classes="sides"):
-        with gr.Column(elem_classes="first-side", min_width=0):
+        heard = ["over-recordings"] if recipe.over_corpora else []  # else it is pale while another clip is heard
+        with gr.Column(elem_classes=["first-side", *heard], min_width=0):
             status = Told(elem_id=f"status-{name}", elem_classes="status")
             gr.HTML(ALL_OF_IT, elem_classes="all-of-it", padding=False)
             with gr.Column(elem_classes=["shown"], min_width=0) as area:

@@ -16,6 +16,11 @@ import pytest
 
 from methods import TECHNIQUES, attention, probing
 from methods.core import corpus as corpora
+from methods.core import models
+from methods.core.alignment import words
+from methods.core.alignment.textgrid import read_textgrid, write_textgrid
+from methods.core.audio import clip_from_samples, load_clip
+from methods.core.corpus import articulation
 from methods.core.errors import UserError
 from methods.core.frames import Segment
 from methods.core.options import EVERYWHERE, check_options, described, fits, is_number, literals
@@ -188,3 +193,55 @@ def test_what_was_changed_over_or_left_out_is_a_sentence(clip, tiny_model):
     ):
         with pytest.raises(UserError, match=f"What was given {told}, which has to be made into one first"):
             technique.analyse(*given)
+
+
+def test_functions_outside_the_techniques_say_the_same(clip, tiny_model):
+    calls = [
+        (models.random_twin, (None, 0), "model is nothing"),
+        (corpora.of_clip, (3, ()), "clip is of the type int"),
+    ]
+    for function in (words, models.encode, models.transcribe):
+        calls.append((function, (clip, tiny_model.id), "model is “.*load_model"))
+        calls.append((function, ("my.wav", tiny_model), "clip is “my.wav”.*load_clip"))
+    for function, given, told in calls:
+        with pytest.raises(UserError, match=f"What was given as {told}"):
+            function(*given)
+
+
+DOORS = (load_clip, models.load_model, corpora.read_folder, corpora.read_zip, corpora.from_hub, articulation.read_zip)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_paths_are_paths_and_nothing_else_is_one(door):
+    """A wrong type is the programmer's: Python's own sentence, and never an attribute that something lacks."""
+    for wrong in (None, 3, [], {}, float("nan")):
+        with pytest.raises(TypeError, match=r"expected str, bytes or os.PathLike object, not"):
+            door(wrong)
+    for lost in ("", Path("nowhere/at all"), "a\0b"):
+        with pytest.raises(UserError):
+            door(lost)
+
+
+def test_a_textgrid_is_read_from_its_content():
+    with pytest.raises(TypeError, match=r"content is asked for \(path.read_bytes\(\)\), not a \w+Path"):
+        read_textgrid(Path("a.TextGrid"))
+    with pytest.raises(UserError, match=r"Its content is asked for, not its path"):
+        read_textgrid("a.TextGrid")
+
+
+def test_a_folder_of_a_model_may_be_a_path(tiny_model):
+    assert models.load_model(Path(tiny_model.id)) is models.load_model(tiny_model.id)
+
+
+def test_labels_are_texts_and_times_numbers():
+    for label in (None, 3, float("nan"), b"a"):
+        with pytest.raises(UserError, match="is no label"):
+            Segment(label, 0, 1)
+    for times in ((None, 1), ("", 1), (0, "x"), (0, [])):
+        with pytest.raises(UserError, match="of “a” is no number"):
+            Segment("a", *times)
+    for seconds in (float("nan"), float("inf")):
+        with pytest.raises(UserError, match="cannot last"):
+            write_textgrid({"words": (Segment("a", 0, 1),)}, seconds)
+    with pytest.raises(TypeError, match="rate is a number of Hz"):
+        clip_from_samples(np.zeros(16_000), "16 kHz")

@@ -78,7 +78,7 @@ def draw_matrix(ax: Axes, result: Abx, mode: str, layer: int, ink: str = draw.IN
     """The error of every pair of categories at one layer, white where it is never wrong. Returns the mesh."""
     values = result.matrix[result.modes.index(mode), layer]
     order = matrix.in_order(result.classes)
-    names = [result.classes[number].replace("$", r"\$") for number in order]
+    names = [draw.written(result.classes[number]) for number in order]
     mesh = ax.pcolormesh(np.ma.masked_invalid(values[np.ix_(order, order)]), cmap=draw.SEQUENTIAL, vmin=0, vmax=CHANCE)
     ax.set_facecolor(MISSING)
     ax.invert_yaxis()

@@ -60,7 +60,7 @@ def draw_channels(ax: Axes, result: AcousticProbing, ink: str = draw.INK) -> Non
     for number, channel in enumerate(result.channels):
         colour = curve_figures.COLOURS[parts.index(channel.split("-")[0]) % len(curve_figures.COLOURS)]
         style = "-" if channel.endswith("-x") else "--"
-        ax.plot(result.r[:, number], ls=style, marker="o", ms=3, color=colour, label=_text(channel))
+        ax.plot(result.r[:, number], ls=style, marker="o", ms=3, color=colour, label=draw.written(channel))
     ax.set_xticks(range(len(result.layers)), [name.split(" ")[0] for name in result.layers])
     ax.set(xlabel="layer", ylabel="Pearson's r")
     ax.set_ylim(min(0, float(np.nanmin(result.r))), 1)
@@ -91,10 +91,5 @@ def draw_course(
     ):
         x, y = np.insert(times, gaps, np.nan), np.insert(values.astype(float), gaps, np.nan)
         ax.plot(x, y, color=colour, ls="none" if broken else style, marker="o" if broken else None, ms=4, label=name)
-    ax.set(xlabel="seconds", ylabel=_text(f"{result.channels[channel]} ({result.units})"))
+    ax.set(xlabel="seconds", ylabel=f"{draw.written(result.channels[channel])} ({result.units})")
     draw.plain_axes(ax, ink, columns=3)
-
-
-def _text(name: str) -> str:
-    """Sensors are named by whoever made the file, and a dollar sign would start matplotlib's mathematics."""
-    return name.replace("$", r"\$")

@@ -47,7 +47,8 @@ def figure(result: Attribution) -> Figure:
 
 def title(result: Attribution) -> str:
     """What is explained, and how large it is."""
-    return f"{result.target}: {result.whole:.2f} {result.unit} ({result.nothing:.2f} with every piece replaced)"
+    target = draw.written(result.target, draw.LONG)
+    return f"{target}: {result.whole:.2f} {result.unit} ({result.nothing:.2f} with every piece replaced)"
 
 
 def map_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
@@ -86,7 +87,7 @@ def bars_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
         name = "other random numbers" if number == 0 else None
         ax.plot(places, scores, ls="", marker="_", color=AGAINST, ms=9, mew=1.5, label=name)
     if len(places) <= draw.LARGEST_LABELLED // 2:
-        labels = [label.replace("$", r"\$") for label in result.labels]
+        labels = [draw.written(label) for label in result.labels]
         ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
     else:
         ax.set_xlabel("piece, in the order of time")
@@ -225,7 +226,7 @@ def modes_panel(ax: Axes, result: Attribution, ink: str = INK) -> None:
     for number, (mode, scores) in enumerate(modes.items()):
         ax.bar(places - 0.4 + width * (number + 0.5), scores, width, color=colours[number % 5], label=mode)
     if len(places) <= draw.LARGEST_LABELLED // 2:
-        labels = [label.replace("$", r"\$") for label in result.labels]
+        labels = [draw.written(label) for label in result.labels]
         ax.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_ylabel(f"score ({result.unit})")
     ax.legend(fontsize=7, frameon=False, labelcolor=ink, ncols=2)
@@ -238,7 +239,7 @@ def text_of(value: float) -> str:
 
 
 def _quiet(ax: Axes, ink: str, name: str, pad: float = 6.0) -> None:
-    ax.set_title(name.replace("$", r"\$"), fontsize=9, color=ink, pad=pad)
+    ax.set_title(name, fontsize=9, color=ink, pad=pad)
     ax.spines[["top", "right"]].set_visible(False)
     for spine in ax.spines.values():
         spine.set_edgecolor(ink)

@@ -18,7 +18,7 @@ def plot(result: CausalTracing, *, layer: int | None = None) -> Figure:
     names = [str(number) for number in result.layers]
     limit = limit_of(result)
     mesh = signed.signed_map(axes[0, 0], result.recovered, names, result.places, limit)
-    plain = result.label.replace("$", r"\$")
+    plain = draw.written(result.label)
     axes[0, 0].set_title(f"{plain}: {verb(result)}, {result.side} {result.site}", fontsize=9)
     random = None if result.controls is None else result.controls.random
     shown = np.full_like(result.recovered, np.nan) if random is None else random.mean(0)
@@ -79,7 +79,7 @@ def place_bars(ax: Axes, result: CausalTracing, layer: int, ink: str = draw.INK)
     if controls is not None and controls.random is not None:
         ax.plot(columns, controls.random[:, row].mean(0), "x", ms=5, color=draw.RANDOM, label="random weights")
     ax.axhline(0, color=draw.QUIET, lw=0.5)
-    names = [place.replace("$", r"\$") for place in result.places]
+    names = [draw.written(place) for place in result.places]
     few = len(names) <= draw.LARGEST_LABELLED
     ax.set_xticks(columns if few else [], names if few else [], rotation=45, ha="right", rotation_mode="anchor")
     ax.set(ylabel=f"share, layer {layer}")

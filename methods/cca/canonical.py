@@ -20,6 +20,7 @@ from methods.core.errors import UserError
 
 MEASURES = {"pwcca": "PWCCA", "mean": "mean CCA", "svcca": "SVCCA"}
 RIDGES = (1e-4, 1e-2, 1e-1, 1.0)  # of the mean variance; chosen on dev recordings
+EQUAL = 1e-6  # of a score: what differs by less is rounding (a layer with itself correlates by 1 with any ridge)
 KEPT = 0.99  # of the variance, for SVCCA
 PARTS, TRIALS = 10, 3  # 8 parts to train, 1 to choose the ridge, 1 to score; three times (Pasad et al. 2021)
 TINY = 1e-10  # of the largest variance: directions below are none
@@ -192,7 +193,7 @@ def _trial(
     views = _Views(sum(train[1:], train[0]), measure)
     found = [views.fit(ridge) for ridge in ridges]
     tried = [score(each, _transferred(each, dev), measure) for each in found] if len(ridges) > 1 else [0.0]
-    best = int(np.argmax(tried))
+    best = int(np.argmax(np.array(tried) >= max(tried) - EQUAL))  # the least of those that are as good
     rho = _transferred(found[best], test)
     return score(found[best], rho, measure), ridges[best], rho, found[best].rho
 

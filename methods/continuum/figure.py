@@ -21,9 +21,11 @@ def draw_curves(ax: Axes, result: Continuum, measure: Measure, layer: int, ink: 
         twins = [of_reading(twin, measure)[number, layer] for twin in result.random if measure in twin.measures]
         if twins:
             ax.plot(result.steps, np.mean(twins, 0), color=colour, ls="--", lw=1)
-        ax.plot(result.steps, values[number, layer], color=colour, marker="o", ms=4, label=_text(context))
+        name = draw.written(context, draw.LONG)
+        ax.plot(result.steps, values[number, layer], color=colour, marker="o", ms=4, label=name)
     ax.axhline(0.5, color=draw.QUIET, ls=":", lw=0.8)
-    ax.set(ylim=(-0.03, 1.03), xlabel=_text(f"step, {result.a} to {result.b}"), ylabel=_text(MEASURES[measure]))
+    way = f"step, {draw.written(result.a)} to {draw.written(result.b)}"
+    ax.set(ylim=(-0.03, 1.03), xlabel=way, ylabel=MEASURES[measure])
     draw.plain_axes(ax, ink, columns=1)
 
 
@@ -32,7 +34,7 @@ def draw_map(ax: Axes, result: Continuum, measure: Measure, context: int, ink: s
     values = of_reading(result, measure)[context]
     mesh = ax.pcolormesh(values, cmap="RdBu", vmin=0, vmax=1)
     ax.set(xticks=[0.5, values.shape[1] - 0.5], yticks=np.arange(len(values)) + 0.5)
-    ax.set_xticklabels([_text(result.a), _text(result.b)], color=ink)
+    ax.set_xticklabels([draw.written(result.a), draw.written(result.b)], color=ink)
     ax.set_yticklabels([name.split(" ")[0] for name in result.layers], color=ink, fontsize=8)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -54,7 +56,7 @@ def draw_measure(figure: Figure, result: Continuum, measure: Measure, layer: int
     draw_curves(axes[0], result, measure, layer, ink)
     for context, ax in enumerate(axes[1 : 1 + contexts]):
         mesh = draw_map(ax, result, measure, context, ink)
-        ax.set_title(_text(result.contexts[context]), fontsize=8, color=ink)
+        ax.set_title(draw.written(result.contexts[context], draw.LONG), fontsize=8, color=ink)
     bar = figure.colorbar(mesh, ax=axes[1 : 1 + contexts].tolist(), shrink=0.8)
     bar.ax.tick_params(colors=ink)
     if contexts > 1:
@@ -76,7 +78,3 @@ def plot(result: Continuum, *, layer: int | None = None) -> Figure:
     for column, measure in zip(columns, result.measures, strict=True):
         draw_measure(column, result, measure, layer)
     return figure
-
-
-def _text(label: str) -> str:
-    return label.replace("$", r"\$")  # a dollar sign would start matplotlib's mathematics

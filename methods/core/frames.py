@@ -34,8 +34,15 @@ class Segment:
     end: float  # s
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", float(self.start))
-        object.__setattr__(self, "end", float(self.end))
+        if not isinstance(self.label, str):
+            raise AlignmentError(f"{self.label!r:.40} is no label: please give text, and leave out what has none.")
+        try:
+            object.__setattr__(self, "start", float(self.start))
+            object.__setattr__(self, "end", float(self.end))
+        except (TypeError, ValueError) as problem:
+            raise AlignmentError(
+                f"The start or end of “{self.label}” is no number: please give seconds, such as 1.23."
+            ) from problem
         if not (math.isfinite(self.start) and math.isfinite(self.end) and 0 <= self.start < self.end):
             raise AlignmentError(
                 f"“{self.label}” is said to last from {self.start:g} to {self.end:g} s, which is no stretch of time: "

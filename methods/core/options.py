@@ -23,7 +23,7 @@ import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -55,7 +55,6 @@ MADE_BY = {  # what an analysis takes -> how it is made
     "corpus": 'methods.core.corpus.bundled("prompts"), or read_folder("my_recordings")',
     "model": 'methods.core.models.load_model("openai/whisper-tiny.en")',
 }
-MARKS = {"clip": "samples", "corpus": "utterances", "model": "network"}  # an attribute that only this one has
 
 
 class Analysis(Protocol[P, R_co]):
@@ -80,7 +79,7 @@ def analysis(sense: Sense = types.MappingProxyType({})) -> Callable[[Callable[P,
 
         def checked(given: Mapping[str, Any], *args: P.args, **options: P.kwargs) -> Steps[T]:
             check_options(work, options, sense)
-            check_given(given, {name: str(taken.parameters[name].annotation) for name in given})
+            check_given(given, work)
             return (yield from incomplete(work(*args, **options)))
 
         @functools.wraps(work)
@@ -113,28 +112,43 @@ def incomplete(steps: Steps[T]) -> Steps[T]:
         yield step if step.partial is None else replace(step, partial=replace(step.partial, complete=False))
 
 
-def check_given(given: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
-    """Raise UserError where a name, a path or samples stand for what they are to be made into first.
+def needs_made(work: Callable[P, T]) -> Callable[P, T]:
+    """Let a function outside the techniques refuse a name, a path or samples for a clip or a model as they do."""
+    taken = inspect.signature(work)
+
+    @functools.wraps(work)
+    def checked(*args: P.args, **options: P.kwargs) -> T:
+        check_given(taken.bind(*args, **options).arguments, work)
+        return work(*args, **options)
+
+    return checked
+
+
+def check_given(given: Mapping[str, Any], work: Callable) -> None:
+    """Raise UserError where what is given as clip, corpus or model is not of the type that `work` is annotated with.
 
     Nothing is loaded behind the caller's back: what was changed in a file is in the clip's notes.
     """
     for name, value in given.items():
-        if name in MADE_BY and (what := _mistaken(name, value, wanted[name])):
+        if name in MADE_BY and not isinstance(value, _types(work)[name]):
             how = MADE_BY[name]
-            raise UserError(f"What was given as {name} is {what}, which has to be made into one first: {how}.")
+            raise UserError(
+                f"What was given as {name} is {_mistaken(value)}, which has to be made into one first: {how}."
+            )
 
 
-def _mistaken(name: str, value: Any, wanted: str) -> str:
-    """What stands where a clip, a corpus or a model should; empty where it may be one, or is of what is `wanted`."""
+@functools.cache
+def _types(work: Callable) -> dict[str, Any]:
+    return get_type_hints(work)
+
+
+def _mistaken(value: Any) -> str:
+    """What stands where a clip, a corpus or a model should."""
     if isinstance(value, str | os.PathLike):
         return f"“{str(value)[:60]}”"
     if isinstance(value, np.ndarray | list | tuple):
         return "samples"
-    if value is None:  # some analyses need no model
-        return "" if name == "model" else "nothing"
-    others = (mark for kind, mark in MARKS.items() if kind != name and kind.title() not in wanted)
-    odd = isinstance(value, int | float | bytes | dict) or any(hasattr(value, mark) for mark in others)
-    return f"of the type {type(value).__name__}" if odd else ""
+    return "nothing" if value is None else f"of the type {type(value).__name__}"
 
 
 def check_options(analyse: Callable, options: Mapping[str, Any], sense: Sense = types.MappingProxyType({})) -> None:

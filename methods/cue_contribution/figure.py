@@ -57,7 +57,7 @@ def draw_shares(figure: Figure, result: CueContribution, ink: str = draw.INK) ->
                 f"random weights, mean of {counted(len(result.random), 'seed')}", fontsize=8, color=ink
             )
     bar = figure.colorbar(mesh, ax=axes, shrink=0.7, format=PercentFormatter(1, decimals=0))
-    bar.set_label(f"share of “{result.target}”\nfrom “{result.cue}”".replace("$", r"\$"), color=ink)
+    bar.set_label(f"share of “{draw.written(result.target)}”\nfrom “{draw.written(result.cue)}”", color=ink)
     bar.ax.tick_params(colors=ink)
 
 

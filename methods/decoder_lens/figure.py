@@ -52,7 +52,7 @@ def plot(result: DecoderLens) -> Figure:
         mesh = ax.pcolormesh(values, cmap=draw.SEQUENTIAL, vmin=FLOOR, vmax=0)
         ax.set_title(title, fontsize=9, color=draw.INK)
         ax.set_yticks(np.arange(len(names)) + 0.5, [name.split(" ")[0] for name in names])
-        labels = [token.replace("$", r"\$") for token in result.tokens]
+        labels = [draw.written(token) for token in result.tokens]
         ax.set_xticks(np.arange(len(labels)) + 0.5, labels, rotation=60, ha="right", fontsize=8)
     figure.colorbar(mesh, ax=axes[:, 1], label="log-probability", extend="min", shrink=0.8)
     return figure

@@ -73,7 +73,7 @@ def draw_divergence(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw
 
 def _names(place: object, names: list[str], **style: object) -> None:
     if len(names) <= draw.LARGEST_LABELLED:
-        place(np.arange(len(names)) + 0.5, [name.replace("$", r"\$") for name in names], fontsize=7, **style)
+        place(np.arange(len(names)) + 0.5, [draw.written(name) for name in names], fontsize=7, **style)
 
 
 def draw_tree(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw.INK) -> None:
@@ -83,7 +83,7 @@ def draw_tree(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw.INK) 
         return
     distance = np.sqrt(result.divergence[layer][np.ix_(kept, kept)])
     joined = linkage(squareform(distance, checks=False), "average")
-    labels = [result.phones[number].replace("$", r"\$") for number in kept]
+    labels = [draw.written(result.phones[number]) for number in kept]
     dendrogram(joined, ax=ax, labels=labels, link_color_func=lambda _: ink, leaf_font_size=8)
     for text in ax.get_xticklabels():
         text.set_rotation(90)

@@ -16,8 +16,8 @@ SHUFFLED, RANDOM, TWIN = ("labels of other recordings", "#059669"), ("random dir
 
 
 def _name(result: Erasure) -> str:
-    """What is erased; a dollar sign would start matplotlib's mathematics, and tiers are named by visitors."""
-    return result.target.replace("$", r"\$")
+    """What is erased: tiers are named by visitors."""
+    return draw.written(result.target)
 
 
 def _dashed(ax: Axes, values: np.ndarray | None, control: tuple[str, str]) -> None:

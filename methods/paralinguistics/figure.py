@@ -40,7 +40,7 @@ def response_curve(
         traces = result.changes(unit)[again[0], target]
         ax.axhline(traces, color=draw.QUIET, lw=0.8, ls="--", label="resynthesised only")
     _finished(ax, result, name, points, ink)
-    ax.set_ylabel(f"change of {result.targets[target]} ({unit})".replace("$", r"\$"), color=ink, fontsize=8)
+    ax.set_ylabel(f"change of {draw.written(result.targets[target], draw.LONG)} ({unit})", color=ink, fontsize=8)
     draw.legend_above(ax, ink, 1)
 
 

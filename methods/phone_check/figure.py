@@ -45,7 +45,7 @@ def phone_marks(
     ax.axhline(0, color=ink, lw=0.8)
     ax.set(ylabel="margin over the best rival (nats)", xlim=(-0.8, len(places) - 0.2))
     if len(places) <= MOST_LABELLED:
-        ax.set_xticks(places, [name.replace("$", r"\$") for name in result.phones], rotation=90, fontsize=8)
+        ax.set_xticks(places, [draw.written(name) for name in result.phones], rotation=90, fontsize=8)
     draw.plain_axes(ax, ink)
 
 

@@ -30,7 +30,7 @@ def focus_curves(ax: Axes, result: PhoneFocus, *, distance: bool = False, ink: s
         mean, error = result.mean(values, number)
         style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKS[number % len(MARKS)], "ms": 4}
         count = int((result.group == number).sum())
-        ax.errorbar(places, mean, error, label=f"{name}, {count} phones".replace("$", r"\$"), capsize=2, **style)
+        ax.errorbar(places, mean, error, label=f"{draw.written(name)}, {count} phones", capsize=2, **style)
     if result.random_shares is not None:
         control = 1000 * result.random_distances if distance else result.random_shares[..., REACH]
         name = f"random weights, {counted(len(control), 'seed')}"
@@ -53,7 +53,7 @@ def neighbour_bars(ax: Axes, result: PhoneFocus, layer: int, ink: str = draw.INK
         chosen = parts[(result.group == number) & np.isfinite(parts).all(1)]
         heights = chosen.mean(0) if len(chosen) else np.zeros(parts.shape[1])
         places = np.arange(parts.shape[1]) + width * (number - (len(result.groups) - 1) / 2)
-        ax.bar(places, heights, width, color=COLOURS[number % len(COLOURS)], label=name.replace("$", r"\$"))
+        ax.bar(places, heights, width, color=COLOURS[number % len(COLOURS)], label=draw.written(name))
     names = [f"{place:+d}" if place else "itself" for place in range(-REACH, REACH + 1)]
     ax.set_xticks(range(parts.shape[1]), [*names, "else-\nwhere"])
     ax.set_ylabel(f"share of the gradient, layer {result.layers[layer]}")

@@ -27,7 +27,7 @@ def score_bars(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK) -> None:
             label=f"random weights, mean of {counted(len(random), 'seed')}",
         )
     if len(places) <= draw.LARGEST_LABELLED:
-        ax.set_xticks(places, [phone.replace("$", r"\$") for phone in result.phones], rotation=60)
+        ax.set_xticks(places, [draw.written(phone) for phone in result.phones], rotation=60)
     ax.set_ylabel("share of all saliency")
     draw.legend_above(ax, ink)
     draw.inked(ax, ink, labelsize=8)
@@ -43,7 +43,8 @@ def loss_curves(ax: Axes, result: PhonemeSaliency, ink: str = draw.INK, *, kept:
         curves = found.own if found.random is None else np.concatenate((found.own, found.random))
         signed.order_curves(ax, np.tile(shares, (len(curves), 1)), curves, NAMES, ink)
     ax.set_xlabel(f"share of all phones' time that is {'kept, all else gone' if kept else 'taken away'}")
-    ax.set_ylabel(f"lost of {result.provenance['options']['target']} ({result.provenance['options']['unit']})")
+    asked = result.provenance["options"]
+    ax.set_ylabel(f"lost of {draw.written(asked['target'])} ({asked['unit']})")
     draw.inked(ax, ink, labelsize=8)
 
 

@@ -40,7 +40,7 @@ def draw_map(ax: Axes, result: Projection, space: int, ink: str = draw.INK) -> N
                        label=legend)  # fmt: skip
         if len(palette) <= MOST_NAMED:
             middle = points[label == name].mean(0)
-            text = name.replace("$", r"\$")
+            text = draw.written(name)
             ax.text(*middle, text, color=ink, fontsize=9, ha="center", va="center", weight="bold")
     if space < len(result.layers):
         _arrows(ax, result, space, ink)

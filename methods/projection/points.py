@@ -84,6 +84,8 @@ def choose(corpus: Corpus, places: Features, asked: PointsAsked) -> Points:
     found, token = _frames(found, places) if asked.unit == "frames" else (found, np.arange(len(found)))
     label = labels(found, asked.label, corpus)
     named = np.flatnonzero(label != "")
+    if not len(named):
+        raise UserError(_unknown(asked.label))
     kept = named[_thinned(label[named], asked.most, asked.seed)]
     found, label = found.only(kept), label[kept]
     train = np.zeros(len(kept), dtype=bool) if asked.method != "lda" else _learnt(found, label, asked.seed)
@@ -125,6 +127,17 @@ def labels(found: Items, name: str, corpus: Corpus) -> np.ndarray:
         return found.columns[name].astype(str)
     known = ", ".join(("own", *phonology.FEATURES, *found.columns))
     raise UserError(f"These items have no label “{name}”; choose one of {known}.")
+
+
+def _unknown(label: str) -> str:
+    """Why nothing has a colour."""
+    advice = "choose another colour, such as own"
+    if label in phonology.FEATURES:
+        return (
+            f"Of none of these items the {label} is known: their phones have no counterpart in ARPAbet, or none that "
+            f"has a {label}; {advice}."
+        )
+    return f"None of these items has a “{label}”: their recordings name none; {advice}."
 
 
 def _thinned(label: np.ndarray, most: int, seed: int) -> np.ndarray:

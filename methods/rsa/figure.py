@@ -85,7 +85,7 @@ def draw_matrices(axes: Sequence[Axes], result: Rsa, number: int, layer: int, in
         ax.invert_yaxis()
         ax.set_aspect("equal")
         ax.set_title(title, fontsize=9, color=ink)
-        names = [result.label[item].replace("$", r"\$") for item in result.order]
+        names = [draw.written(result.label[item]) for item in result.order]
         ticks = np.arange(len(names)) + 0.5 if len(names) <= MOST_NAMED else []
         ax.set_xticks(ticks, names if len(ticks) else [], rotation=90, fontsize=5)
         ax.set_yticks(ticks, names if len(ticks) else [], fontsize=5)

@@ -33,8 +33,8 @@ def draw_map(ax: Axes, result: SpectrogramOcclusion, level: Level, number: int) 
     most = float(np.abs(values).max()) or 1.0
     mesh = _image(ax, values, "RdBu_r", result.provenance["seconds"], -most, most)
     name = {"token": result.tokens, "word": result.words, "sentence": ("the sentence",)}[level][number]
-    title = f"relevance for {name}; {len(result.impacts)} masks, split-half r {result.split_half(level, number):.2f}"
-    ax.set_title(title.replace("$", r"\$"), fontsize=9, color=draw.INK)
+    known = f"{len(result.impacts)} masks, split-half r {result.split_half(level, number):.2f}"
+    ax.set_title(f"relevance for {draw.written(name)}; {known}", fontsize=9, color=draw.INK)
     ax.figure.colorbar(mesh, ax=ax, label="SD of the harm", shrink=0.9)
 
 

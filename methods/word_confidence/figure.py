@@ -45,5 +45,5 @@ def evidence_bars(ax: Axes, result: WordConfidence, ink: str = draw.INK) -> None
 
 def _names(ax: Axes, result: WordConfidence) -> None:
     if len(result.pieces) <= MOST_LABELLED:
-        names = [piece.strip().replace("$", r"\$") or "·" for piece in result.pieces]
+        names = [draw.written(piece.strip()) or "·" for piece in result.pieces]
         ax.set_xticks(np.arange(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)

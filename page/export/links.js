@@ -218,7 +218,9 @@ window.ism = {
     else if (tries) setTimeout(() => this.press(id, tries - 1, unasked), 100);
   },
 
-  listened(key, mine) { this.key = key || ""; this.mine = mine; return this.refresh(); },
+  listens(so) { document.documentElement.classList.toggle("listening", so); return []; }, // what is seen is of the clip or model before
+
+  listened(key, mine) { this.key = key || ""; this.mine = mine; this.listens(false); return this.refresh(); },
 
   taken() { this.written = false; return this.answered(); },
 

@@ -214,8 +214,10 @@ def listen_after(event: Any, area: ClipArea) -> None:
         concurrency_limit=None,
         trigger_mode="always_last",  # a clip that comes while the last one is listened to would never be heard
         show_progress_on=[area.heard],
+        js="(...given) => { window.ism.listens(true); return given; }",
         api_visibility="private",
     )
+    heard.failure(None, None, None, js="() => window.ism.listens(false)")
     heard.success(None, [area.key, area.mine], None, js="(key, mine) => window.ism.listened(key, mine)")
     text = area.mend.text
     heard.success(None, [area.mend.spelled, text], [text], js="(spelled, text) => window.ism.spelled(spelled, text)")

@@ -125,6 +125,20 @@ def test_ridge_is_chosen_on_dev_and_helps_where_items_are_few():
     assert chosen.score > least.score + 0.1 and (chosen.ridges > 1e-4).all()
 
 
+def test_rounding_chooses_no_ridge():
+    """A view and itself: every ridge fits alike, and the fitted directions must not depend on the last digits."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(300, 12)) @ rng.normal(size=(12, 12))
+    part = canonical.parts(np.arange(300) // 10)
+    first = canonical.held_out(x, x, part)
+    assert (first.ridges == min(canonical.RIDGES)).all()
+    for number in range(5):
+        rounded = x * (1 + 1e-13 * np.random.default_rng(number).normal(size=x.shape))
+        again = canonical.held_out(x, rounded, part)
+        np.testing.assert_array_equal(again.ridges, first.ridges)
+        np.testing.assert_allclose(again.fitted, first.fitted, atol=1e-6)
+
+
 def test_parts_never_split_a_recording_unless_there_is_only_one():
     groups = np.repeat(np.arange(7), [50, 1, 20, 30, 5, 60, 10])
     part = canonical.parts(groups)

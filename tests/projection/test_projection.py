@@ -309,3 +309,18 @@ def test_recordings_without_phones_are_refused(corpus, tiny_model):
     bare = Corpus("bare", (Utterance(corpus.utterances[0].clip, "s"),))
     with pytest.raises(UserError, match="have no phones"):
         projection.analyse(bare, tiny_model, random_seeds=())
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("manner", "Of none of these items the manner is known: .* ARPAbet"),
+        ("language", "None of these .* “language”"),
+    ],
+)
+def test_a_colour_that_no_item_has_is_refused(corpus, tiny_model, label, message):
+    """Phones of an alphabet that is unknown have no manner; nothing can be drawn of nothing."""
+    renamed = [Segment(f"<{phone.label}>", phone.start, phone.end) for phone in corpus.utterances[0].phones]
+    strange = Corpus("strange", (Utterance(corpus.utterances[0].clip, "s", phones=tuple(renamed)),))
+    with pytest.raises(UserError, match=message):
+        projection.analyse(strange, tiny_model, label=label, random_seeds=())

@@ -22,6 +22,7 @@ from methods.core.frames import (
     without_overlap,
 )
 from methods.core.models.speech_model import SpeechModel, Transcript
+from methods.core.options import needs_made
 
 __all__ = [
     "Alignment",
@@ -44,6 +45,7 @@ KEPT = 2**20  # bytes of word times in memory: a view asks for the same ones sev
 _timed = BoundedCache(KEPT)
 
 
+@needs_made
 def words(
     clip: Clip, model: SpeechModel, *, transcript: str | None = None, language: str | None = None
 ) -> tuple[Segment, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -39,7 +40,8 @@ def read_textgrid(content: str | bytes, *, seconds: float | None = None) -> Tier
     # A quoted text keeps its first quote, to tell it from a number.
     values = iter([m[2] if m[2] is not None else '"' + m[1].replace('""', '"') for m in tokens])
     if next(values, "") not in HEADERS or next(values, "") != '"TextGrid':
-        raise AlignmentError("This is not a TextGrid: please upload one saved by Praat as a text file.")
+        path = " Its content is asked for, not its path." if _is_path(content) else ""
+        raise AlignmentError(f"This is not a TextGrid: please upload one saved by Praat as a text file.{path}")
     try:
         start, end = _number(values), _number(values)
         next(values)
@@ -71,6 +73,8 @@ def _about_length(start: float, end: float, seconds: float | None) -> tuple[str,
 
 
 def _decode_textgrid(content: str | bytes) -> str:
+    if not isinstance(content, str | bytes):
+        raise TypeError(f"A TextGrid's content is asked for (path.read_bytes()), not a {type(content).__name__}")
     if len(content) > MAX_TEXTGRID_BYTES:
         raise AlignmentError("The TextGrid is larger than 2 MB, far more than a 30 s clip needs: please cut it down.")
     if isinstance(content, str):
@@ -85,6 +89,10 @@ def _decode_textgrid(content: str | bytes) -> str:
             "This is not a TextGrid in UTF-8 or UTF-16: please set Praat's text writing preferences to UTF-8 and save "
             "it again."
         ) from error
+
+
+def _is_path(content: str | bytes) -> bool:
+    return isinstance(content, str) and content.lower().endswith(".textgrid")
 
 
 def _text(values: Iterator[str]) -> str:
@@ -151,6 +159,8 @@ def write_textgrid(tiers: Mapping[str, Sequence[Segment]], seconds: float) -> st
 
     Raises AlignmentError if segments of one tier overlap (see `without_overlap`) or reach beyond `seconds`.
     """
+    if not math.isfinite(seconds):
+        raise AlignmentError(f"A TextGrid cannot last {seconds} s: please give the clip's length.")
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {float(seconds)!r}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, segments) in enumerate(tiers.items(), start=1):

@@ -11,6 +11,7 @@ import math
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import soundfile
@@ -94,6 +95,8 @@ def clip_from_samples(samples: np.ndarray, rate: float, name: str = "clip") -> C
     of many columns are channels first, (channels, n). Floats beyond [-1, 1] are scaled down to a peak of 1. The clip's
     `notes` say so, as they do for averaged channels and a changed rate. Raises ClipError like `load_clip`.
     """
+    if not isinstance(rate, Real):
+        raise TypeError(f"The rate is a number of Hz, such as 16000, not {rate!r:.40}")
     name = clean_name(name)
     samples, notes = _as_columns(samples)
     check_header(name, rate, samples.shape[1])

@@ -85,7 +85,7 @@ def in_zip(path: str | Path, *, bounded: bool = True) -> Iterator[Files]:
     while unpacking, since it may also hold a terabyte of zeros. `bounded` refuses more than the page takes.
     """
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(Path(path))
     except DAMAGE as problem:
         raise CorpusError(
             "This is not a zip file, or it was cut off; put the sound files and their TextGrids into one zip."

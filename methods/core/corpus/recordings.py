@@ -19,6 +19,7 @@ from methods.core.corpus.titles import titled
 from methods.core.errors import UserError, counted
 from methods.core.frames import Segment
 from methods.core.models import hub
+from methods.core.options import needs_made
 from methods.core.speech.phonology import arpabet_of_most
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples_audio" / "corpora"
@@ -119,6 +120,7 @@ def bundled(name: str = "prompts") -> Corpus:
     return replace(corpus, source=CORPORA[name], licence=", ".join(licences))
 
 
+@needs_made
 def of_clip(
     clip: Clip,
     words: Sequence[Segment],
@@ -139,7 +141,7 @@ def read_folder(folder: str | Path, name: str | None = None) -> Corpus:
     Raises CorpusError if there is no sound file, no label, or more than 400 files or 15 minutes.
     """
     root = Path(folder)
-    if not root.is_dir():
+    if folder == "" or not root.is_dir():  # an empty path would be this folder, with all that is in it
         raise CorpusError(f"There is no folder “{root}”; check its path (a zip is for read_zip).")
     return _assembled(name or root.resolve().name, corpus_files.in_folder(root))
 
@@ -286,7 +288,6 @@ def _clip(sound: str, path: Path, title: str) -> Clip:
 
 def _tiers(one: Reference, clip: Clip) -> Tiers:
     """All labels of a recording, as they were given."""
-    sound = one.sound
     try:
         drawn = read_textgrid(one.grid.read_bytes(), seconds=clip.seconds) if one.grid else Tiers()
         listed = tables.tiers(one.rows, clip.seconds)
@@ -294,10 +295,10 @@ def _tiers(one: Reference, clip: Clip) -> Tiers:
             listed |= published.read(path, ending, clip.seconds)
         chosen({**drawn, **listed})  # refuses words or phones that overlap threefold while the file is known
     except (UserError, OSError) as problem:
-        raise CorpusError(f"The labels of “{sound}” cannot be used. {problem}") from problem
+        raise CorpusError(f"The labels of “{one.sound}” cannot be used. {problem}") from problem
     if both := set(drawn) & set(listed):
         raise CorpusError(
-            f"“{sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
+            f"“{one.sound}” has its tier “{min(both)}” both in a TextGrid and in segments.csv; leave one of them out."
         )
     tiers = Tiers({name: tuple(map(_short, tier)) for name, tier in {**drawn, **listed}.items()})
     tiers.notes = drawn.notes
@@ -305,9 +306,8 @@ def _tiers(one: Reference, clip: Clip) -> Tiers:
 
 
 def _short(segment: Segment) -> Segment:
-    if len(segment.label) <= LONGEST_LABEL:
-        return segment
-    return Segment(segment.label[: LONGEST_LABEL - 1] + "…", segment.start, segment.end)
+    long = len(segment.label) > LONGEST_LABEL
+    return replace(segment, label=segment.label[: LONGEST_LABEL - 1] + "…") if long else segment
 
 
 def _notes(

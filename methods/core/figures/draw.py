@@ -1,5 +1,6 @@
 """Shared looks of the figures that go into downloads and notebooks. Never pyplot: figures are made in threads."""
 
+import re
 from dataclasses import dataclass
 
 import matplotlib
@@ -13,6 +14,9 @@ INK, QUIET, TRAINED, RANDOM = "#1f2937", "#6b7280", "#2563eb", "#d97706"
 SEQUENTIAL = "Blues"  # white at zero: a value of nothing must look like nothing
 LEGEND = 8.0  # pt
 ROOM = 0.95  # of a figure's width, for a legend above axes that begin right of their own labels
+LONGEST_WRITTEN, LONG = 24, 60  # characters of a label, and of what a figure is about
+NOT_IN_SVG = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+HAIR_SPACE = "\u200a"
 LARGEST_LABELLED = 60  # rows or columns; beyond that labels would overlap
 
 
@@ -23,6 +27,17 @@ class Place:
     label: str
     start: float | None = None
     end: float | None = None
+
+
+def written(label: str, longest: int = LONGEST_WRITTEN) -> str:
+    """A label as a figure can hold it, read letter by letter: labels come from files, transcripts and models.
+
+    A dollar sign would start matplotlib's mathematics and an underscore in front hide it from a legend; SVG allows no
+    control characters, and a name as long as the picture would leave no room for the picture.
+    """
+    line = " ".join(NOT_IN_SVG.sub(" ", label).split())
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return (HAIR_SPACE if line.startswith("_") else "") + line.replace("$", r"\$")
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -44,8 +59,7 @@ def heat_map(ax: Axes, values: np.ndarray, rows: tuple[Place, ...], columns: tup
 
 def _ticks(place: object, items: tuple[Place, ...], **style: object) -> None:
     if len(items) <= LARGEST_LABELLED:
-        # A dollar sign would start matplotlib's mathematics, and labels come from transcripts.
-        place(np.arange(len(items)) + 0.5, [item.label.replace("$", r"\$") for item in items], **style)
+        place(np.arange(len(items)) + 0.5, [written(item.label) for item in items], **style)
 
 
 def plain_axes(ax: Axes, ink: str = INK, *, columns: int = 2) -> None:

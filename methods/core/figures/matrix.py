@@ -21,7 +21,7 @@ def draw_matrix(
     drawn = np.ma.masked_invalid(values)  # on a dark page, too, nothing is the scale's lightest, not the background
     ax.pcolormesh(drawn, cmap=draw.SEQUENTIAL, vmin=0, vmax=1)
     ax.invert_yaxis()
-    shown = [name.replace("$", r"\$") for name in names]
+    shown = [draw.written(name) for name in names]
     rotation = 0 if sum(map(len, names)) <= LETTERS_IN_A_LINE else 90
     ax.set_xticks(np.arange(len(names)) + 0.5, shown, rotation=rotation, fontsize=7)
     ax.set_yticks(np.arange(len(names)) + 0.5, shown, fontsize=7)

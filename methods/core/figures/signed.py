@@ -37,8 +37,7 @@ def signed_map(
         (ax.set_yticks, rows, {}),
     ):
         if len(names) <= LARGEST_LABELLED:
-            # A dollar sign would start matplotlib's mathematics, and labels come from transcripts.
-            place(np.arange(len(names)) + 0.5, [name.replace("$", r"\$") for name in names], **style)
+            place(np.arange(len(names)) + 0.5, [draw.written(name) for name in names], **style)
         else:
             place([])
     ax.tick_params(length=0, labelsize=8)

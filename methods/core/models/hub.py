@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from pathlib import Path
@@ -124,6 +125,7 @@ def data_set(identifier: str, patterns: list[str]) -> Path:
 
     Nothing is fetched of a data set that is larger than the app could use.
     """
+    identifier = os.fspath(identifier)  # Python's own sentence for what is no name at all
     try:
         _check_size(identifier)
         return Path(huggingface_hub.snapshot_download(identifier, repo_type="dataset", allow_patterns=patterns))

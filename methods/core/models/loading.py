@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from methods.core.models.hub import ModelError
 from methods.core.models.menu import HAMA
 from methods.core.models.speech_model import SpeechModel
 from methods.core.models.threads import choose_threads
+from methods.core.options import needs_made
 
 MODEL_MEMORY = 3 * 2**30  # bytes of weights kept in memory; the free Space has 16 GB
 
@@ -35,14 +37,14 @@ def available_offline(identifier: str) -> bool:
     return hub.is_folder(identifier) or hub.cached(identifier) is not None
 
 
-def load_model(identifier: str, *, device: str | None = None) -> SpeechModel:
+def load_model(identifier: str | Path, *, device: str | None = None) -> SpeechModel:
     """The model with this hub id or in this local folder; raises ModelError with a remedy if that cannot be.
 
     Loaded once, and again whenever the files are no longer those that were loaded. `device` is where it runs: "cpu",
     "cuda", "cuda:1", "mps"; None: what SPEECH_DEVICE says, else the CPU. UserError where there is no such device.
     """
     where = chosen_device(device)
-    return on_device(_on_cpu(identifier), where)
+    return on_device(_on_cpu(os.fspath(identifier)), where)
 
 
 def on_device(model: SpeechModel, device: torch.device) -> SpeechModel:
@@ -65,6 +67,7 @@ def _on_cpu(identifier: str) -> SpeechModel:
     return _models.fetch((identifier, stamp), lambda: _load(identifier, folder, stamp), lambda model: model.bytes)
 
 
+@needs_made
 def random_twin(model: SpeechModel, seed: int) -> SpeechModel:
     """The same architecture with freshly initialised weights: the control for what training has added."""
 

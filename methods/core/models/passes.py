@@ -13,6 +13,7 @@ from methods.core.models.sites import DecoderPass, EncoderPass
 from methods.core.models.speech_model import Encoding, SpeechModel, Transcript, Vocabulary
 from methods.core.models.stages import Stages, Window
 from methods.core.models.whisper import sites as whisper_sites
+from methods.core.options import needs_made
 
 PASS_MEMORY = 2**30  # bytes of recorded passes kept in memory
 NO_SPEECH = 0.6  # probability from which Whisper's own code doubts that there is speech
@@ -71,6 +72,7 @@ def stages_of(clip: Clip, model: SpeechModel, *, window: Window = "full", renorm
     return family_of(model).stages(clip, model, window, renormalise)
 
 
+@needs_made
 def encode(clip: Clip, model: SpeechModel, *, keep: bool = True) -> Encoding:
     """What does each layer hold at each moment? Hidden states of the clip's own frames, read-only, in float32.
 
@@ -98,6 +100,7 @@ def _read_only(values: torch.Tensor | np.ndarray) -> np.ndarray:
     return array
 
 
+@needs_made
 def transcribe(clip: Clip, model: SpeechModel, *, text: str | None = None, language: str | None = None) -> Transcript:
     """What does the model hear (greedy decoding), or how likely does it find the text that is given?
 

@@ -1,7 +1,8 @@
 """How are numbers read out in English? By the rules of `inflect`, whose only home this is; American, without “and”.
 
 Money, percentages, measures, years, ordinals, decimals, times, fractions and ranges, in one written word or with a
-space before the unit. Codes and telephone numbers (a leading zero or more than six digits) are read digit by digit.
+space before the unit. Codes and telephone numbers (a leading zero or more than six digits) are read digit by digit. A
+decimal comma, which the library leaves out, is a point.
 """
 
 import re
@@ -14,7 +15,14 @@ from methods.core.speech.words import CURRENCIES, SYMBOLS
 
 LONGEST = 15  # digits that are read as one number; inflect knows names up to 10^36
 _COIN = "".join(CURRENCIES)
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
+_THOUSANDS = r"\d{1,3}(?:,\d{3})+(?!\d)"
+_NUMBER = rf"(?:{_THOUSANDS}|\d+)(?:\.\d+)?|\.\d+"
+_DATE = r"(?:[12]?\d|3[01]),(?:1[5-9]|20)\d\d(?!\d)"  # “May 5,2010”
+# A comma is decimal before anything but three digits (“1,5”, not “1,500”), and before any after a lone 0, four digits
+# or dotted thousands (“0,500”, “1234,567”, “1.500,250”); not in a list (“1,2,3”).
+_DECIMAL_COMMA = re.compile(
+    rf"(?<![\w.,])(?!{_DATE})(\d{{1,3}}(?:\.\d{{3}})+|0|\d{{4,}}|\d{{1,3}}(?!,\d{{3}}(?!\d))),(\d+)(?![.,]?\d)"
+)
 _SIZE = rf"(?P<size>{'|'.join(sorted(units.MAGNITUDES, key=len, reverse=True))})?(?![^\W\d_])"
 _UNIT = "|".join(sorted((*units.UNITS, *units.HALVES), key=len, reverse=True))
 _CLOCK = r"\d{1,2}:[0-5]\d"
@@ -26,10 +34,15 @@ _QUANTITY = rf"[{_COIN}¢]?(?:{_CLOCK}|{_NUMBER})(?:[{_COIN}¢%]|°[CF]?|{_ENDIN
 
 def in_words(token: str) -> str:
     """A written word with its numbers in words: “$43,000” is “ forty three thousand dollars ”; the rest stays."""
-    token = re.sub(rf"\d{{{LONGEST + 1},}}", lambda found: f" {_digits(found[0])} ", token)
-    for pattern, said in _FORMS:
+    token = re.sub(rf"\d{{{LONGEST + 1},}}", lambda found: f" {_digits(found[0])} ", with_point(token))
+    for pattern, said in _FORMS.values():
         token = pattern.sub(lambda found, said=said: f" {said(found)} ", token)
     return token
+
+
+def with_point(token: str) -> str:
+    """A written word whose decimal commas are points: “€1.500,25” is “€1,500.25”; thousands and lists stay."""
+    return _DECIMAL_COMMA.sub(lambda found: f"{found[1].replace('.', ',')}.{found[2]}", token)
 
 
 def apart(token: str) -> str:
@@ -49,7 +62,7 @@ def money(token: str) -> tuple[str, str] | None:
     None where the written word is no amount.
     """
     form = rf"([-−]?)([{_COIN}])([-−]?)({_NUMBER})(?:[-–]\2?({_NUMBER}))?"
-    if not (found := re.fullmatch(form, _unwrapped(token))):
+    if not (found := re.fullmatch(form, _unwrapped(with_point(token)))):
         return None
     minus = "minus " if found[1] or found[3] else ""
     until = f" to {_decimal(found[5])}" if found[5] else ""
@@ -198,33 +211,36 @@ def _plain(words: str) -> str:
     return words.replace("-", " ").replace(",", "")
 
 
-_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), said)
-    for pattern, said in (
-        (rf"(?<![\w.])([{_COIN}¢])[-−]({_NUMBER})", lambda found: f"-{found[1]}{found[2]}"),
-        (rf"(?<![\w.,:;)%°¢{_COIN}\-–−])[-−](?=[{_COIN}¢]?\.?\d)", lambda found: "minus"),
-        (
-            rf"(?P<coin>[{_COIN}¢])(?P<part>{_PART})|(?P<parts>{_PART})(?P<unit>[{_COIN}¢]|(?:{'|'.join(units.UNITS)})\b)",
-            _part_of,
-        ),
-        (r"(?<![\d-])(?:1-)?(?:\d{3}-)?\d{3}-\d{4}(?![\d-])", _telephone),
-        (r"#(?=\d)", lambda found: "number"),
-        (rf"(?<![\w\-–−.,:/])(?P<first>{_QUANTITY})[-–](?P<last>{_QUANTITY})(?![\w\-–:/])", _range),
-        (rf"(?P<coin>[{_COIN}])(?P<number>{_NUMBER}){_SIZE}", _money),
-        (rf"(?P<number>{_NUMBER}){_SIZE}(?P<coin>[{_COIN}])", _money),
-        (rf"¢({_NUMBER})|({_NUMBER})¢", _cents),
-        (rf"({_NUMBER})?°([CF])?(?![^\W\d_])", _degrees),
-        (rf"[%°]({_NUMBER})", lambda found: f"{_decimal(found[1])} {SYMBOLS[found[0][0]]}"),
-        (r"(?<!\d)(\d{1,2}):([0-5]\d)(am|pm)?(?![^\W_:])", _time),
-        (r"(?<![\d/⁄])(\d{1,2})[/⁄](\d{1,2})(?![\d/⁄])", _fraction),
-        (r"(?<![-–\d.,])(\d[\d.,]*)[-–](\d[\d.,]*)(?![-–\d])", lambda found: f"{found[1]} to {found[2]}"),
-        (r"(\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th)(?![^\W\d_])", _ordinal),
-        (r"(\d+)['’]?s(?![^\W\d_])", _decade),
-        (rf"({_NUMBER})({_UNIT})(?![^\W\d_])", _measured),
-        (r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+", lambda found: _decimal(found[0])),
-        (r"\d+", lambda found: _bare(found[0])),
-    )
-)
+# Each rule reads what those before it have left, so what a longer form would lose to a shorter one stands first: minus
+# signs, which no later rule knows; fractions that a unit follows; digits that belong together (telephone, then range,
+# before the rules that would read its two ends alone; then the loose range, since telephones have dashes too); what a
+# coin, a degree or a colon makes of a number; endings; decimals; last bare digits. A test has an example for every two
+# of them that must not change places.
+_RULES: dict[str, tuple[str, Callable[[re.Match[str]], str]]] = {
+    "coin before minus": (rf"(?<![\w.])([{_COIN}¢])[-−]({_NUMBER})", lambda found: f"-{found[1]}{found[2]}"),
+    "minus": (rf"(?<![\w.,:;)%°¢{_COIN}\-–−])[-−](?=[{_COIN}¢]?\.?\d)", lambda found: "minus"),
+    "part": (
+        rf"(?P<coin>[{_COIN}¢])(?P<part>{_PART})|(?P<parts>{_PART})(?P<unit>[{_COIN}¢]|(?:{'|'.join(units.UNITS)})\b)",
+        _part_of,
+    ),
+    "telephone": (r"(?<![\d-])(?:1-)?(?:\d{3}-)?\d{3}-\d{4}(?![\d-])", _telephone),
+    "number sign": (r"#(?=\d)", lambda found: "number"),
+    "range": (rf"(?<![\w\-–−.,:/])(?P<first>{_QUANTITY})[-–](?P<last>{_QUANTITY})(?![\w\-–:/])", _range),
+    "coin first": (rf"(?P<coin>[{_COIN}])(?P<number>{_NUMBER}){_SIZE}", _money),
+    "coin last": (rf"(?P<number>{_NUMBER}){_SIZE}(?P<coin>[{_COIN}])", _money),
+    "cents": (rf"¢({_NUMBER})|({_NUMBER})¢", _cents),
+    "degrees": (rf"({_NUMBER})?°([CF])?(?![^\W\d_])", _degrees),
+    "sign first": (rf"[%°]({_NUMBER})", lambda found: f"{_decimal(found[1])} {SYMBOLS[found[0][0]]}"),
+    "time": (r"(?<!\d)(\d{1,2}):([0-5]\d)(am|pm)?(?![^\W_:])", _time),
+    "fraction": (r"(?<![\d/⁄.,])(\d{1,2})[/⁄](\d{1,2})(?![\d/⁄]|[.,]\d)", _fraction),
+    "loose range": (r"(?<![-–\d.,])(\d[\d.,]*)[-–](\d[\d.,]*)(?![-–\d])", lambda found: f"{found[1]} to {found[2]}"),
+    "ordinal": (rf"({_THOUSANDS}|\d+)(?:st|nd|rd|th)(?![^\W\d_])", _ordinal),
+    "decade": (r"(\d+)['’]?s(?![^\W\d_])", _decade),
+    "measure": (rf"({_NUMBER})({_UNIT})(?![^\W\d_])", _measured),
+    "decimal": (rf"{_THOUSANDS}(?:\.\d+)?|\d*\.\d+", lambda found: _decimal(found[0])),
+    "bare": (r"\d+", lambda found: _bare(found[0])),
+}
+_FORMS = {name: (re.compile(pattern, re.IGNORECASE), said) for name, (pattern, said) in _RULES.items()}
 
 
 @cache

@@ -41,6 +41,7 @@ IPA_TO_ARPABET = {
 IPA_IGNORED = {"", " ", "ː", "ɟ"}  # length, hama's separator, and the first half of its ɟ͡ʝ
 LONGEST_WORD = 40  # letters; hama reads 128 and writes 32 phones
 
+NARROW = "[\u00a0\u2009\u202f]"  # spaces that keep a number together
 _SIGNS = re.escape("".join(SYMBOLS))
 PIECE = re.compile(rf"[ap]\. m\.|'?[^\W\d_]+(?:'[^\W\d_]+)*'?|[{_SIGNS}]")
 _letter_to_sound_lock = threading.Lock()  # one engine, and nothing says that it may be entered twice
@@ -97,9 +98,14 @@ def _in_range(text: str, dash: int) -> bool:
 
 def _numbers_in_one(text: str) -> str:
     """Numbers whose parts a space keeps from each other in one piece: “$ 5”, a narrow “1 000”, “(555) 123-4567”."""
-    text = re.sub("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))", ",", text)
+    text = re.sub(f"\\d+(?:{NARROW}\\d{{3}})+(?!\\d)(?:,\\d+(?![.,]?\\d))?", _with_commas, text)
     text = re.sub(r"\((\d{3})\)\s*(?=\d{3}-\d{4}(?!\d))", r"\1-", text)
     return re.sub(rf"(?<![\d.,½¼¾])(\s|^)([{''.join(CURRENCIES)}¢￠])\s+(?=\d)", r"\1\2", text)
+
+
+def _with_commas(found: re.Match[str]) -> str:
+    """“1 234,5” as “1,234.5”."""
+    return re.sub(NARROW, ",", found[0].replace(",", "."))
 
 
 def _plain_sign(token: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from methods.core.speech import pronunciation
+from methods.core.speech import numbers, pronunciation
 from methods.core.speech.pronunciation import guessed_phones, readings_of, written_words
 from methods.core.speech.words import bare_word
 
@@ -122,6 +122,100 @@ ARPABET = set(
 def test_numbers_and_symbols_are_spelled_out(written, said):
     (word,) = written_words(f"{written}, the")[:-1]
     assert " ".join(word.said) == said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("1,5", "one point five"),
+        ("3,14", "three point one four"),
+        ("3,1415", "three point one four one five"),
+        ("0,500", "zero point five zero zero"),
+        ("1234,567", "one thousand two hundred thirty four point five six seven"),
+        ("1.500,25", "one thousand five hundred point two five"),
+        ("1\u202f234,5", "one thousand two hundred thirty four point five"),
+        ("-1,5", "minus one point five"),
+        ("12,5%", "twelve point five percent"),
+        ("2,5km", "two point five kilometers"),
+        ("1,5-2,5", "one point five to two point five"),
+        ("1,5–2,5", "one point five to two point five"),
+        ("1,5/2,5", "one point five two point five"),
+        ("$2,50", "two dollars fifty"),
+        ("2,50€", "two euros fifty"),
+        ("€1.234,56", "one thousand two hundred thirty four euros fifty six"),
+        ("1,500", "one thousand five hundred"),  # what is no decimal comma
+        ("12,345,678.9", "twelve million three hundred forty five thousand six hundred seventy eight point nine"),
+        ("1,2,3", "one two three"),
+        ("5,2010", "five twenty ten"),
+        ("A1,5", "a one five"),
+    ],
+)
+def test_a_decimal_comma_is_a_point_and_a_comma_of_thousands_is_not(written, said):
+    (word,) = written_words(f"{written}, the")[:-1]
+    assert " ".join(word.said) == said
+    assert readings_of(written) == {word.label: said}  # shown, to be edited
+
+
+def test_a_decimal_comma_before_a_word_of_its_own():
+    assert [" ".join(word.said) for word in written_words("2,5 kg for $1,5 million.")] == [
+        "two point five", "kilograms", "for", "one point five", "million dollars",
+    ]  # fmt: skip
+
+
+# Two rules that must not change places, and what is misread if they do.
+ORDER = (
+    ("coin before minus", "minus", "$-5"),
+    ("coin before minus", "coin first", "$-5"),
+    ("minus", "coin first", "-$5"),
+    ("minus", "degrees", "-5°C"),
+    ("minus", "measure", "-1km"),
+    ("minus", "decimal", "-3.5%"),
+    ("minus", "bare", "-5"),
+    ("part", "coin first", "$2½"),
+    ("part", "coin last", "½€"),
+    ("part", "fraction", "½km"),
+    ("part", "measure", "½km"),
+    ("telephone", "loose range", "555-1234"),
+    ("telephone", "bare", "555-1234"),
+    ("number sign", "bare", "#1"),
+    ("range", "coin first", "$3–5"),
+    ("range", "time", "10:30-11:15"),
+    ("range", "loose range", "$3–5"),
+    ("range", "ordinal", "5th–6th"),
+    ("range", "measure", "10am–5pm"),
+    ("range", "decimal", "€1–€1.5bn"),
+    ("range", "bare", "$3-$5"),
+    ("coin first", "decimal", "$5.50"),
+    ("coin first", "bare", "£1"),
+    ("coin last", "bare", "1€"),
+    ("cents", "bare", "1¢"),
+    ("degrees", "bare", "1°"),
+    ("sign first", "bare", "%5"),
+    ("time", "measure", "7:00pm"),
+    ("time", "bare", "9:05"),
+    ("fraction", "bare", "3/4"),
+    ("loose range", "bare", "10-20"),
+    ("ordinal", "decimal", "1,000th"),
+    ("ordinal", "bare", "21st"),
+    ("decade", "bare", "1990s"),
+    ("measure", "bare", "5km"),
+    ("decimal", "bare", "3.14"),
+)
+
+
+@pytest.mark.parametrize(("first", "then", "written"), ORDER)
+def test_two_rules_of_numbers_that_must_not_change_places(monkeypatch, first, then, written):
+    names = list(numbers._FORMS)
+    assert names.index(first) < names.index(then)
+    said = written_words(written)
+    wrong = [name for name in names if name != first]
+    wrong.insert(wrong.index(then) + 1, first)
+    monkeypatch.setattr(numbers, "_FORMS", {name: numbers._FORMS[name] for name in wrong})
+    assert written_words(written) != said
+
+
+def test_every_rule_of_numbers_has_its_place_in_that_table():
+    assert {name for first, then, _ in ORDER for name in (first, then)} == {*numbers._FORMS}
 
 
 def test_numbers_to_9999_are_said_in_dictionary_words():
