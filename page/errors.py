@@ -34,6 +34,11 @@ def warning(sentence: str) -> None:
     gr.Warning(as_text(sentence))
 
 
+def note(sentence: str) -> None:
+    """A toast that says what was done; it stays long enough to act on it."""
+    gr.Info(as_text(sentence), duration=20)
+
+
 def toast(handler: Callable, said: Callable[[str], str] = as_text) -> Callable:
     """Show a user's error as its sentence, and a bug as an apology with a number that is also in the log.
 

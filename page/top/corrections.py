@@ -9,6 +9,7 @@ import gradio as gr
 from methods.core.errors import UserError
 from methods.core.speech.pronunciation import readings_of
 from page import session as sessions
+from page.errors import note
 from page.session import Session, present
 from page.widgets.told import Told
 
@@ -161,7 +162,7 @@ def retake(session: Session | None, words: str | None, phones: str | None) -> Se
 def _told(before: Session, after: Session) -> Session:
     """The session after; on screen, where edited times have been replaced, how to have them back."""
     if said := replaced_edits(before, after):
-        gr.Info(said, duration=20, title="Times replaced")
+        note(said)
     return after
 
 

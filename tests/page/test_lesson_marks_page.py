@@ -38,7 +38,7 @@ def test_rings_stand_on_the_cells_that_the_lesson_names_and_go_with_them(visit):
     expect(told).to_be_hidden()
 
 
-def test_a_point_of_a_curve_and_a_number_in_a_line_are_marked(visit):
+def test_a_point_of_a_curve_is_marked(visit):
     page = visit("?technique=phone_arithmetic&layer=1&lesson=12", 390, 844)
     rings = page.locator("#view-phone_arithmetic svg .lesson-ring")
     expect(rings).to_have_count(1, timeout=PATIENCE)
@@ -46,9 +46,12 @@ def test_a_point_of_a_curve_and_a_number_in_a_line_are_marked(visit):
     circle, picture = rings.locator("circle.line").bounding_box(), page.locator("svg:has(.lesson-ring)").bounding_box()
     assert picture["x"] < circle["x"] < picture["x"] + picture["width"] / 2  # layer 1 of 0 to 4
     assert circle["width"] == pytest.approx(circle["height"], abs=1)
-    page.evaluate("ism.go('attention')")
-    expect(page.locator(".lesson-mark:visible")).to_have_count(0)
-    page.goto(page.url.split("?")[0] + "?technique=attention&clip=en_f_weasels&layer=3&lesson=3")
+    page.evaluate("ism.go('')")
+    expect(page.locator(".lesson-mark:visible, .lesson-ring:visible")).to_have_count(0)
+
+
+def test_a_number_in_the_line_about_a_run_is_marked(visit):
+    page = visit("?technique=attention&clip=en_f_weasels&layer=3&lesson=3")
     expect(page.locator("#lesson-3 .lesson-mark")).to_be_visible(timeout=PATIENCE)
     assert re.fullmatch(r"padding mass \d+%", page.evaluate("String([...CSS.highlights.get('lesson')][0])"))
     page.evaluate("ism.go('')")
