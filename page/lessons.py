@@ -116,7 +116,7 @@ LESSONS = (
         "With the states of silence at the same positions subtracted, layers 0 and 4 of Whisper tiny.en share little "
         "(debiased CKA .33); left in, they seem akin (.77), because both say how late it is in the 30 s. Random "
         "weights give .81: a high CKA alone tells nothing of learning.",
-        Mark("layer 0 beside layer 4", (("0", "4"),), on="trained"),
+        Mark("layer 0 beside layer 4, silence left in", (("0", "4"),), on="silence not subtracted"),
     ),
     Lesson(
         "A word is heard where it is said",

@@ -28,9 +28,10 @@ you upload or make are never part of a link and are deleted within hours."""
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 LAYOUT = (Path(__file__).parent / "layout.css").read_text(encoding="utf-8")
+PARTS = ("page.js", "lesson_marks.js", "cell_sentences.js")
 SCRIPTS = (
     links.SCRIPT,
-    *((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("page.js", "lesson_marks.js")),
+    *((Path(__file__).parent / name).read_text(encoding="utf-8") for name in PARTS),
 )
 HEAD = "\n".join((SOUND_PLOT, f"<style>{LAYOUT}</style>", *(f"<script>{script}</script>" for script in SCRIPTS)))
 

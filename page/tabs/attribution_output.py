@@ -27,6 +27,7 @@ BY_COUNT = (
     "takes the longest pieces first. Judge by the first two.</p>"
 )
 CLEAREST = 0.995  # quantile of the map's magnitudes at which its colours end
+AGREE = "*{row}* and *{column}* order the pieces alike by {value} (a rank correlation)."  # what a cell means
 
 
 def drawn(result: Attribution, _values: Values) -> tuple[Values | str, ...]:
@@ -159,7 +160,9 @@ def _agreement(result: Attribution) -> str:
     names, values = result.agreement()
     firsts = ", ".join(f"{name} {figure.text_of(value)}" for name, value in zip(names[1:], values[0, 1:], strict=True))
     size = (1.6 + 0.5 * len(names), 1.4 + 0.38 * len(names))
-    return inline_svg(_panel(figure.agreement_panel, result), f"Rank correlation of {names[0]} with {firsts}.", size)
+    return inline_svg(
+        _panel(figure.agreement_panel, result), f"Rank correlation of {names[0]} with {firsts}.", size, cell=AGREE
+    )
 
 
 def _steadiness(result: Attribution) -> str:

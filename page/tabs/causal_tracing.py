@@ -309,7 +309,10 @@ def crossed(result: CausalTracing) -> str:
         ax.set_title("all of the clip's frames exchanged", fontsize=9, color=ink)
 
     return inline_svg(
-        draw, f"Into the same layer {own:.2f} of the gap on average, into another {off:.2f}.", (4.6, 3.4)
+        draw,
+        f"Into the same layer {own:.2f} of the gap on average, into another {off:.2f}.",
+        (4.6, 3.4),
+        cell="States of layer *{row}* put into layer *{column}* bring back {value} of the gap.",
     )
 
 

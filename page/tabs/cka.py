@@ -31,6 +31,7 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "most": (20, 2000),
     "tau": (0.01, 100),
 }
+ALIKE = "*{on}*: the CKA of layer *{row}* with layer *{column}* is {value}."  # what a cell means
 
 
 def cka_tab(shell: Shell) -> Tab:
@@ -114,7 +115,7 @@ def drawn(result: Cka, values: Values) -> tuple[str, str, str]:
     """A value for each output."""
     estimator = values["estimator"]
     pictures = [
-        inline_svg(lambda ax, ink, m=m: layer_maps.draw_map(ax, m, ink), told(m), _size(m))
+        inline_svg(lambda ax, ink, m=m: layer_maps.draw_map(ax, m, ink), told(m), _size(m), cell=ALIKE)
         for m in figure.maps(result, estimator)
     ]
     maps = "".join(f"<div style='flex:1 1 240px;max-width:420px'>{picture}</div>" for picture in pictures)

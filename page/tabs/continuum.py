@@ -55,6 +55,7 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "amount": (0.5, 2),
     "count": (2, 11),
 }
+AT_A_STEP = "*{on}*, layer *{row}*, step {column_number} of {columns}: *{first_column}* has {value}."  # a cell
 
 
 def continuum_tab(shell: Shell) -> Tab:
@@ -217,7 +218,9 @@ def pictures(result: Continuum, layer: int) -> str:
             figure.clear()
             continuum.draw_measure(figure, result, measure, layer, ink)
 
-        picture = inline_svg(whole, summary(result, measure, layer), (3.6, continuum.picture_height(result)))
+        picture = inline_svg(
+            whole, summary(result, measure, layer), (3.6, continuum.picture_height(result)), cell=AT_A_STEP
+        )
         title = f"<h5 style='margin:0'>{MEASURES[measure]}</h5>"
         made.append(f"<div style='flex:1 1 280px;max-width:420px'>{title}{picture}</div>")
     return f"<div style='display:flex;flex-wrap:wrap;gap:12px'>{''.join(made)}</div>"

@@ -33,6 +33,7 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "target_occurrence": (1, 1000),
     "silenced": (0, 10),  # an encoder pass each
 }
+FROM_CUE = "Layer *{row}*, by *{column}*: {percent} of what the target takes comes from the cue."  # a cell
 
 
 def cue_contribution_tab(shell: Shell) -> Tab:
@@ -161,7 +162,7 @@ def drawn(result: CueContribution, values: Values) -> tuple[str, str]:
     layers = result.contribution(stacks[0]).shape[1]
     rows = 2 if result.random else 1
     size = (2.4 * len(stacks) + 0.9, rows * (0.26 * layers + 1.0))
-    return inline_svg(whole, _summary(result), size), probabilities(result)
+    return inline_svg(whole, _summary(result), size, cell=FROM_CUE), probabilities(result)
 
 
 def _summary(result: CueContribution) -> str:

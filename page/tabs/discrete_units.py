@@ -26,6 +26,8 @@ RECIPES = [
 ]
 RECIPE_NAMES = {"scaled": "scaled, the default", "HuBERT": "HuBERT's recipe"}
 RERUN = ("corpus", "units", "recipe", "states", "window")
+OF_A_UNIT = "{percent} of this unit's frames are *{row}*."  # what a cell means
+SHARED = "*{row}* and *{column}*: 1 − divergence is {value} (1: the same units, 0: none in common)."
 
 
 def discrete_units_tab(shell: Shell) -> Tab:
@@ -95,9 +97,17 @@ def drawn(result: DiscreteUnits, values: Values) -> tuple[Values, str, str, str,
         sound_view(result, values),
         inline_svg(lambda ax, ink: figures.draw_scores(ax, result, score, ink), summary(result, score), (4.8, 3.6)),
         inline_svg(lambda ax, ink: figures.draw_tree(ax, result, layer, ink), nearest(result, layer), (7.0, 3.8)),
-        inline_svg(lambda ax, ink: figures.draw_counts(ax, result, layer, ink), purest(result, layer), (7.0, 6.4)),
         inline_svg(
-            lambda ax, ink: figures.draw_divergence(ax, result, layer, ink), nearest(result, layer), (7.0, 6.6)
+            lambda ax, ink: figures.draw_counts(ax, result, layer, ink),
+            purest(result, layer),
+            (7.0, 6.4),
+            cell=OF_A_UNIT,
+        ),
+        inline_svg(
+            lambda ax, ink: figures.draw_divergence(ax, result, layer, ink),
+            nearest(result, layer),
+            (7.0, 6.6),
+            cell=SHARED,
         ),
     )
 

@@ -20,6 +20,7 @@ from page.widgets.pictures import inline_svg
 BLOCKS = [(f"{name}: {what}", name) for name, what in blocks.BLOCKS.items()]
 NOTE = """One phone is one item. What each block explains alone, and all permuted and random shares, are in the files
 below (CSV, NPZ)."""
+UNIQUE = "{percent} of the variance of layer *{column}* is explained by *{row}* and by nothing else."  # a cell
 
 
 def encoding_probe_tab(shell: Shell) -> Tab:
@@ -81,7 +82,9 @@ def drawn(result: EncodingProbe, values: Values) -> tuple[str, str, str, str]:
     return (
         inline_svg(lambda ax, ink: figures.draw_stack(ax, result, ink), summary(result), (4.8, 3.8)),
         inline_svg(lambda ax, ink: figures.draw_block(ax, result, block, ink), of_block(result, block), (4.8, 3.8)),
-        inline_svg(lambda ax, ink: figures.draw_map(ax, result, ink), "Unique shares: " + shares(result), size),
+        inline_svg(
+            lambda ax, ink: figures.draw_map(ax, result, ink), "Unique shares: " + shares(result), size, cell=UNIQUE
+        ),
         _random(result, size),
     )
 
@@ -91,7 +94,7 @@ def _random(result: EncodingProbe, size: tuple[float, float]) -> str:
     if values is None:
         return ""
     told = f"Unique shares with random weights, at most {values.max():.2f} at any layer."
-    return inline_svg(lambda ax, ink: figures.draw_map(ax, result, ink, random=True), told, size)
+    return inline_svg(lambda ax, ink: figures.draw_map(ax, result, ink, random=True), told, size, cell=UNIQUE)
 
 
 def summary(result: EncodingProbe) -> str:

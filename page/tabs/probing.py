@@ -29,6 +29,8 @@ GROUPS = [
 TRANSFER = [("the bundled other speakers", "voices"), ("the bundled prompts", "prompts"), ("nobody else", "none")]
 SCORES = [(name, score) for score, name in probing_result.SCORES.items()]
 RERUN = ("corpus", "target", "unit", "probe", "groups", "transfer", "states", "window", "layers")
+BETWEEN = "Trained on *{row}*, tested on *{column}*: {percent} right."  # what a cell means
+SAID = "Of what is *{row}*, {percent} are said to be *{column}*."
 
 
 def probing_tab(shell: Shell) -> Tab:
@@ -149,13 +151,13 @@ def _speakers(result: Probing) -> str:
         return ""
     names = ", ".join(result.controls.speakers)
     told = f"Accuracy from speaker to speaker, best layer; trained on and tested on {names}."
-    return inline_svg(lambda ax, ink: figure.draw_speakers(ax, result, ink), told, (4.8, 2.8))
+    return inline_svg(lambda ax, ink: figure.draw_speakers(ax, result, ink), told, (4.8, 2.8), cell=BETWEEN)
 
 
 def _confusion(result: Probing, layer: int) -> str:
     size = min(max(0.2 * len(result.classes) + 1.2, 3.0), 8.0)
     return inline_svg(
-        lambda ax, ink: figure.draw_confusion(ax, result, layer, ink), worst(result, layer), (size, size)
+        lambda ax, ink: figure.draw_confusion(ax, result, layer, ink), worst(result, layer), (size, size), cell=SAID
     )
 
 

@@ -45,6 +45,7 @@ LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "most": (10, 300),  # each item more is a pair more with every other one
     "shuffles": (20, 2000),
 }
+BETWEEN = "Similarities of pairs in layer *{row}* and in layer *{column}* correlate by {value}."  # a cell
 
 
 def rsa_tab(shell: Shell) -> Tab:
@@ -163,7 +164,9 @@ def drawn(result: Rsa, values: Values) -> tuple[str, str, str, Values, Values]:
             (4.8, 3.8),
         ),
         inline_svg(lambda ax, ink: figure.draw_all(ax, result, kind, ink), all_told(result, kind), (4.8, 3.8)),
-        inline_svg(lambda ax, ink: figure.draw_between(ax, result, ink), between_told(result), (3.6, 3.8)),
+        inline_svg(
+            lambda ax, ink: figure.draw_between(ax, result, ink), between_told(result), (3.6, 3.8), cell=BETWEEN
+        ),
         *matrices(result, number, values["layer"], values["first"]),
     )
 

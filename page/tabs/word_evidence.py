@@ -42,6 +42,7 @@ WINDOWS = [("exact (30 s)", "full"), ("clip only: quicker, another input", "clip
 LIMITS = {  # of numbers in one call of the HTTP API: least and most
     "random_orders": (3, 50),
 }
+AGREE = "*{row}* and *{column}* agree by {value} (a rank correlation)."  # what a cell of that map means
 
 
 def word_evidence_tab(shell: Shell) -> Tab:
@@ -198,7 +199,7 @@ def _agreement(result: WordEvidence) -> str:
         ax.set_title("Spearman, −1 to 1", fontsize=9, color=ink)
 
     first = ", ".join(f"{mode} {value:.2f}" for mode, value in zip(result.modes[1:], values[0, 1:], strict=True))
-    return inline_svg(draw, f"Rank agreement of {result.modes[0]} with: {first}.", (4.4, 3.4))
+    return inline_svg(draw, f"Rank agreement of {result.modes[0]} with: {first}.", (4.4, 3.4), cell=AGREE)
 
 
 def verdict_text(result: WordEvidence) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import html
 import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ SMALLEST, LARGEST = 8.0, 9.0  # pt, of letters; on a phone, whose picture is 340
 CROWDED = 0.86  # of the room between two numbers, which they may fill
 LONG_NAME = 0.72  # of a picture's height or width, from which on an axis has its name in two lines
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # a picture on the page is no document
+HOLES = re.compile(r"\{\w+\}")
 INK = "#010203"  # a colour that nothing else has: it becomes the page's own text colour
 
 Adjust = Callable[[Figure], None]
@@ -53,8 +55,15 @@ def watched(adjust: Sequence[Adjust] | None = None) -> Generator[Drawing, None, 
         _drawing.reset(token)
 
 
-def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[float, float] = (4.6, 2.5)) -> str:
-    """An SVG drawn by `draw(ax, ink)`; `summary` is its text for screen readers. `size` in inches."""
+def inline_svg(
+    draw: Callable[[Axes, str], None], summary: str, size: tuple[float, float] = (4.6, 2.5), *, cell: str = ""
+) -> str:
+    """An SVG drawn by `draw(ax, ink)`; `summary` is its text for screen readers. `size` in inches.
+
+    `cell` is what a cell of a map means, shown where a visitor points at: a sentence with holes that
+    `cell_sentences.js` fills ({row}, {column}, {on}: the title, {first_column}, {column_number}, {columns}, {value},
+    {percent}); what stands between asterisks is set apart. Raises ValueError for a map without one.
+    """
     width, height = (SHRUNK * inches for inches in size)
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure.subplots(), INK)
@@ -70,7 +79,15 @@ def inline_svg(draw: Callable[[Axes, str], None], summary: str, size: tuple[floa
     look = f'class="{kind}" style="--inches:{width:.2f}"'
     if parts := places(figure):  # where a lesson finds what it asks about
         look += f' data-places="{html.escape(json.dumps(parts), quote=True)}"'
+    if any("values" in part for part in parts):
+        look += f' data-cell="{html.escape(_sentence(cell), quote=True)}"'
     return picture.replace("<svg ", f'<svg role="img" aria-label="{label}" {look} ', 1)
+
+
+def _sentence(cell: str) -> str:
+    if not {"{value}", "{percent}"} & set(HOLES.findall(cell)):
+        raise ValueError(f"A picture whose cells stand for numbers says what a cell means, not: “{cell}”")
+    return cell
 
 
 def _is_map(figure: Figure) -> bool:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from methods.core.results import Json
 
 MOST_POINTS = 64  # of a curve: layers of a large model; a curve over time is no list of named points
+DIGITS = 4  # of a value after the point: a sentence says fewer
 
 Part = dict[str, Json]
 
@@ -22,7 +23,8 @@ def places(figure: Figure) -> list[Part]:
     """The parts of a figure that has been laid out, in fractions of its width and height from the upper left corner.
 
     A curve has one row, its name in the key, and `at`: [x, y] of each of its columns. A map has `box`: left, top,
-    width and height of all its cells, which are equal. `on` is the title, or the name of the vertical axis.
+    width and height of all its cells, which are equal, and `values`, row by row, null where there is none. `on` is the
+    title, or the name of the vertical axis.
     """
     return [part for ax in figure.axes for part in (*_curves(ax), *_maps(ax))]
 
@@ -44,20 +46,25 @@ def _curves(ax: Axes) -> Iterator[Part]:
 
 def _maps(ax: Axes) -> Iterator[Part]:
     for mesh in ax.collections:
-        if not isinstance(mesh, QuadMesh):
+        if not isinstance(mesh, QuadMesh) or ax.get_label() == "<colorbar>":
             continue
         corners = mesh.get_coordinates()  # (rows + 1, columns + 1, 2)
-        if max(corners.shape[:2]) > MOST_POINTS:  # a key of colours is one too
-            continue
+        values = _written_values(mesh)
         first, last = corners[0, 0], corners[-1, -1]
         middles = (corners[:-1, :-1] + corners[1:, 1:]) / 2
         rows = [_written(ax.yaxis, y) for y in middles[:, 0, 1]]
         columns = [_written(ax.xaxis, x) for x in middles[0, :, 0]]
         (left, top), (right, bottom) = _fractions(ax, np.array([first, last]))
         if top > bottom:  # the first row is the lowest
-            rows, top, bottom = rows[::-1], bottom, top
+            rows, values, top, bottom = rows[::-1], values[::-1], bottom, top
         box = [round(float(edge), 4) for edge in (left, top, right - left, bottom - top)]
-        yield {"on": _name(ax), "rows": rows, "columns": columns, "box": box}
+        yield {"on": _name(ax), "rows": rows, "columns": columns, "box": box, "values": values}
+
+
+def _written_values(mesh: QuadMesh) -> list[list[float | None]]:
+    """The numbers that the colours stand for."""
+    shown = np.ma.filled(np.ma.asarray(mesh.get_array(), dtype=float), np.nan)
+    return [[round(float(value), DIGITS) if np.isfinite(value) else None for value in row] for row in shown]
 
 
 def _name(ax: Axes) -> str:

@@ -1,7 +1,9 @@
 """Pictures of the page: one size of letters whatever their size, numbers that do not touch, legends inside."""
 
+import json
 import re
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,10 +13,10 @@ from methods.core.figures import draw
 from page.widgets import pictures
 
 
-def drawn(draw_on, size):
+def drawn(draw_on, size, cell=""):
     """A picture as it is saved, and its SVG."""
     with pictures.watched([lambda figure: None]) as drawing:
-        svg = pictures.inline_svg(draw_on, "a picture", size)
+        svg = pictures.inline_svg(draw_on, "a picture", size, cell=cell)
     return drawing.figures[0], svg
 
 
@@ -51,7 +53,7 @@ def test_numbers_in_cells_do_not_touch(columns):
         for row, column in np.ndindex(2, columns):
             ax.text(column + 0.5, row + 0.5, "−0.01", ha="center", va="center", fontsize=7)
 
-    figure, _ = drawn(cells, (4.8, 2.0))
+    figure, _ = drawn(cells, (4.8, 2.0), cell="{value}")
     figure.draw_without_rendering()
     extents = [text.get_window_extent() for text in figure.axes[0].texts[:columns]]
     assert all(left.x1 < right.x0 for left, right in pairwise(extents))
@@ -85,3 +87,27 @@ def test_a_name_that_its_picture_would_cut_has_two_lines():
     assert ax.yaxis.label.get_text() == "1 − error rate of\nthe new answer" and ax.xaxis.label.get_text() == "short"
     place = ax.yaxis.label.get_window_extent()
     assert place.y0 >= 0 and place.y1 <= figure.bbox.height
+
+
+@pytest.mark.parametrize("downwards", [True, False])
+def test_a_map_brings_its_numbers_as_they_stand_and_what_a_cell_means(downwards):
+    values = np.array([[0.25, 1 / 3, np.nan], [0, 1, -0.5]])
+
+    def cells(ax, ink):
+        mesh = ax.pcolormesh(np.ma.masked_invalid(values))
+        ax.set_xticks([0.5, 1.5, 2.5], ["“a”", "b", "<i>"])
+        if downwards:
+            ax.invert_yaxis()
+        ax.figure.colorbar(mesh, ax=ax)
+
+    _, svg = drawn(cells, (4.8, 2.0), cell="*{row}* & {percent}")
+    svg = ElementTree.fromstring(svg)
+    (part,) = json.loads(svg.get("data-places"))
+    shown = [[0.25, 0.3333, None], [0.0, 1.0, -0.5]]
+    assert part["values"] == (shown if downwards else shown[::-1]) and part["columns"] == ["“a”", "b", "<i>"]
+    assert svg.get("data-cell") == "*{row}* & {percent}"
+
+
+def test_a_map_that_says_nothing_of_its_cells_is_a_mistake():
+    with pytest.raises(ValueError, match="says what a cell means"):
+        drawn(lambda ax, ink: ax.pcolormesh(np.zeros((2, 2))), (4.8, 2.0))

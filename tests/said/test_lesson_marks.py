@@ -30,7 +30,7 @@ QUOTED = {
     "Phones take": ["with .71", "and .83"],
     "From the sound": ["explains .26", "layer 2 (.07", "later (.05", "later (.05", "last (.03"],
     "A recogniser": ["r = .96", "keeps .55"],
-    "Layers that": ["CKA .33"],
+    "Layers that": ["akin (.77"],
     "A sum": ["consonants, .69"],
     "A silenced": ["(1.0"] * 5,
     "The word is": ["nothing (0", ": .06", ", .48", ", .86", "and 1"],
