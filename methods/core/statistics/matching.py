@@ -31,9 +31,9 @@ def orders(groups: np.ndarray, count: int, seed: int = 0, within: np.ndarray | N
     Where that gives fewer than 120 orders (`few`), in any of them, the items of each are moved along by 1 to half of
     them besides, which takes recordings as stationary, and no way is drawn twice: where there are fewer than `count`,
     each comes once (a recording of 9 items alone has 8, one of 10 has 10). What has no partner then is left out: with
-    the end followed by the beginning, unrelated drifts of 25 items that are .9 alike from one to the next were beyond
-    19 of 20 draws in 29 of 200 trials, so in 6. A trend or an event that both
-    sides have at the same time is beyond them.
+    the end followed by the beginning, unrelated drifts of 25 items that are .9 alike from one to the next had p of at
+    most .05 in .26 of 300 simulations, so in .03 (`benchmarks/chance.py`). A trend or an event that both sides have at
+    the same time is beyond them.
     """
     items, lots = _items(groups), _lots(groups, within)
     if few(groups, within):
@@ -112,7 +112,8 @@ def apart(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     So all but as many items take part as the longest recording has more than the shortest. A single recording is moved
     along by half its length, the end followed by the beginning: CCA in sample of 300 unrelated items of a drift (.95
-    alike from one to the next) was .55 on average and so is .53, where half of the items would give .64.
+    alike from one to the next) was .53 on average and so is this, where half of the items would give .65
+    (`benchmarks/chance.py`).
     """
     items = sorted(_items(groups), key=len)
     if len(items) == 1:
