@@ -3,9 +3,9 @@
     python benchmarks/rsa.py --items 150 --layers 7
 
     loop     for every shuffle and layer: rows and columns of the reference, upper triangle, np.corrcoef
-    fast     similarity.shuffled: many orders gathered at a time, one product for all layers
+    fast     chance.shuffled: many orders gathered at a time, one product for all layers
 
-Both draw the same orders. Seconds of the processor, one thread.
+Both take the same orders. Seconds of the processor, one thread.
 """
 
 import argparse
@@ -19,7 +19,8 @@ os.environ["SPEECH_THREADS"] = os.environ["OMP_NUM_THREADS"] = os.environ["OPENB
 
 import numpy as np
 
-from methods.rsa import similarity
+from methods.core.statistics import matching
+from methods.rsa import chance, similarity
 
 
 def main() -> None:
@@ -30,23 +31,19 @@ def main() -> None:
     chosen = options.parse_args()
     rng, n = np.random.default_rng(0), chosen.items
     layers = np.stack([similarity.vectors(rng.normal(size=(n, 64))) for _ in range(chosen.layers)])
-    reference = similarity.vectors(rng.normal(size=(n, 8)))
+    reference, orders = similarity.vectors(rng.normal(size=(n, 8))), matching.orders(np.arange(n), chosen.shuffles)
     start = time.process_time()
-    fast = similarity.shuffled(
-        np.stack([similarity.pairs(m) for m in layers]), similarity.pairs(reference), chosen.shuffles
-    )
+    fast = chance.shuffled(np.stack([similarity.pairs(m) for m in layers]), similarity.pairs(reference), orders)
     middle = time.process_time()
-    slow = one_at_a_time(layers, reference, chosen.shuffles)
+    slow = one_at_a_time(layers, reference, orders)
     end = time.process_time()
     print(f"{n} items, {chosen.layers} layers, {chosen.shuffles} shuffles, 1 thread")
     print(f"loop {end - middle:.2f} s, fast {middle - start:.2f} s, ratio {(end - middle) / (middle - start):.1f}, "
           f"max difference {np.abs(fast - slow).max():.1e}")  # fmt: skip
 
 
-def one_at_a_time(layers: np.ndarray, reference: np.ndarray, shuffles: int) -> np.ndarray:
-    n, rng, found = len(reference), np.random.default_rng(0), []
-    upper = np.triu_indices(n, 1)
-    orders = rng.permuted(np.tile(np.arange(n), (shuffles, 1)), axis=1)
+def one_at_a_time(layers: np.ndarray, reference: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    upper, found = np.triu_indices(len(reference), 1), []
     for order in orders:
         moved = reference[np.ix_(order, order)][upper]
         found.append([np.corrcoef(layer[upper], moved)[0, 1] for layer in layers])

@@ -9,7 +9,7 @@ the new transcript that the model makes of it.
 the answer became likelier without it. Most should lie on the diagonal, where a word is its own evidence; what lies
 beside it is context. Is it real? Random weights show what the architecture alone does, the agreement between
 replacements shows what the replacement does, and the deletion curve must fall faster than in random orders, and than
-when the loudest or the longest go first. (Of up to 12 words, noise beats 20 orders in 10% of cases, not 5.)
+when the loudest or the longest go first. (Of 4 to 12 words, noise beats 20 orders in 8 to 12% of cases, not 5.)
 
 *What it cannot show.* A silence in the middle of a sentence is a sound that the model has rarely met, so part of an
 effect may be surprise. Word times that are off by 50 ms leave a piece of the word behind: listen. Words that only

@@ -8,7 +8,7 @@ between what it says and what was measured.
 architecture untrained, and the *shifted* line trains on targets moved by half a recording: what is left of it comes
 for nothing. A score on the training recordings far above the other one means too little data. Bands are 95% intervals:
 probes are trained and tested anew without each tenth of the recordings; with fewer than five there is none, and with 5
-to 20 that differ much among themselves they held the truth in 87 to 93% of simulations. Acoustic targets are usually
+to 20 that differ much among themselves they held the truth in 88 to 92% of simulations. Acoustic targets are usually
 plainest in low layers and fade towards the output, which no longer needs them.
 
 *What it cannot show.* The bundled movements are synthetic: VocalTractLab's model vocal tract speaking random

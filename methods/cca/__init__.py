@@ -7,10 +7,11 @@ of the smaller space it accounts for; SVCCA first drops the 1% of least variance
 
 *How to read it.* Fitted and scored on the same items, CCA is near 1 for noise unless items outnumber dimensions many
 times: the dotted line (in sample) and the same for shuffled pairs show how much of it is an illusion. The full line is
-scored on recordings that were not fitted, with a ridge chosen on others, three times; on shuffled pairs it is about 0
-here (each recording with another one, in order, since frames of one recording are alike whatever is compared).
-Random weights say what the architecture keeps of the sound by itself; acoustic features are a level of their own,
-drawn where they have no fewer dimensions than what is looked for (with fewer the score would flatter them).
+scored on recordings that were not fitted, with a ridge chosen on others, three times (with fewer than three
+recordings, on stretches of them, which know their neighbours); on shuffled pairs it is about 0 here (each recording
+with another one, in order, since frames of one recording are alike whatever is compared; one alone is moved along by
+half). Random weights say what the architecture keeps of the sound by itself; acoustic features are a level of their
+own, drawn where they have no fewer dimensions than what is looked for (with fewer the score would flatter them).
 
 *What it cannot show.* Words of the bundled prompts are few and repeat: CCA-word is a rough figure here. Held-out
 values are lower bounds that grow with data, so compare layers, not corpora. One number hides the spectrum below it.

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from methods.cka import witnesses
 from methods.cka.result import Cka, CkaControls
 from methods.core.errors import counted
 from methods.core.figures import curves, draw, layer_maps
@@ -93,7 +94,10 @@ def _explain_targets(ax: Axes, result: Cka, estimator: str) -> None:
 
 
 def _chance_of(result: Cka) -> str:
-    return "recordings matched at random" if result.recordings > 1 else "the recording against itself, moved along"
+    if result.recordings == 1:
+        return "the recording against itself, moved along"
+    also = ", and moved along" if result.recordings < witnesses.MATCHABLE else ""
+    return f"recordings matched at random{also}"
 
 
 def _lowest(ax: Axes) -> list[float]:

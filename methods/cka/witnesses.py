@@ -5,8 +5,9 @@
 
 Neighbouring frames are no independent witnesses: those of one recording are alike on both sides of any comparison,
 whatever its sides have to do with each other. So debiased CKA of unrelated spaces is 0 on average over independent
-items only; over frames of four recordings it is about .3, of twelve .1 (simulated). Therefore whole recordings are
-left out for the interval, and whole recordings are matched at random for chance.
+items only; over frames of four recordings that have half of the variance in 10 dimensions to themselves it is .36, of
+twelve .16 (`benchmarks/chance.py`). Therefore whole recordings are left out for the interval, and whole recordings are
+matched at random for chance.
 """
 
 from itertools import pairwise
@@ -29,7 +30,7 @@ def interval(first: Grams, second: Grams, groups: np.ndarray) -> tuple[np.ndarra
     `groups` (n,) tells which recording an item is of. The value ± Student's t times the jackknife's standard error
     (Tukey 1958; for U-statistics Arvesen 1969, doi:10.1214/aoms/1177697287), cut to -1 and 1. Drawing recordings
     again with replacement would not do: a recording drawn twice is its own twin, which moves all values up, most
-    with few recordings (coverage .70 to .94 where this gives .90 to 1). NaN with fewer than 3 recordings.
+    with few recordings. NaN with fewer than 3 recordings.
     """
     edges = _block_edges(groups)
     blocks = len(edges) - 1
@@ -115,8 +116,8 @@ def matched_at_random(first: Grams, second: Grams, groups: np.ndarray, seed: int
     The items of a recording stay together and in their order, and the longer of two recordings is cut. Fewer than 5
     recordings can be matched in too few ways: there, in any order, and the items of each are moved along by a random
     number of places, at most half of them, which takes recordings as stationary. What has no partner then is left out:
-    with the end followed by the beginning, two slow drifts that have nothing in common stood above all draws in 6 to
-    44 of 100 trials. Unrelated spaces exceed the highest of 19 draws in at most 1 of 20 trials. NaN where so few items
+    with the end followed by the beginning, two slow drifts that have nothing in common stand above all draws far more
+    often. Unrelated spaces exceed the highest of 19 draws in at most 1 of 20 trials. NaN where so few items
     have a partner that nothing is defined.
     """
     return finish(matched_in_steps(first, second, groups, seed))

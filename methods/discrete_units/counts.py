@@ -95,9 +95,9 @@ def shuffles(phone: np.ndarray, token: np.ndarray, recording: np.ndarray, seed: 
     Not frame by frame: the frames of a stretch share their unit as they share their phone, so that few stretches agree
     by chance more often than as many frames as they have would. And only among stretches of one recording and of much
     the same length: phones differ in length, and recordings in their phones and in their sound, neither of which says
-    that units know phones. Over all stretches,
-    unrelated units of the bundled prompts had more mutual information than all 20 shuffles in .07 to .19 of 100 trials
-    and more PNMI in .04 to .12, and where recordings differed much in both, in over half; it should be 1 in 21.
+    that units know phones. Over all stretches, unrelated units of 5 to 27 bundled prompts had more mutual information
+    than all 20 shuffles in .13 to .15 of 400 simulations and more PNMI in .07 to .08, where 1 in 21 should; so in .02
+    to .04 and .03 to .05 (`benchmarks/chance.py`).
     """
     _, first, of_frame, length = np.unique(token, return_index=True, return_inverse=True, return_counts=True)
     lots = list(_alike(recording[first], length))

@@ -69,7 +69,8 @@ class HeadAblation(Result):
         p is the share of shuffles, the actual order among them, that lie as far from the shuffles' mean. Heads are
         shuffled within their layers, since a layer's heads may be alike in both for reasons of their own: shuffled
         over all of 6 layers of 8, unrelated scores of which the layer is .6 of the variance had p of at most .05 in
-        117 of 400 simulations, within them in 24. The mean of the shuffles is what layers alone give.
+        .30 of 400 simulations, within them in .06 (`benchmarks/chance.py`). The mean of the shuffles is what layers
+        alone give.
         """
         if self.controls is None or self.controls.cad is None:
             return None

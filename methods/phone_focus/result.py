@@ -44,9 +44,9 @@ class PhoneFocus(Result):
         """(layers,) mean over the phones of a group that are known, of (layers, phones) values, and its error.
 
         The standard error is over recordings, whose phones are alike (cluster-robust: Liang & Zeger 1986,
-        doi:10.1093/biomet/73.1.13): NaN with a single one. ±1 of it held the mean in .60, .63 and .64 of simulations
+        doi:10.1093/biomet/73.1.13): NaN with a single one. ±1 of it held the mean in .59, .61 and .63 of simulations
         of 20 phones in 5, 8 and 12 recordings, of which a fifth of the variance was the recording's (one over phones
-        in .53, .58 and .61; of a normal mean .68).
+        in .54, .58 and .59: `benchmarks/intervals.py`; of a normal mean .68).
         """
         own = (self.group == group) & np.isfinite(values).all(0)
         chosen, recording = values[:, own], self.utterance[own]

@@ -7,10 +7,10 @@ turned towards the one before, because only distances mean anything, not where u
 *How to read it.* Look at the numbers beside the map before believing it. *Trustworthiness* tells whether points that
 are neighbours on the map are neighbours in the full space (1: all). *Neighbours* is the share of a point's ten nearest
 that have its label, in the plane and in the full space, against chance, MFCC and random weights. A phone's frames are
-each other's neighbours because it lasts: for frames, chance is what the labels of whole phones dealt out anew would
-give, in each space. LDA has seen the labels: it learns from half of the recordings (of each label, where a recording
-has only one; else of each speaker) and shows the others, and its accuracy, on labels that it has learnt, stands beside
-that of an LDA of shuffled labels.
+each other's neighbours because it lasts: for frames, chance is what the labels of whole phones would give, dealt out
+anew among phones of about as many points, in each space. LDA has seen the labels: it learns from half of the
+recordings (of each label, where a recording has only one; else of each speaker) and shows the others, and its
+accuracy, on labels that it has learnt, stands beside that of an LDA of shuffled labels.
 For vowels, arrows show where F1 (opener mouth) and F2 (tongue further forward) rise, with how much of them the plane
 explains.
 

@@ -16,6 +16,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from methods.core.errors import UserError
+from methods.core.statistics import matching
 from methods.projection import umap
 
 METHODS = {
@@ -219,12 +220,21 @@ def agreement_of_tokens_by_chance(vectors: np.ndarray, labels: np.ndarray, token
     """The same if the labels had nothing to do with the vectors, where points come in tokens (n,) of one label.
 
     Frames of a phone are each other's neighbours because it lasts, and share its label: labels are dealt out anew to
-    whole tokens, SHUFFLES times.
+    whole tokens, SHUFFLES times. Only among tokens of about as many points: labels that last have more of the points
+    than of the tokens, and meet themselves more often than labels dealt out to tokens of any length would.
     """
-    _, first, of_point = np.unique(token, return_index=True, return_inverse=True)
-    codes = np.unique(labels, return_inverse=True)[1][first]
+    _, first, of_point, size = np.unique(token, return_index=True, return_inverse=True, return_counts=True)
+    codes, lots = np.unique(labels, return_inverse=True)[1][first], matching.strata(size)
     near, rng = _nearest(vectors), np.random.default_rng(seed)
-    return float(np.mean([_agreement(near, rng.permutation(codes)[of_point]) for _ in range(SHUFFLES)]))
+    return float(np.mean([_agreement(near, _dealt(codes, lots, rng)[of_point]) for _ in range(SHUFFLES)]))
+
+
+def _dealt(codes: np.ndarray, lots: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """(n,) the codes, those of each lot in a new order."""
+    found = codes.copy()
+    for lot in lots:
+        found[lot] = rng.permutation(codes[lot])
+    return found
 
 
 # Maps of several layers beside each other

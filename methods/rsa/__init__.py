@@ -12,11 +12,13 @@ relation only while a recording stays what it is: a trend, or one event, that bo
 for agreement. What training adds is the distance to random weights, not to zero. MFCC and log-mel are the same without
 a model. *Partial* takes out of the pairs of both sides what a straight line in the differences of duration, same or
 other speaker, and likeness of sound explains; its square is the share of the remaining variance. A layer and a
-reference that both follow duration in any other way still agree after it, and often significantly; two that tell
-speakers apart, each in its own way, do in 11 to 25% of simulations. *Residual* takes duration (a cubic in its
-logarithm) and speaker out of each item before items are compared: what duration alone relates is then significant in 3
-to 6% of simulations, as it should be, but what speakers alone relate still in 5 to 14%, since recordings of one
-speaker are shuffled among those of all. Press a pair in the two matrices to hear both items.
+reference that both follow duration in any other way still agree after it, and often significantly. *Residual* takes
+duration (a cubic in its logarithm) and speaker out of each item before items are compared; what duration alone relates
+is then significant in 2 to 4% of simulations, as it should be. Two sides that tell speakers apart, each in its own
+way, agree after either; so where the speaker is out, recordings are shuffled within speakers, and what speakers alone
+relate is significant in at most 6% (over all speakers it would be in 6 to 26%). A speaker's only recording stays in
+its place there, and where speakers have so few that there are fewer than 120 orders, items are moved along as above.
+Press a pair in the two matrices to hear both items.
 
 *What it cannot show.* A correlation of similarities does not say which pairs carry it: look at the matrices. The
 bundled words are few, of one speaker, and cut out by automatic alignment. Same-word pairs are rare, so the

@@ -18,7 +18,7 @@ from methods.core.statistics import matching
 from methods.rsa import chance, similarity
 from methods.rsa import items as rsa_items
 from methods.rsa.items import CONFOUNDS, ItemsAsked
-from methods.rsa.result import KINDS, Rsa, RsaControls
+from methods.rsa.result import KINDS, Rsa, RsaControls, within_speakers
 
 BASELINES = {"mfcc": "MFCC", "log-mel": "log-mel"}
 AT_ONCE = 4  # parts of the shuffles of residuals, each a step
@@ -114,7 +114,7 @@ class _Work:
         return np.stack([similarity.pairs(matrix, self.asked.method) for matrix in matrices])
 
     def confounds(self, reference: str) -> list[np.ndarray]:
-        names = [name for name in self.asked.confounds if name != reference and name in self.references]
+        names = [name for name in self.taken if name != reference]
         return list(self.pairs([self.references[name] for name in names])) if names else []
 
     def sides(self, rows: np.ndarray, reference: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -125,10 +125,26 @@ class _Work:
         taken = self.confounds(reference)
         return similarity.without(rows, taken), similarity.without(known[None], taken)[0]
 
+    def orders(self, reference: str, kind: str) -> tuple[np.ndarray, bool]:
+        """Whose items stand in for whose, and whether recordings were so few that items were moved along in them.
+
+        What the speakers are taken out of is shuffled within speakers: two that tell speakers apart, each in its own
+        way, still agree when same or other speaker is out of the pairs, and so they must in the shuffles.
+        """
+        items = self.items.items
+        speakers = items.columns["speaker"] if within_speakers(reference, kind, self.taken) else None
+        orders = matching.orders(items.utterance, self.asked.shuffles, self.asked.seed, speakers)
+        return orders, matching.few(items.utterance, speakers)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The confounds that differ between these items."""
+        return tuple(name for name in self.asked.confounds if name in self.references)
+
     def basis(self, reference: str) -> np.ndarray | None:
         """what is taken out of the items for this reference; None: too little would be left."""
-        of_items = [name for name in rsa_items.OF_ITEMS if name in self.asked.confounds and name in self.references]
-        return rsa_items.known_of_items(self.items, [name for name in of_items if name != reference])
+        of_items = [name for name in rsa_items.OF_ITEMS if name in self.taken and name != reference]
+        return rsa_items.known_of_items(self.items, of_items)
 
     def residuals(self, states: Features, reference: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """The layers' pairs, the reference as a matrix, and what was taken out of both; None: too little is left."""
@@ -182,7 +198,7 @@ def _compared(work: _Work, states: Features, columns: Features) -> Rsa:
         unit=work.asked.unit, items=len(items), label=tuple(map(str, items.label)),
         utterance=read_only(items.utterance, np.int64), start=read_only(items.start), end=read_only(items.end),
         method=work.asked.method, layers=states.names, references=tuple(wanted),
-        confounds=tuple(name for name in work.asked.confounds if name in work.references),
+        confounds=work.taken,
         whole=read_only(whole), partial=read_only(partial), residual=read_only(residual),
         between=read_only(np.array([similarity.correlations(rows, column) for column in others]).T),
         columns=columns.names, matrices=read_only(matrices, np.float32),
@@ -214,20 +230,21 @@ def _with_controls(result: Rsa, work: _Work, states: Features) -> Steps[Rsa]:
     return replace(result, controls=controls)
 
 
-def _chance(work: _Work, states: Features) -> Steps[dict[str, np.ndarray | int]]:
+def _chance(work: _Work, states: Features) -> Steps[dict[str, np.ndarray]]:
     """What shuffled recordings give."""
-    rows = work.pairs(work.layers(states))
-    orders = matching.orders(work.items.items.utterance, work.asked.shuffles, work.asked.seed)
-    found: dict[str, np.ndarray | int] = {"shuffles": len(orders)}
+    rows, found = work.pairs(work.layers(states)), {}
+    counts, few = (np.zeros((len(KINDS), len(work.wanted)), dtype) for dtype in (np.int64, bool))
     for place, kind in enumerate(KINDS):
         bands, shares = [], []
         for number, name in enumerate(work.wanted):
             begin, end = ((place + (number + part) / len(work.wanted)) / len(KINDS) for part in (0, 1))
+            orders, few[place, number] = work.orders(name, kind)
+            counts[place, number] = len(orders)
             actual, null = yield from within(_null(work, states, rows, (name, kind), orders), begin, end)
             bands.append(chance.band(null))
             shares.append(np.where(np.isnan(actual), np.nan, chance.p_values(actual, null)))
         found |= {f"{kind}_null": read_only(bands), f"{kind}_p": read_only(shares)}
-    return found
+    return found | {"shuffles": read_only(counts, np.int64), "moved_along": read_only(few, bool)}
 
 
 def _null(

@@ -1,5 +1,6 @@
 """What RSA gives: the numbers, their shapes and units, and the table that is downloaded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,11 @@ from methods.core.results import Result
 KINDS = {"whole": "correlation", "partial": "partial correlation", "residual": "correlation of residuals"}
 
 
+def within_speakers(reference: str, kind: str, confounds: Sequence[str]) -> bool:
+    """Is the speaker taken out, so that recordings are shuffled within speakers?"""
+    return kind != "whole" and reference != "speaker" and "speaker" in confounds
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RsaControls:
     """What the agreement must be read against."""
@@ -17,7 +23,8 @@ class RsaControls:
     whole_null: np.ndarray  # (references, layers, 2) band of 95% of the shuffles
     partial_null: np.ndarray  # (references, layers, 2)
     residual_null: np.ndarray  # (references, layers, 2)
-    shuffles: int  # as many as were asked for, or as a few recordings have
+    shuffles: np.ndarray  # (kinds, references) int: as many as were asked for, or as a few recordings have
+    moved_along: np.ndarray  # (kinds, references) bool: recordings were too few to change places only
     whole_p: np.ndarray  # (references, layers) share of shuffles as high or higher
     partial_p: np.ndarray  # (references, layers)
     residual_p: np.ndarray  # (references, layers)
@@ -55,6 +62,10 @@ class Rsa(Result):
         """The layer that agrees best with a reference."""
         values = getattr(self, kind)[reference]
         return int(np.nanargmax(values)) if np.isfinite(values).any() else 0
+
+    def within_speakers(self, reference: int, kind: str) -> bool:
+        """Do recordings change places only with those of the same speaker?"""
+        return within_speakers(self.references[reference], kind, self.confounds)
 
     def table(self) -> pd.DataFrame:
         """One row per number."""

@@ -11,7 +11,6 @@ from methods.core.figures import curves
 from methods.core.models import menu
 from methods.core.models.speech_model import SpeechModel
 from methods.core.progress import Steps
-from methods.core.statistics import matching
 from methods.rsa import Rsa, figure, similarity
 from methods.rsa import items as rsa_items
 from page import listening
@@ -252,11 +251,13 @@ def between_told(result: Rsa) -> str:
     return f"Agreement of layers with layers; layer 0 with each: {first}."
 
 
-def shuffled(result: Rsa) -> str:
+def shuffled(result: Rsa, number: int, kind: str) -> str:
     """What was shuffled for chance: recordings, or where these are few their items too; and how often."""
-    few = len(np.unique(result.utterance)) < matching.MATCHABLE
-    how = "moving items along in their recordings" if few else "shuffling recordings"
-    return f"{how} ({result.controls.shuffles:,} times)"
+    place = list(rsa.KINDS).index(kind), number
+    moved = result.controls.moved_along[place]
+    how = "moving items along in their recordings" if moved else "shuffling recordings"
+    among = " within speakers" if result.within_speakers(number, kind) and not moved else ""
+    return f"{how}{among} ({result.controls.shuffles[place]:,} times)"
 
 
 def status_line(result: Rsa, values: Values) -> str:
@@ -267,7 +268,7 @@ def status_line(result: Rsa, values: Values) -> str:
     score, sure = getattr(result, kind)[number, layer], ""
     said = "not defined, too few items for what is taken out" if np.isnan(score) else f"{score:.2f}"
     if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
-        sure = f", p = {p:.3f} by {shuffled(result)}"
+        sure = f", p = {p:.3f} by {shuffled(result, number, kind)}"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",

@@ -56,6 +56,28 @@ def test_slow_drifts_that_have_nothing_in_common_are_seldom_significant(recordin
     assert alarms <= stats.binom.ppf(0.995, 100, 0.05)
 
 
+def told_apart(seed: int, speaker: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(pairs,), and (n, n) of two sides of 12 recordings: each has its own voices and rooms, and nothing in common."""
+    groups = np.repeat(np.arange(12), 6)
+    rng = np.random.default_rng(seed)
+    first, second = (2 * rng.normal(size=(3, 4))[speaker] + in_recordings(2 * seed + side, groups) for side in (0, 1))
+    return groups, similarity.vectors(first), similarity.vectors(second)
+
+
+def test_what_tells_speakers_apart_in_ways_of_its_own_is_chance_within_speakers():
+    """Same or other speaker is out of the pairs of both sides; over all recordings agreement was far beyond chance."""
+    alarms, speaker, trials = np.zeros(2), np.repeat(np.arange(3), 24), 80
+    same = [similarity.pairs(similarity.labels(speaker.tolist()))]
+    for seed in range(trials):
+        groups, first, second = told_apart(seed, speaker)
+        rows, known = (similarity.without(similarity.pairs(side)[None], same) for side in (first, second))
+        found = similarity.correlations(rows, known[0])
+        for kind, within in enumerate((speaker, None)):
+            null = chance.shuffled(rows, known[0], matching.orders(groups, 99, seed, within))
+            alarms[kind] += chance.p_values(found, null)[0] <= 0.05
+    assert alarms[0] <= stats.binom.ppf(0.995, trials, 0.05) < alarms[1], alarms
+
+
 def test_one_recording_shows_what_is_there_unless_it_is_too_short():
     x = np.random.default_rng(1).normal(size=(40, 5))
     y = x[:, :4] + 0.5 * np.random.default_rng(2).normal(size=(40, 4))

@@ -168,6 +168,23 @@ def test_partial_results_can_be_drawn(corpus, tiny_model):
             assert isinstance(rsa.plot(one, kind=kind, reference="label"), Figure)
 
 
+def test_what_the_speaker_is_taken_out_of_is_shuffled_within_speakers(corpus, tiny_model, result):
+    """Six recordings of each of two speakers: 518,400 orders; three of each have 36, so items are moved along."""
+    string, speaker = (result.references.index(name) for name in ("string", "speaker"))
+
+    def line(found: rsa.Rsa, kind: str, number: int = string) -> str:
+        return rsa_tab.shuffled(found, number, kind)
+
+    assert line(result, "whole") == line(result, "partial", speaker) == "shuffling recordings (200 times)"
+    assert line(result, "partial") == line(result, "residual") == "shuffling recordings within speakers (200 times)"
+    half = Corpus("half", corpus.utterances[:6])
+    few = rsa.analyse(half, tiny_model, references=("string",), shuffles=20, random_seeds=())
+    assert line(few, "whole", 0) == "shuffling recordings (20 times)"
+    assert line(few, "partial", 0) == "moving items along in their recordings (20 times)"
+    without = rsa.analyse(corpus, tiny_model, confounds=("duration",), shuffles=20, random_seeds=())
+    assert line(without, "residual") == "shuffling recordings (20 times)"
+
+
 def test_table_and_downloads(result):
     table, cells = result.table(), len(result.references) * len(result.layers)
     assert len(table) == 3 * (cells + 2 * cells + cells + 2 * len(result.references)) + len(result.layers) ** 2

@@ -116,9 +116,9 @@ def of_share(share: float, ends: tuple[float, float], groups: int) -> tuple[floa
     """95% interval of a share from one on a straight scale, as wide on the scale of log-odds; NaN stays NaN.
 
     A share near 0 or 1 varies less below it than above, and where all is right nothing varies. Cut off at 0 and 1, an
-    interval over 5, 8 and 12 recordings held .97 in .75, .77 and .82 of 2,000 simulations and .90 in .87, .89 and
-    .90; this holds them in .93 or more, and still too seldom where few recordings have all the errors (.97 in .79 to
-    .91, with 200 items each). Where all (none) is right each of the `groups` counts as one trial (Clopper & Pearson
+    interval over 5, 8 and 12 recordings held .97 in .76, .77 and .80 of 1,000 simulations and .90 in .87, .91 and
+    .90 (`benchmarks/intervals.py`); this holds them in .94 or more, and still too seldom where few recordings have all
+    the errors. Where all (none) is right each of the `groups` counts as one trial (Clopper & Pearson
     1934): five recordings without an error say only that the share is above .48.
     """
     if not np.isfinite([share, *ends]).all():

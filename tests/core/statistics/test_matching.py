@@ -31,6 +31,37 @@ def test_few_recordings_have_each_way_once_and_none_leaves_all_in_place(groups):
     assert len(matching.orders(groups, 5, 1)) == 5
 
 
+SPEAKERS = np.array([0, 1, 0, 1, 2, 1, 0])  # of the recordings of GROUPS, in their order there
+
+
+def test_within_speakers_recordings_change_places_with_those_of_the_same_only():
+    """Three recordings of 0, three of 1, one of 2: 36 ways, too few; ten of two speakers have 14,400."""
+    speaker = np.repeat(SPEAKERS, [4, 2, 5, 4, 2, 5, 3])
+    assert matching.few(GROUPS, speaker) and not matching.few(GROUPS)
+    many = np.repeat(np.arange(11), 3)
+    for groups, whose, whole in ((GROUPS, speaker, False), (many, np.minimum(many % 3, 1), True)):
+        assert matching.few(groups, whose) != whole
+        for order in matching.orders(groups, 60, 1, whose):
+            kept = order >= 0
+            assert kept.any() and (whose[order[kept]] == whose[kept]).all()
+            assert len(set(order[kept])) == kept.sum() and (kept.all() or not whole)
+    single = many >= 5  # 5 recordings of one speaker change places; the 6 others have a speaker each
+    stay = matching.orders(many, 40, 0, np.where(single, many, 0))[:, single]
+    assert (stay == np.flatnonzero(single)).all()
+
+
+def test_a_recording_of_each_of_many_speakers_is_moved_along_and_items_that_are_recordings_are_not():
+    groups = np.repeat(np.arange(30), 9)  # 8 ways each: 8 to the power of 30 in all
+    orders = matching.orders(groups, 50, 0, groups)
+    assert len({tuple(order) for order in orders}) == 50
+    kept = orders >= 0
+    assert (groups[orders[kept]] == np.tile(groups, (50, 1))[kept]).all()
+    pairs = np.repeat(np.arange(5), 2)  # 2 to the power of 5 orders of whole recordings are all there is
+    assert not matching.few(np.arange(10), pairs)
+    orders = matching.orders(np.arange(10), 500, 0, pairs)
+    assert len({tuple(order) for order in orders}) == 32 and (pairs[orders] == pairs).all()
+
+
 def test_recordings_meet_those_of_about_their_length_and_hardly_an_item_is_lost():
     sizes = np.random.default_rng(0).poisson(3, 60) + 1
     orders = matching.orders(np.repeat(np.arange(60), sizes), 100, 0)
