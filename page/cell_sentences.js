@@ -2,6 +2,7 @@
 // its numbers and the sentence with holes (`data-places`, `data-cell`); the plots over time have their own.
 (() => {
   const BESIDE = 14; // px between the pointer and the sentence
+  const known = new WeakMap(); // picture -> its maps: read once, not at each movement
   let told = null; // the sentence and the ring, made when the first is wanted
 
   const minus = (text) => text.replace("-", "−");
@@ -17,8 +18,8 @@
   /** [part, row, column, its box on the screen] of the cell at a point, or null. */
   function cellAt(svg, x, y) {
     const page = svg.getBoundingClientRect();
-    for (const part of JSON.parse(svg.dataset.places)) {
-      if (!part.values) continue;
+    if (!known.has(svg)) known.set(svg, JSON.parse(svg.dataset.places).filter((part) => part.values));
+    for (const part of known.get(svg)) {
       const [left, top, wide, high] = part.box.map((share, i) => share * (i % 2 ? page.height : page.width));
       const c = Math.floor(((x - page.left - left) / wide) * part.columns.length), r = Math.floor(((y - page.top - top) / high) * part.rows.length);
       if (c < 0 || r < 0 || c >= part.columns.length || r >= part.rows.length) continue;
