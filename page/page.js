@@ -59,7 +59,8 @@
     // Gradio looks at the list of devices first, which is empty where they are refused: then nobody asks any more.
     const state = () => (navigator.permissions ? navigator.permissions.query({name: 'microphone'}) : Promise.reject());
     const look = () => {
-        if (!document.querySelector('#own .record-button')) return;
+        const told = document.getElementById('microphone');
+        if (!document.querySelector('#own .record-button') || (told && told.textContent)) return; // who asked knows better
         if (!devices) { say('insecure'); return; }
         const unknown = !document.querySelector('#own select option:not([value=""])');
         state().then((found) => say({denied: 'NotAllowedError', prompt: unknown && 'prompt'}[found.state]),
