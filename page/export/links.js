@@ -160,6 +160,8 @@ window.ism = {
     for (const group of document.querySelectorAll("#contents details")) group.hidden = !group.querySelector(".toc-item:not([hidden])");
     const none = document.querySelector("#contents .toc-none");
     if (none) none.hidden = found > 0;
+    const narrow = document.documentElement.classList.contains("drawer-open"); // a phone's keyboard would cover what is found
+    if (narrow) document.getElementById("find").scrollIntoView({ block: "start" });
   },
 
   help(technique) { // the reading help opens by itself for who has never seen one
