@@ -61,6 +61,7 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     const wasDrag = dragged;
     end();
     if (!start) return;
+    if (start.resting) plot.paintTime();   // it may have begun to select
     if (wasDrag && start.stretch) plot.crosshair(null);
     else if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
     else if (click) click(x, y, event);
