@@ -315,8 +315,8 @@ def _try_orders(result: WordEvidence, panel: Panel, draws: int, done: float) -> 
         begin, end = (done + (1 - done) * (number + part) / len(orders) for part in (0, 1))
         trials.append((yield from within(steps, begin, end, result)))
         curves = {name: read_only([getattr(t, name) for t in trials]) for name in ("share", "deletion", "insertion")}
-        orders = read_only([t.order for t in trials], np.int64)
-        controls = replace(result.controls or WordControls(), orders=orders, taken=trials[0].taken, **curves)
+        tried = read_only([t.order for t in trials], np.int64)
+        controls = replace(result.controls or WordControls(), orders=tried, taken=trials[0].taken, **curves)
         result = replace(result, controls=controls)
     return result
 

@@ -62,7 +62,7 @@ def order_curves(ax: Axes, result: HeadAblation, ink: str = draw.INK) -> None:
     if controls is not None and controls.orders is not None:
         curves = controls.orders
         for number, curve in enumerate(curves[2:]):
-            label = f"{len(curves) - 2} random orders" if number == 0 else "_"
+            label = counted(len(curves) - 2, "random order") if number == 0 else "_"
             ax.plot(controls.taken, curve, color=draw.RANDOM, lw=0.8, label=label)
         for name, curve, style in zip(ORDERS, curves, ("-", "--"), strict=False):
             ax.plot(controls.taken, curve, style, color=draw.TRAINED, marker="o", ms=3, label=name)

@@ -148,17 +148,20 @@ window.ism = {
     this.seen = setTimeout(() => this.share(this.shared.clip ? { from, to } : { from: "", to: "" }), 300);
   },
 
-  find(text) { // in titles and questions; groups without a hit are not shown
+  find(text) { // in titles, questions and names; groups without a hit are not shown
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;
     for (const item of document.querySelectorAll("#contents .toc-item")) {
-      const said = (item.textContent + " " + item.title).toLowerCase();
+      const named = item.dataset.view + " " + item.dataset.view.replaceAll("_", " "); // as links and notebooks call it
+      const said = (item.textContent + " " + item.title + " " + named).toLowerCase();
       item.hidden = !words.every((word) => said.includes(word));
       found += !item.hidden;
     }
     for (const group of document.querySelectorAll("#contents details")) group.hidden = !group.querySelector(".toc-item:not([hidden])");
     const none = document.querySelector("#contents .toc-none");
     if (none) none.hidden = found > 0;
+    const narrow = document.documentElement.classList.contains("drawer-open"); // a phone's keyboard would cover what is found
+    if (narrow) document.getElementById("find").scrollIntoView({ block: "start" });
   },
 
   help(technique) { // the reading help opens by itself for who has never seen one

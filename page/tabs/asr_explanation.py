@@ -167,7 +167,8 @@ def _said(result: AsrExplanation, heard: str, exact: str | None) -> str:
     """What is heard in the window that was used, and in the exact one where that is another."""
     if not _quick(result):
         return heard
-    return f"{heard or '(nothing)'}; in 30 s: {'…' if exact is None else exact or '(nothing)'}"
+    exactly = "…" if exact is None else exact or "(nothing)"
+    return f"{heard or '(nothing)'}”; in 30 s: “{exactly}"  # the player writes the first and the last quotation mark
 
 
 def _quick(result: AsrExplanation) -> bool:

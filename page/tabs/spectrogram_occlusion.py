@@ -30,7 +30,7 @@ FEWEST, MOST, STEP = 50, 1000, 50
 CHANCE = (5, 20)  # maps of chance: a z-score from 5 draws is rough, and each takes as long as the map's own trial
 FRAME = 0.01  # s, of the spectrogram
 ROUNDING = 1e-12  # a spread below it is none
-LATER = "<p class='quiet'>Comes after the masks.</p>"
+LATER = "<p class='quiet'>{} after the masks.</p>"  # what is to be there
 PLAYED = """A spectrogram is no sound. Here the hidden cells of the clip are turned down to silence and its own phase
 is kept: a sound that the test never gave to the model (there they have a neutral value). Under each player is what
 the model writes of exactly that sound."""
@@ -135,7 +135,7 @@ def drawn(result: SpectrogramOcclusion, values: Values) -> list[Values | str]:
 
 def _trials(result: SpectrogramOcclusion, side: str) -> str:
     if not result.trials:
-        return LATER
+        return LATER.format(f"The {side} curve comes")
     areas = [getattr(made.trial, f"{side}_area") for made in result.trials]
     names = ("this map", "the loudest first", *(f"chance {n}" for n in range(1, len(areas) - 1)))
     good = "low" if side == "deletion" else "high"
@@ -182,7 +182,7 @@ def _step(result: SpectrogramOcclusion, values: Values) -> int:
 def heard(result: SpectrogramOcclusion, values: Values) -> str:
     """The clip without, and with only, the best cells as sounds, and what the model hears in exactly these."""
     if not (result.trials and result.heard_sounds):
-        return LATER
+        return LATER.format("The sounds come")
     step = _step(result, values)
     share = f"{result.trials[0].trial.share[step]:.0%} of the cells"
     names = (f"Without the sentence map's best {share}", f"Only its best {share}")
@@ -196,7 +196,7 @@ def heard(result: SpectrogramOcclusion, values: Values) -> str:
 def texts(result: SpectrogramOcclusion, _values: Values) -> str:
     """What the model wrote at each step of the deletion and insertion curves, marked where it differs."""
     if not result.trials:
-        return LATER
+        return LATER.format("What the model writes comes")
     first = result.trials[0]
     lines = [
         [f"{100 * share:.0f}%", *(sound_players.compared(result.heard, text) for text in pair)]

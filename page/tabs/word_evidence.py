@@ -1,6 +1,7 @@
 """The tab of word evidence: answers by words over time, what is heard without each word, and whether it is real."""
 
 import html
+from collections.abc import Mapping
 
 import gradio as gr
 import numpy as np
@@ -211,10 +212,19 @@ def verdict_text(result: WordEvidence) -> str:
     for name in ("comprehensiveness", "sufficiency"):
         found = verdict.summary()[name]
         parts.append(
-            f"{name} {found['own']:.1f} nats (random orders {found['random_mean']:.1f} ± {found['random_sd']:.1f}, "
-            f"z = {found['z']:.1f}; loudest first {found['energy']:.1f}; longest first {getattr(longest, name):.1f})"
+            f"{name} {found['own']:.1f} nats (random orders {_chance(found)}; "
+            f"loudest first {found['energy']:.1f}; longest first {getattr(longest, name):.1f})"
         )
-    return "; ".join(parts) + f"; {len(verdict.random)} random orders, {len(result.controls.taken) - 1} steps"
+    tried = counted(len(verdict.random), "random order")
+    return "; ".join(parts) + f"; {tried}, {counted(len(result.controls.taken) - 1, 'step')}"
+
+
+def _chance(found: Mapping[str, float]) -> str:
+    """What random orders reach; one of them has no spread yet, and those of a single word never have one."""
+    told = f"{found['random_mean']:.1f}"
+    if np.isfinite(found["random_sd"]):
+        told += f" ± {found['random_sd']:.1f}"
+    return told + (f", z = {found['z']:.1f}" if np.isfinite(found["z"]) else "")
 
 
 def status_line(result: WordEvidence, values: Values) -> str:

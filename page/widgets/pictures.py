@@ -20,7 +20,8 @@ from page.widgets.places import places
 
 WIDE = 5.5  # inches asked for; beyond that a picture is not shrunk to a phone's width, it scrolls
 SHRUNK = 0.86  # of the inches asked for: letters are that much larger beside what is drawn
-SMALLEST, LARGEST = 8.0, 9.0  # pt, of letters; on a phone, whose picture is 340 px wide, no fewer pixels
+WHOLE = 4.8  # inches, the most of a picture that does not scroll: on a phone it is 374 px wide, and 8 pt are 10 px
+SMALLEST, LARGEST = 8.0, 9.0  # pt, of letters
 CROWDED = 0.86  # of the room between two numbers, which they may fill
 LONG_NAME = 0.72  # of a picture's height or width, from which on an axis has its name in two lines
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # a picture on the page is no document
@@ -64,7 +65,8 @@ def inline_svg(
     `cell_sentences.js` fills ({row}, {column}, {on}: the title, {first_column}, {column_number}, {columns}, {value},
     {percent}); what stands between asterisks is set apart. Raises ValueError for a map without one.
     """
-    width, height = (SHRUNK * inches for inches in size)
+    shrunk = SHRUNK * (min(1.0, WHOLE / size[0]) if size[0] <= WIDE else 1.0)
+    width, height = (shrunk * inches for inches in size)
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure.subplots(), INK)
     if not _adjusted(figure):
@@ -92,7 +94,11 @@ def _sentence(cell: str) -> str:
 
 def _is_map(figure: Figure) -> bool:
     """Whether colours stand for values, which no theme may change."""
-    return any(ax.images or any(isinstance(each, QuadMesh) for each in ax.collections) for ax in figure.axes)
+    return any(map(_has_cells, figure.axes))
+
+
+def _has_cells(ax: Axes) -> bool:
+    return bool(ax.images) or any(isinstance(each, QuadMesh) for each in ax.collections)
 
 
 def set_letters(figure: Figure) -> None:
@@ -133,7 +139,7 @@ def _break_name(name: Text, long: float, room: float) -> None:
 
 def _part_numbers(figure: Figure) -> None:
     """Numbers that stand in rows do not touch their neighbours."""
-    crowded = [ax for ax in figure.axes if len(ax.texts) > 1]
+    crowded = [ax for ax in figure.axes if len(ax.texts) > 1 and _has_cells(ax)]  # names of points may overlap
     if not crowded:
         return
     figure.draw_without_rendering()  # only now it is known where things are

@@ -44,6 +44,9 @@ def test_the_quick_windows_sets_are_compared_with_the_exact_windows_text_and_hea
     assert result.text == "weasels have eaten" and result.unit == "words"
     line = asr_explanation_tab.status_line(result, {"ranking": "causal"})
     sizes = asr_explanation_tab.sizes_table(result)
+    sounds = asr_explanation_tab.listen(result, {"ranking": "causal"})
+    both = f"“{result.heard}”; in 30 s: “{result.text}”"  # the page's own words are in no quotation marks
+    assert (both in sounds) == (window == "clip")
     pruned = [each for each in result.explanations if each.minimal is not None]
     assert len(pruned) == 5
     for each in pruned:

@@ -12,6 +12,10 @@ pytestmark = pytest.mark.browser
 PATIENCE = 60_000  # ms
 WEASELS = Path(__file__).parents[2] / "examples_audio/cc-by-sa-3.0/en_f_weasels.wav"
 DESK, PHONE = (1280, 800), (390, 844)
+LETTERS = """picture => Math.min(...[...picture.querySelectorAll("text")].map((text) => {
+    const { b, d } = text.getScreenCTM();
+    return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(b, d);
+}))"""  # px, the smallest
 HIGHEST = 420  # px down, where a picture begins on a desk
 
 
@@ -41,6 +45,17 @@ def test_a_link_shows_its_picture_at_once_on_a_desk_and_on_a_phone(visit):
     page.locator("#view-value_zeroing").get_by_role("button", name="More options").click()
     expect(page.get_by_label("raw values")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    assert page.locator("#curve-value_zeroing svg.curve").evaluate(LETTERS) >= 10
+    page.set_viewport_size({"width": PHONE[0], "height": 450})  # the keyboard is there
+    page.locator("#drawer").click()
+    page.locator("#find").fill("erasure")  # what links call “Erase and look”
+    expect(page.locator('#contents [data-view="erasure"]')).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": PHONE[0] // 2, "height": 422})  # at 200 %
+    for part in ("#drawer", "#plot-value_zeroing .sp-zoom"):
+        place = page.locator(part).bounding_box()
+        assert place["x"] + place["width"] <= PHONE[0] // 2
+        assert page.locator(part).evaluate("part => part.scrollHeight <= part.clientHeight + 1")
 
 
 def test_the_longest_status_and_a_lesson_leave_the_picture_high(visit):

@@ -46,6 +46,22 @@ def test_letters_are_as_large_in_a_small_picture_as_in_a_large_one(size):
     assert ('class="curve wide"' in svg) == (size[0] > pictures.WIDE)
 
 
+def test_a_picture_that_does_not_scroll_has_letters_of_10_px_on_a_phone():
+    for wide in (4.8, 5.0, 5.5):
+        figure, _ = drawn(lambda ax, ink: ax.plot([0, 1]), (wide, 3.0))
+        # 390 px less 8 on either side, for so many inches of 72 pt
+        assert pictures.SMALLEST * 374 / (72 * figure.get_figwidth()) >= 10
+
+
+def test_names_of_points_in_a_plane_are_not_shrunk_because_some_are_as_high():
+    def plane(ax, ink):
+        for x, name in ((0.1, "d"), (0.1001, "t"), (0.5, "p")):
+            ax.text(x, 0.5, name, fontsize=13)
+
+    figure, _ = drawn(plane, (4.8, 3.6))
+    assert {text.get_fontsize() for text in figure.axes[0].texts} == {13}
+
+
 @pytest.mark.parametrize("columns", [3, 13])
 def test_numbers_in_cells_do_not_touch(columns):
     def cells(ax, ink):

@@ -301,7 +301,7 @@ def test_two_fingers_zoom_and_select_nothing(visit):
     assert page.evaluate("speechPlayer.region") is None
 
 
-def test_a_finger_moves_the_part_that_is_seen_and_selects_nothing(visit):
+def test_a_finger_moves_the_part_that_is_seen_and_selects_only_after_a_rest(visit):
     page = visit(390, has_touch=True)
     page.locator("#clip").scroll_into_view_if_needed()
     area = page.locator("#clip .sp-scroll").bounding_box()
@@ -314,6 +314,12 @@ def test_a_finger_moves_the_part_that_is_seen_and_selects_nothing(visit):
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert settled(page) == pytest.approx([0.7, 1.7], abs=0.02)  # a fifth of what is seen, to the left
     assert page.evaluate("speechPlayer.region") is None
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    page.wait_for_timeout(600)  # more than the finger has to rest
+    for kind, points in (("touchMove", [{"x": x - wide / 5, "y": y}]), ("touchEnd", [])):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert np.diff(page.evaluate("speechPlayer.region"))[0] == pytest.approx(1 / 5, abs=0.02)
+    assert settled(page) == pytest.approx([0.7, 1.7], abs=0.02)
     ways = "(name) => getComputedStyle(document.querySelector(name)).touchAction"
     assert page.evaluate(ways, "#clip .sp-image .sp-box") == "pan-y"  # the page scrolls as ever
     assert page.evaluate(ways, "#shares .sp-grid .sp-box") == "pan-x pan-y"  # and a wide map in its box

@@ -186,7 +186,13 @@ def test_table_and_plot(tiny):
 
 def test_a_run_that_was_stopped_can_be_drawn(clip, tiny_model, segments):
     steps = word_evidence.analyse.in_steps(clip, tiny_model, segments=segments, transcript="ab cd", **QUICK)
-    partials = [step.partial for step in steps if step.partial is not None]
+    taken = list(steps)
+    done = [step.done for step in taken]
+    assert done == sorted(done) and done[-1] <= 1
+    partials = [step.partial for step in taken if step.partial is not None]
+    lines = [word_evidence_tab.status_line(partial, {}) for partial in partials]
+    assert any("1 random order," in line for line in lines)  # one of them has no spread
+    assert "nan" not in "".join(lines)
     told = [np.isfinite(partial.without).all(-1).sum(1)[:2].tolist() for partial in partials[:4]]
     assert told == [[1, 0], [2, 0], [3, 0], [4, 0]]  # (first replacement, second): word by word
     values = {"unit": "nats", "listen": "9", "target": "0", "mode": "silence"}
@@ -236,6 +242,7 @@ def test_one_word(clip, tiny_model):
     result = word_evidence.analyse(clip, tiny_model, segments=(Segment("all", 0.1, 1.2),), transcript="ab", **QUICK)
     assert result.controls.taken.tolist() == [0, 1]
     assert np.isnan(result.verdict().z("comprehensiveness"))  # one order only: chance does not vary
+    assert "nan" not in word_evidence_tab.verdict_text(result)
     assert np.isnan(result.mode_agreement()).all()
     word_evidence.plot(result)
 

@@ -67,13 +67,18 @@ def order_curves(ax: Axes, shares: np.ndarray, values: np.ndarray, names: Sequen
         random = np.array([np.interp(grid, share, curve) for share, curve in pairs])
         middle, spread = random.mean(0), random.std(0)
         ax.fill_between(grid, middle - spread, middle + spread, color=RANDOM, alpha=0.25, lw=0)
-        ax.plot(grid, middle, color=RANDOM, lw=1, label=f"{len(drawn)} random orders, ± 1 sd")
+        ax.plot(grid, middle, color=RANDOM, lw=1, label=random_name(len(drawn)))
     for number, name in enumerate(names[: len(values)]):
         colour = TRAINED if number == 0 else QUIET
         ax.plot(shares[number], values[number], STYLES[number], color=colour, marker="o", ms=3, label=name)
     if len(values):
         draw.legend_above(ax, ink)
     draw.inked(ax, ink, labelsize=8)
+
+
+def random_name(drawn: int) -> str:
+    """What a legend calls the band; one order has none."""
+    return counted(drawn, "random order") + (", ± 1 sd" if drawn > 1 else "")
 
 
 def limited(ax: Axes, values: np.ndarray, random: np.ndarray) -> None:

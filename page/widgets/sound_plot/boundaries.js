@@ -2,7 +2,7 @@
 
 const SAME = 0.0005;    // s: boundaries that are no further apart are one
 const APART = 0.001;    // s that remain between a boundary and its neighbours
-const TELLABLE = 8;     // px between boundaries that a hand can tell apart
+const TELLABLE = 8, FINGER = 24;   // px between boundaries that a mouse, and a finger, can tell apart
 const REST = 800;       // ms after the last arrow key until the change is sent
 const editing = { on: false, unanswered: 0, drawAgain: null };   // whatever plot is drawn next
 
@@ -121,17 +121,18 @@ function moveBoundary(plot, moving, time) {
 /** Handles of what is seen and can be told apart; whether any had to be left out. */
 function placeHandles(plot, tiers) {
   const [from, to] = plot.stretch, x = (t) => ((t - from) / (to - from)) * plot.wide;
+  const least = fingers.matches ? FINGER : TELLABLE;
   let close = false;
   for (const { boundaries } of tiers) {
     boundaries.forEach((each, k) => {
       const gap = Math.min(each.time - (boundaries[k - 1]?.time ?? -Infinity), (boundaries[k + 1]?.time ?? Infinity) - each.time);
       const room = gap * plot.wide / (to - from), seen = each.time >= from && each.time <= to, { handle } = each;
       const focused = handle === document.activeElement;
-      handle.hidden = !editing.on || !seen || (room < TELLABLE && !focused);
-      close ||= seen && room < TELLABLE;
+      handle.hidden = !editing.on || !seen || (room < least && !focused);
+      close ||= seen && room < least;
       if (handle.hidden) return;
       handle.style.left = percent(each.time / plot.seconds);
-      handle.style.width = `${clamp(room, TELLABLE, 24)}px`;
+      handle.style.width = `${clamp(room, least, FINGER)}px`;
       handle.setAttribute("aria-valuenow", milliseconds(each.time));
       handle.setAttribute("aria-valuetext", `${milliseconds(each.time)} s`);
     });

@@ -1,5 +1,7 @@
 // Rows over time
 
+const HOLD = 400;   // ms that a finger rests before it selects what its drag would move
+
 /** A label at the left, a box at the right; over a time axis the cursor, cross-hair and region are drawn in it. */
 function addRow(plot, { label = "", height, className = "", click = null, hover = null, timeless = false }) {
   const row = el("div", `sp-row ${className}`), gutter = el("div", "sp-gutter"), box = el("div", "sp-box");
@@ -20,7 +22,7 @@ function addMarks(plot, box) {
 }
 
 /** Hover shows the cross-hair; a drag selects and plays a region; a click plays from here, or what `click` says.
-    A finger's drag moves the stretch that is seen instead, where that is not the whole clip. */
+    A finger's drag moves the stretch that is seen instead, where that is not the whole clip, unless it rested first. */
 function listenToPointer(plot, box, { click, hover, timeless }) {
   let from = null, dragged = false;
   const pans = (event) => event.pointerType === "touch" && !timeless && plot.host.classList.contains("sp-zoomed");
@@ -28,10 +30,19 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     const r = box.getBoundingClientRect(), seen = timeless ? [0, 1] : plot.view;   // a drag that leaves the plot ends at its edge
     return [clamp((event.clientX - r.left) / r.width, ...seen), clamp((event.clientY - r.top) / r.height, 0, 1 - 1e-9)];
   };
-  const end = () => { from = null; dragged = false; };
+  const end = () => { clearTimeout(from?.resting); from = null; dragged = false; };
+  const rests = () => {   // from here on it selects
+    if (!from?.stretch || dragged) return;
+    from.stretch = null;
+    plot.shade([from.at, from.at]);
+    plot.tip(null);
+  };
   box.addEventListener("pointerdown", (event) => {
     if (!event.isPrimary) { end(); return plot.paintTime(); }   // a second finger: they zoom
-    if (event.button === 0) { from = { x: event.clientX, at: where(event)[0], stretch: pans(event) && plot.stretch }; dragged = false; }
+    if (event.button !== 0) return;
+    end();
+    from = { x: event.clientX, at: where(event)[0], stretch: pans(event) && plot.stretch };
+    if (from.stretch) from.resting = setTimeout(rests, HOLD);
   });
   box.addEventListener("pointermove", (event) => {
     if (!event.isPrimary) return;
@@ -50,6 +61,7 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     const wasDrag = dragged;
     end();
     if (!start) return;
+    if (start.resting) plot.paintTime();   // it may have begun to select
     if (wasDrag && start.stretch) plot.crosshair(null);
     else if (wasDrag) plot.playRegion(Math.min(start.at, x) * plot.seconds, Math.max(start.at, x) * plot.seconds);
     else if (click) click(x, y, event);
@@ -57,6 +69,7 @@ function listenToPointer(plot, box, { click, hover, timeless }) {
     else if (!timeless && !event.target.closest("button")) plot.play(x * plot.seconds);
   });
   box.addEventListener("pointercancel", () => { end(); plot.paintTime(); });
+  box.addEventListener("contextmenu", (event) => { if (from) event.preventDefault(); });   // a phone's answer to a finger that rests
   box.addEventListener("pointerleave", (event) => {
     plot.crosshair(null);
     if (event.pointerType !== "touch") plot.tip(null);   // a tapped tooltip stays until the next tap

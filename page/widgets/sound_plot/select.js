@@ -8,7 +8,7 @@ function selectionTools(plot) {
   const slow = toolButton("Half speed", "Half speed at the same pitch (H)", () => { player.slow = !player.slow; });
   tools.append(play, loop, slow, told);
   plot.timeListeners.push(() => {
-    const { region } = plot, text = selectedText(region);
+    const { region } = plot, text = selectedText(region, fingers.matches && plot.host.classList.contains("sp-zoomed"));
     play.setAttribute("aria-disabled", !region);
     loop.setAttribute("aria-pressed", player.loop);
     slow.setAttribute("aria-pressed", player.slow);
@@ -24,9 +24,10 @@ function toolButton(text, title, act) {
 }
 
 const milliseconds = (t) => t.toFixed(3);
-const selectedText = (region) => (region
+const fingers = window.matchMedia("(pointer: coarse)");
+const selectedText = (region, held = false) => (region
   ? `${milliseconds(region[0])} to ${milliseconds(region[1])} s, ${milliseconds(region[1] - region[0])} s long`
-  : "No selection: drag over the picture, or choose a word.");
+  : `No selection: ${held ? "hold a finger on the picture, then drag" : "drag over the picture"}, or choose a word.`);
 
 function playSelection(plot) { if (plot.region) plot.play(...plot.region); }
 
