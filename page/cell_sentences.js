@@ -3,7 +3,7 @@
 (() => {
   const BESIDE = 14; // px between the pointer and the sentence
   const known = new WeakMap(); // picture -> its maps: read once, not at each movement
-  let told = null; // the sentence and the ring, made when the first is wanted
+  let told = null, last = null; // the sentence and the ring, made when the first is wanted; the arguments of `show`
 
   const minus = (text) => text.replace("-", "−");
   const percent = (v) => (v !== 0 && Math.abs(v) < 0.001 ? "less than 0.1" : minus((100 * v).toFixed(Math.abs(v) < 0.0995 ? 1 : 0))) + "%";
@@ -44,6 +44,8 @@
     const found = cellAt(svg, x, y);
     if (!found) return hide();
     told ??= made();
+    if (!last) requestAnimationFrame(stay);
+    last = [svg, x, y];
     const [part, r, c, [left, top, w, h]] = found, { sentence, ring } = told;
     sentence.replaceChildren(...filled(svg.dataset.cell, part, r, c));
     sentence.style.display = ring.style.display = "block";
@@ -53,7 +55,14 @@
     Object.assign(sentence.style, { left: `${across + scrollX}px`, top: `${(below ? top + h + BESIDE : top - BESIDE - height) + scrollY}px` });
   }
 
+  /** A picture that is drawn anew, or goes, takes its sentence with it. */
+  function stay() {
+    if (!last) return;
+    if (last[0].isConnected && last[0].checkVisibility()) requestAnimationFrame(stay); else hide();
+  }
+
   function hide() {
+    last = null;
     if (told) told.sentence.style.display = told.ring.style.display = "none";
   }
 
@@ -61,6 +70,7 @@
   const look = (event) => { const svg = over(event); if (svg) show(svg, event.clientX, event.clientY); else hide(); };
   document.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") look(event); });
   document.addEventListener("click", look); // a tap too
+  document.documentElement.addEventListener("pointerleave", hide);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   document.addEventListener("scroll", (event) => { if (event.target !== document) hide(); }, true); // a picture that scrolls in its box
 })();

@@ -96,10 +96,10 @@
     return Boolean(range);
   }
 
-  /** Whether what is on screen is what the lesson asks about: no clip of another name, nor the visitor's own. */
-  function isOf({ technique, clip }) {
+  /** Whether what is on screen is what the lesson asks about: of no other model or clip, nor the visitor's own. */
+  function isOf({ technique, clip, model }) {
     const { shared } = window.ism;
-    return shared.technique === technique && (!clip || shared.clip === clip);
+    return shared.technique === technique && shared.model === model && (!clip || shared.clip === clip);
   }
 
   function mark() {

@@ -5,6 +5,8 @@ import json
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from page.top.clip_area import FIRST_MODEL
+
 WORDS = ("weasels", "have", "eaten", "our", "phone", "system")
 WRITTEN = ("“Weasles”", *(f"“{word}”" for word in WORDS[1:]))  # by Whisper tiny.en
 LAYERS = ("0 (input)", "1", "2", "3", "4")
@@ -15,9 +17,8 @@ class Mark(NamedTuple):
 
     said: str  # what is marked, after “Marked: ”
     cells: tuple[tuple[str, str], ...] = ()  # (row, column) as the map names them, (curve, layer), (tier, word)
-    on: str = (
-        ""  # part of the title of the map, or of the name of the curves' vertical axis; empty: the first that fits
-    )
+    # Part of the title of the map, or of the name of the curves' vertical axis; empty: the first that fits.
+    on: str = ""
     words: str = ""  # or words of the line about the run: they and the number after them are marked
 
 
@@ -225,9 +226,10 @@ def _banner(number: int, lesson: Lesson) -> str:
 
 
 def _asked(lesson: Lesson) -> dict[str, object]:
-    """What `lesson_marks.js` looks for, and on which view: the same words of another clip are not what was asked."""
+    """What `lesson_marks.js` looks for, and on which view: another clip or model is not what was asked."""
     view = dict(parse_qsl(lesson.link.removeprefix("?")))
-    return {"technique": view["technique"], "clip": view.get("clip", ""), **lesson.mark._asdict()}
+    asked = {name: view.get(name, usual) for name, usual in (("clip", ""), ("model", FIRST_MODEL))}
+    return {"technique": view["technique"], **asked, **lesson.mark._asdict()}
 
 
 def _step(number: int, text: str) -> str:

@@ -6,9 +6,10 @@ B. No classifier is trained: only distances between the states count. Chance is 
 *How to read it.* Lower is better. Compare the curve with MFCC (what the sound itself gives away) and with random
 weights. *Within* takes all three from one speaker, *across* takes X from another one, and *against* sets the two
 against each other: A is the right category by another speaker, B the wrong one by X's own, so errors above 50% mean
-that the layer hears who before what. Press a cell of the table to hear A, B and X. Three tokens of one recording
-would make it too easy: X is always from another recording than A and B where there is more than one. Bands are 95%
-intervals from leaving out tenths of the recordings (none with fewer than five).
+that the layer hears who before what. Press a cell of the table to hear A, B and X. Three tokens of one recording would
+make it too easy: X is always from another recording than A and B where there is more than one. Bands are 95% intervals
+from leaving out tenths of the recordings (none with fewer than five; where no error is made, as wide as if each
+recording were one trial).
 
 *What it cannot show.* A layer that keeps categories apart need not use them. Vectors averaged over a phone lose its
 course (try the aligned frames). Without equal neighbours, part of what tells two phones apart is their context, which

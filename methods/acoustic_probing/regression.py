@@ -216,7 +216,7 @@ def _interval(values: np.ndarray, r: np.ndarray, asked: Targets, penalties: np.n
     """95% interval of the mean correlation: probes trained and tested anew without each part of the recordings.
 
     In Fisher's z, in which correlations are averaged too, since r itself cannot be far above .9. Where half of the
-    variance is the recordings' own, those over 5, 8, 11 and 20 held the truth in .88, .91, .91 and .92 of 300
+    variance is the recordings' own, those over 5, 8, 11 and 27 held the truth in .88, .90, .92 and .94 of 200
     simulations (`benchmarks/intervals.py`): high values come with narrow intervals.
     """
     parts = Parts.of(asked.utterance)

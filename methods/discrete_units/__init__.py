@@ -16,10 +16,11 @@ that a phone's commonest unit catches: more units raise the first and lower the 
 numbers of units. With many units and few phones all of these rise by themselves, and only what lies above the shuffled
 line counts: the same count with the labels of whole phones dealt out anew among those of a recording that last about
 as long, the mean of 20 (of single frames it would be too low, for a phone's frames share a unit because both last).
-What a phone's length or its recording tells of it is therefore chance, and in recordings of few phones chance is high.
-Chance tops the highest of the 20, the band's upper edge, once in 21 times. Random weights, MFCC and log-mel have
-shuffled lines of their own, in the CSV. The tree joins phones that use the same units (square root of the
-Jensen-Shannon divergence, average linkage). Above it, the units run under the clip: press one to hear it.
+What a phone's length or its recording tells of it is therefore chance: high in recordings of few phones, and the score
+itself where each recording holds a single one. Chance tops the highest of the 20, the band's upper edge, once in 21
+times. Random weights, MFCC and log-mel have shuffled lines of their own, in the CSV. The tree joins phones that use
+the same units (square root of the Jensen-Shannon divergence, average linkage). Above it, the units run under the clip:
+press one to hear it.
 
 *What it cannot show.* Units are no phonemes: one phone usually takes several, and sounds that vary take more. Frames
 near a boundary belong to one phone by the label alone. Labels are automatic (about ±20 ms). Two numbers of bits from

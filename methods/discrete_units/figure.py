@@ -72,8 +72,7 @@ def draw_divergence(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw
 
 
 def _names(place: object, names: list[str], **style: object) -> None:
-    if len(names) <= draw.LARGEST_LABELLED:
-        place(np.arange(len(names)) + 0.5, [draw.written(name) for name in names], fontsize=7, **style)
+    draw.name_cells(place, [draw.written(name) for name in names], fontsize=7, **style)
 
 
 def draw_tree(ax: Axes, result: DiscreteUnits, layer: int, ink: str = draw.INK) -> None:

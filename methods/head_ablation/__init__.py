@@ -9,9 +9,8 @@ writes, or name several that are off together.
 carry the answer (colours end at the 95th percentile, numbers do not). The order *worst first* must fall faster than
 random orders, or the single losses say nothing of heads together; *harmless first* shows how many can go at once. A
 head that is missed at zero and not at its mean was needed for its usual size, not for its news. In the middle picture
-the clearest pattern (CAD: looking at itself and its neighbours) is set against the loss, and beside
-it what heads give that change places within their layers: layers may go together for reasons that are none of a
-head's.
+the clearest pattern (CAD: looking at itself and its neighbours) is set against the loss. Its p is the share of
+shuffles that are as far from 0: heads change places within their layers, since whole layers may go together.
 
 *What it cannot show.* Heads stand in for each other: one that costs nothing alone may be needed when its double is
 off, and one that costs much may only hold a value that the layers above expect. Zero is something no layer was

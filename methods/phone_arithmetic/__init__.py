@@ -5,10 +5,10 @@ taken over half of the recordings; the sum of three is looked up among the means
 themselves left out. All sums are tried in which both pairs differ in one feature of the textbook, and in the same one.
 
 *How to read it.* The curve is the share of sums whose answer is the nearest phone. Read it against every control: MFCC
-of the same stretches, which get many right because voiced sounds do sound alike; random weights; the given phone
-alone (p, with nothing added), because b may be the nearest neighbour of p anyway; and names dealt anew, which keeps
-the clouds and breaks only which phone is which. What is above all of them was learnt, and is an offset. The band is a
-95% interval over recordings.
+of the same stretches, which get many right because voiced sounds do sound alike; random weights; the given phone alone
+(p, with nothing added), because b may be the nearest neighbour of p anyway; and names dealt anew, which keeps the
+clouds and breaks only which phone is which. What is above all of them was learnt, and is an offset. The band is a 95%
+interval over recordings; where all is right, each recording counts as one trial.
 
 *What it cannot show.* Consistency asks the same without looking anything up: are offsets that should be alike more
 alike than those of the same four phones re-paired? On the bundled prompts random weights score as high there as

@@ -11,7 +11,8 @@ known) has an arbitrary label: accuracy there is memory, and *selectivity* (accu
 left. Both are of the items whose place in a word is in training too, for nobody could know the others' labels; the
 axis says how many these are. Bands are 95% intervals: a ridge probe is trained and tested anew without each tenth of
 the recordings (speakers, if split by them); those of logistic probes leave the training as it was, and with fewer than
-five recordings there is none. Sex and language are split by speaker if there are enough of them.
+five recordings there is none; where all is right, each recording counts as one trial. Sex and language are split by
+speaker if there are enough of them.
 
 *What it cannot show.* That something can be read off does not mean that the model uses it. The bundled prompts are one
 speaker, share words, and have automatic labels (about ±20 ms): the line for other speakers shows how little of the

@@ -8,11 +8,11 @@ turned towards the one before, because only distances mean anything, not where u
 are neighbours on the map are neighbours in the full space (1: all). *Neighbours* is the share of a point's ten nearest
 that have its label, in the plane and in the full space, against chance, MFCC and random weights. A phone's frames are
 each other's neighbours because it lasts: for frames, chance is what the labels of whole phones would give, dealt out
-anew among phones of about as many points, in each space. LDA has seen the labels: it learns from half of the
-recordings (of each label, where a recording has only one; else of each speaker) and shows the others, and its
-accuracy, on labels that it has learnt, stands beside that of an LDA of shuffled labels.
-For vowels, arrows show where F1 (opener mouth) and F2 (tongue further forward) rise, with how much of them the plane
-explains.
+anew among phones of about as many points, in each space and over all recordings (what is alike in one counts). LDA has
+seen the labels: it learns from half of the recordings (of each label, where a recording has only one; else of each
+speaker) and shows the others, and its accuracy, on labels that it has learnt, stands beside that of an LDA of shuffled
+labels. For vowels, arrows show where F1 (opener mouth) and F2 (tongue further forward) rise, with how much of them the
+plane explains.
 
 *What it cannot show.* Sizes of clusters and gaps between them mean nothing in t-SNE and UMAP. Visible clusters are no
 proof of learning language: look at the same map with random weights, and of MFCC. A plane holds only part of the

@@ -256,7 +256,7 @@ def _null(
     if kind != "residual":
         mine, known = work.sides(rows, name, kind)
         return similarity.correlations(mine, known), chance.shuffled(mine, known, orders)
-    sides = work.residuals(states, name)
+    sides = work.residuals(states, name) if len(orders) else None
     if sides is None:
         return np.full(len(rows), np.nan), np.full((len(orders), len(rows)), np.nan)
     actual, null = similarity.correlations(sides[0], similarity.pairs(sides[1], work.asked.method)), []

@@ -76,8 +76,10 @@ def _spanned(columns: np.ndarray) -> np.ndarray:
 def p_values(found: np.ndarray, null: np.ndarray) -> np.ndarray:
     """(rows,) share of shuffles, the actual order among them, that correlate at least as highly.
 
-    A shuffle that leaves too little to correlate counts against the finding.
+    A shuffle that leaves too little to correlate counts against the finding. NaN where there is none.
     """
+    if not len(null):
+        return np.full(len(found), np.nan)
     return (1 + (~(null < found[None] - 1e-12)).sum(0)) / (1 + len(null))
 
 

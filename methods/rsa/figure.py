@@ -28,7 +28,7 @@ def draw_curve(ax: Axes, result: Rsa, number: int, kind: str = "whole", ink: str
 def _draw_band(ax: Axes, band: np.ndarray) -> None:
     if np.isfinite(band).any():
         places = np.arange(len(band))
-        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95% of shuffled recordings")
+        ax.fill_between(places, *band.T, color=draw.QUIET, alpha=0.25, lw=0, label="95% of shuffles")
 
 
 def _draw_controls(ax: Axes, controls: RsaControls, row: int, number: int) -> None:

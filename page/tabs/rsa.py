@@ -269,6 +269,8 @@ def status_line(result: Rsa, values: Values) -> str:
     said = "not defined, too few items for what is taken out" if np.isnan(score) else f"{score:.2f}"
     if result.controls is not None and not np.isnan(p := getattr(result.controls, f"{kind}_p")[number, layer]):
         sure = f", p = {p:.3f} by {shuffled(result, number, kind)}"
+    elif result.controls is not None and not result.controls.shuffles[list(rsa.KINDS).index(kind), number]:
+        sure = ", no p: each speaker has one recording, and nothing can change places within speakers"
     first = min(values["first"], result.items - 1)
     parts = [
         f"**{origin['model']}** on {origin['corpus']}",

@@ -151,12 +151,14 @@ def read_aloud(lines: str | None, text: str) -> dict[str, str]:
 
 def use_textgrid(session: Session | None, content: bytes) -> Session:
     """Words and phones of the visitor's own TextGrid."""
-    return _told(session := present(session), sessions.with_textgrid(session, content))
+    session = present(session)
+    return _told(session, sessions.with_textgrid(session, content))
 
 
 def retake(session: Session | None, words: str | None, phones: str | None) -> Session:
     """Words and phones of other tiers of the same TextGrid."""
-    return _told(session := present(session), sessions.with_tiers(session, words or "", phones or ""))
+    session = present(session)
+    return _told(session, sessions.with_tiers(session, words or "", phones or ""))
 
 
 def _told(before: Session, after: Session) -> Session:

@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from methods.core.figures.draw import read
 from methods.core.results import Json
 
 MOST_POINTS = 64  # of a curve: layers of a large model; a curve over time is no list of named points
@@ -31,17 +33,23 @@ def places(figure: Figure) -> list[Part]:
 
 def _curves(ax: Axes) -> Iterator[Part]:
     for line in ax.get_lines():
-        name = str(line.get_label())
-        if (
-            name.startswith("_")
-            or line.get_transform() != ax.transData
-            or not 0 < len(line.get_xdata()) <= MOST_POINTS
-        ):
+        if not _is_named(line, ax):
             continue
-        points = np.array([line.get_xdata(), line.get_ydata()], dtype=float).T
+        points = np.array([line.get_xdata(orig=False), line.get_ydata(orig=False)], dtype=float).T
         points = points[np.isfinite(points).all(1)]
         at = _fractions(ax, points).round(4).tolist()
-        yield {"on": _name(ax), "rows": [name], "columns": [_written(ax.xaxis, x) for x, _ in points], "at": at}
+        yield {
+            "on": _name(ax),
+            "rows": [read(str(line.get_label()))],
+            "columns": [_written(ax.xaxis, x) for x, _ in points],
+            "at": at,
+        }
+
+
+def _is_named(line: Line2D, ax: Axes) -> bool:
+    """Whether it is a curve of the key, and not so long that its points have no names."""
+    hidden, own = str(line.get_label()).startswith("_"), line.get_transform() == ax.transData
+    return own and not hidden and 0 < len(line.get_xdata()) <= MOST_POINTS
 
 
 def _maps(ax: Axes) -> Iterator[Part]:
@@ -68,14 +76,14 @@ def _written_values(mesh: QuadMesh) -> list[list[float | None]]:
 
 
 def _name(ax: Axes) -> str:
-    return " ".join((ax.get_title() or ax.get_ylabel()).split())
+    return read(ax.get_title() or ax.get_ylabel())
 
 
 def _written(axis: Axis, value: float) -> str:
     """What the axis says at a value: its tick's label, or the number."""
     ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)
     near = [label.get_text() for place, label in ticks if abs(place - value) < 0.25 and label.get_text()]
-    return " ".join(near[0].split()) if near else f"{value:g}"
+    return read(near[0]) if near else f"{value:g}"
 
 
 def _fractions(ax: Axes, points: np.ndarray) -> np.ndarray:

@@ -111,7 +111,7 @@ def test_a_map_brings_its_numbers_as_they_stand_and_what_a_cell_means(downwards)
 
     def cells(ax, ink):
         mesh = ax.pcolormesh(np.ma.masked_invalid(values))
-        ax.set_xticks([0.5, 1.5, 2.5], ["“a”", "b", "<i>"])
+        ax.set_xticks([0.5, 1.5, 2.5], ["“a”", r"\$b", "<i>"])
         if downwards:
             ax.invert_yaxis()
         ax.figure.colorbar(mesh, ax=ax)
@@ -120,7 +120,7 @@ def test_a_map_brings_its_numbers_as_they_stand_and_what_a_cell_means(downwards)
     svg = ElementTree.fromstring(svg)
     (part,) = json.loads(svg.get("data-places"))
     shown = [[0.25, 0.3333, None], [0.0, 1.0, -0.5]]
-    assert part["values"] == (shown if downwards else shown[::-1]) and part["columns"] == ["“a”", "b", "<i>"]
+    assert part["values"] == (shown if downwards else shown[::-1]) and part["columns"] == ["“a”", "$b", "<i>"]
     assert svg.get("data-cell") == "*{row}* & {percent}"
 
 

@@ -186,3 +186,10 @@ def test_p_values_are_even_for_unrelated_items_and_small_for_related_ones():
     assert stats.kstest(values, "uniform").pvalue > 0.01
     null = chance.shuffled(similarity.pairs(a)[None], similarity.pairs(a), alone(15, 99))
     assert chance.p_values(np.array([1.0]), null)[0] == pytest.approx(0.01)
+
+
+def test_where_nothing_can_change_places_there_is_no_chance_and_no_p():
+    orders = matching.orders(np.arange(6), 99, within=np.arange(6))
+    assert orders.shape == (0, 6)
+    null = chance.shuffled(np.ones((2, 15)), np.arange(15.0), orders)
+    assert np.isnan(chance.p_values(np.zeros(2), null)).all() and np.isnan(chance.band(null)).all()

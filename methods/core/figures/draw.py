@@ -1,6 +1,7 @@
 """Shared looks of the figures that go into downloads and notebooks. Never pyplot: figures are made in threads."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -40,6 +41,11 @@ def written(label: str, longest: int = LONGEST_WRITTEN) -> str:
     return (HAIR_SPACE if line.startswith("_") else "") + line.replace("$", r"\$")
 
 
+def read(label: str) -> str:
+    """What somebody reads who sees a label that `written` has made fit for a figure, on one line."""
+    return " ".join(label.replace(r"\$", "$").removeprefix(HAIR_SPACE).split())
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
@@ -58,8 +64,17 @@ def heat_map(ax: Axes, values: np.ndarray, rows: tuple[Place, ...], columns: tup
 
 
 def _ticks(place: object, items: tuple[Place, ...], **style: object) -> None:
-    if len(items) <= LARGEST_LABELLED:
-        place(np.arange(len(items)) + 0.5, [written(item.label) for item in items], **style)
+    name_cells(place, [written(item.label) for item in items], **style)
+
+
+def name_cells(place: Callable[..., list], names: Sequence[str], **style: object) -> None:
+    """Names below or beside the rows or columns of a map; `place` is an axis' `set_xticks` or `set_yticks`.
+
+    Of more than `LARGEST_LABELLED` none is seen, and each is still known of its cell: the page says it there.
+    """
+    ticks = place(np.arange(len(names)) + 0.5, names, **style)
+    for tick in ticks if len(names) > LARGEST_LABELLED else ():
+        tick.label1.set_visible(False)
 
 
 def plain_axes(ax: Axes, ink: str = INK, *, columns: int = 2) -> None:

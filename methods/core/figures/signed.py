@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from methods.core.errors import counted
 from methods.core.figures import draw
-from methods.core.figures.draw import INK, LARGEST_LABELLED, QUIET, RANDOM, TRAINED
+from methods.core.figures.draw import INK, QUIET, RANDOM, TRAINED
 
 SIGNED = "RdBu_r"  # blue below zero, red above, white at nothing: as in the page's own plots
 GREY = "#e5e7eb"  # no value
@@ -36,10 +36,7 @@ def signed_map(
         (ax.set_xticks, columns, slanted if max(map(len, columns), default=0) > SHORT else {}),
         (ax.set_yticks, rows, {}),
     ):
-        if len(names) <= LARGEST_LABELLED:
-            place(np.arange(len(names)) + 0.5, [draw.written(name) for name in names], **style)
-        else:
-            place([])
+        draw.name_cells(place, [draw.written(name) for name in names], **style)
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
     if cells:

@@ -19,9 +19,9 @@ _THOUSANDS = r"\d{1,3}(?:,\d{3})+(?!\d)"
 _NUMBER = rf"(?:{_THOUSANDS}|\d+)(?:\.\d+)?|\.\d+"
 _DATE = r"(?:[12]?\d|3[01]),(?:1[5-9]|20)\d\d(?!\d)"  # “May 5,2010”
 # A comma is decimal before anything but three digits (“1,5”, not “1,500”), and before any after a lone 0, four digits
-# or dotted thousands (“0,500”, “1234,567”, “1.500,250”); not in a list (“1,2,3”).
+# or dotted thousands (“0,500”, “1234,567”, “1.500,250”); not in a list (“1,2,3”) or between years (“2019,2020”).
 _DECIMAL_COMMA = re.compile(
-    rf"(?<![\w.,])(?!{_DATE})(\d{{1,3}}(?:\.\d{{3}})+|0|\d{{4,}}|\d{{1,3}}(?!,\d{{3}}(?!\d))),(\d+)(?![.,]?\d)"
+    rf"(?<![\w.,])(?!{_DATE})(\d{{1,3}}(?:\.\d{{3}})+|0|\d{{4,}}(?!,\d{{4}}(?!\d))|\d{{1,3}}(?!,\d{{3}}(?!\d))),(\d+)(?![.,]?\d)"
 )
 _SIZE = rf"(?P<size>{'|'.join(sorted(units.MAGNITUDES, key=len, reverse=True))})?(?![^\W\d_])"
 _UNIT = "|".join(sorted((*units.UNITS, *units.HALVES), key=len, reverse=True))

@@ -26,18 +26,21 @@ def orders(groups: np.ndarray, count: int, seed: int = 0, within: np.ndarray | N
     `groups` (n,) tells which recording an item is of. Recordings change places with those that have about as many
     items, at least 5 together: `count` draws. Where each item is a recording of its own these are permutations.
     `within` (n,), such as the speakers of the recordings, lets them change places only with those of the same, for
-    comparisons that this has been taken out of; a recording that is alone there stays in its place.
+    comparisons that this has been taken out of; a recording that is alone there stays in its place, and where all are
+    there is no order but the actual one, and none is drawn.
 
     Where that gives fewer than 120 orders (`few`), in any of them, the items of each are moved along by 1 to half of
     them besides, which takes recordings as stationary, and no way is drawn twice: where there are fewer than `count`,
     each comes once (a recording of 9 items alone has 8, one of 10 has 10). What has no partner then is left out: with
-    the end followed by the beginning, unrelated drifts of 25 items that are .9 alike from one to the next had p of at
-    most .05 in .26 of 300 simulations, so in .03 (`benchmarks/chance.py`). A trend or an event that both sides have at
-    the same time is beyond them.
+    the end followed by the beginning, unrelated drifts of 25 (40) items that are .9 (.95) alike from one to the next
+    had p of at most .05 in .26 (.33) of 300 simulations, so in .03 (.07) (`benchmarks/chance.py`). A trend or an event
+    that both sides have at the same time is beyond them.
     """
     items, lots = _items(groups), _lots(groups, within)
     if few(groups, within):
         return _moved_along(items, lots, count, seed)
+    if max(map(len, lots)) == 1:
+        return np.empty((0, len(groups)), int)
     rng, sizes = np.random.default_rng(seed), np.array([len(own) for own in items])
     table = np.stack([np.pad(own, (0, sizes.max() - len(own)), constant_values=-1) for own in items])
     found = np.full((count, len(groups)), -1)

@@ -147,6 +147,7 @@ def test_numbers_and_symbols_are_spelled_out(written, said):
         ("12,345,678.9", "twelve million three hundred forty five thousand six hundred seventy eight point nine"),
         ("1,2,3", "one two three"),
         ("5,2010", "five twenty ten"),
+        ("2019,2020", "twenty nineteen twenty twenty"),
         ("A1,5", "a one five"),
     ],
 )
