@@ -75,6 +75,7 @@ def test_a_pairs_pictures_are_as_high_and_its_options_a_press_away(visit):
     expect(page.locator("#view-cka .sides").get_by_role("button", name="How this was made")).to_be_visible(
         timeout=PATIENCE
     )
+    page.locator("#view-cka .sides .progress-level").wait_for(state="detached", timeout=PATIENCE)
     left, right = box(page, "#view-cka .first-side .shown")[0], box(page, "#view-cka .beside svg.curve")[0]
     assert left <= HIGHEST and right == pytest.approx(box(page, "#view-cka .first-side svg.curve")[0], abs=8)
     assert right <= HIGHEST + 20  # its heading
