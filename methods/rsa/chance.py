@@ -33,7 +33,7 @@ def shuffled(rows: np.ndarray, reference: np.ndarray, orders: np.ndarray) -> np.
         there = ((some[:, upper[0]] >= 0) & (some[:, upper[1]] >= 0)).astype(float)
         moved = matrix[some[:, upper[0]], some[:, upper[1]]] * there
         found.append(_correlated(known, moved, there))
-    return np.concatenate(found)
+    return np.concatenate(found) if found else np.empty((0, len(rows)))
 
 
 def _correlated(rows: np.ndarray, moved: np.ndarray, there: np.ndarray) -> np.ndarray:

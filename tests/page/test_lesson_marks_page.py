@@ -51,7 +51,7 @@ def test_a_point_of_a_curve_is_marked(visit):
 
 
 def test_a_number_in_the_line_about_a_run_is_marked(visit):
-    page = visit("?technique=attention&clip=en_f_weasels&layer=3&lesson=3")
+    page = visit("?technique=attention&model=openai/whisper-base&clip=en_f_weasels&layer=6&lesson=3")
     expect(page.locator("#lesson-3 .lesson-mark")).to_be_visible(timeout=PATIENCE)
     assert re.fullmatch(r"padding mass \d+%", page.evaluate("String([...CSS.highlights.get('lesson')][0])"))
     page.evaluate("ism.go('')")
