@@ -70,4 +70,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say why a test was tried again: one that passes the second time would take its reason with it."""
     for report in terminalreporter.stats.get("rerun", []):
         terminalreporter.write_sep("-", f"tried again: {report.nodeid}")
-        terminalreporter.write_line(report.longreprtext[-1500:])
+        lines = report.longreprtext.splitlines()
+        said = [line for line in lines if line.startswith("E ")][:8]
+        terminalreporter.write_line("\n".join([line for line in lines if line.startswith("tests/")] + said))

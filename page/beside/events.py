@@ -142,14 +142,17 @@ class Pairing:
             return
         other = await self._other(trail, visitor)
         other_key, job = await other.work(visitor)
+        if turn.is_over():  # a newer one has shown its answer meanwhile, and nothing would follow on what is said now
+            return
         area, minus, kept, told = outdated(f"**{self.called}** …", visible=True)
         yield _updates(self.parts, True, area=area, minus=minus, kept=kept, told=told)
         async with contextlib.aclosing(visitor.follows(other_key, job)) as run:
             async for seen in run:
                 turn.take_over()
                 progress(seen.news.step.done, desc=seen.text)
-                if seen.new:
-                    yield await self._pair(first, Held(other_key), other, seen)
+                drawn = await self._pair(first, Held(other_key), other, seen) if seen.new else None
+                if drawn is not None and not turn.is_over():
+                    yield drawn
 
     @property
     def called(self) -> str:

@@ -23,7 +23,6 @@ from methods.core.results import SOFTWARE, read_only
 from page.beside import files, partner, scales
 from page.beside.figures import on_one_scale, shared_curves, union
 from page.beside.layout import ways_to
-from page.beside.side import Turns
 from page.session import from_example
 from page.top.clip_view import sound_of
 from page.top.trail import Trail
@@ -95,16 +94,6 @@ def test_the_clip_before_is_another_sound():
     assert trail.before is None
     assert trail.on_to(two).before is one and trail.on_to(two).on_to(two).before is one
     assert trail.on_to(two).on_to(None).on_to(one).before is two
-
-
-def test_a_newer_choice_takes_over_only_when_it_is_watched():
-    turns = Turns()
-    old, new = turns.next(), turns.next()
-    old.take_over()
-    assert not old.is_over() and not new.is_over()  # else the run that both watch would be dropped
-    new.take_over()
-    old.take_over()
-    assert old.is_over() and not new.is_over()
 
 
 RNG = np.random.default_rng(0)
