@@ -75,16 +75,15 @@ def test_a_pairs_pictures_are_as_high_and_its_options_a_press_away(visit):
     expect(page.locator("#view-cka .sides").get_by_role("button", name="How this was made")).to_be_visible(
         timeout=PATIENCE
     )
-    # While either side is being computed, its bar of progress stands above its picture.
+    # While either side is being computed, its bar of progress stands above its picture; in the end there is none.
     page.wait_for_function(
-        """() => {
+        """most => {
         const top = (place) => document.querySelector(`#view-cka ${place} svg.curve`)?.getBoundingClientRect().top;
-        return Math.abs(top('.beside') - top('.first-side')) <= 8; }""",
+        return Math.abs(top('.beside') - top('.first-side')) <= 8 && top('.beside') <= most; }""",
+        arg=HIGHEST + 20,  # its heading
         timeout=PATIENCE,
     )
-    left, right = box(page, "#view-cka .first-side .shown")[0], box(page, "#view-cka .beside svg.curve")[0]
-    assert left <= HIGHEST
-    assert right <= HIGHEST + 20  # its heading
+    assert box(page, "#view-cka .first-side .shown")[0] <= HIGHEST
     estimator = page.locator("#view-cka").get_by_label("biased, with its floor")
     expect(estimator).to_be_hidden()
     page.locator("#view-cka .options").get_by_role("button", name="More options").click()
@@ -92,7 +91,11 @@ def test_a_pairs_pictures_are_as_high_and_its_options_a_press_away(visit):
     page.locator("#view-cka .options").get_by_role("button", name="More options").click()
     low = page.locator("#beside-told-cka p").bounding_box()["height"]
     page.get_by_role("button", name="How this was made").click()
-    assert page.locator("#beside-told-cka p").bounding_box()["height"] > low + 10  # of both sides
+    page.wait_for_function(  # of both sides
+        "low => document.querySelector('#beside-told-cka p').getBoundingClientRect().height > low + 10",
+        arg=low,
+        timeout=PATIENCE,
+    )
 
 
 def test_back_and_forward_walk_through_the_views(visit):

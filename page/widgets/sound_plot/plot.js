@@ -20,7 +20,7 @@ class Plot {
   get dark() { return this.host.closest(".dark") !== null; }
   css(name) { return getComputedStyle(this.host).getPropertyValue(name).trim(); }
   gutterWidth() { return this.host.querySelector(".sp-gutter").getBoundingClientRect().width; }
-  touchable(height) { return matchMedia("(pointer: coarse)").matches || this.host.clientWidth < 520 ? Math.max(36, height) : height; }
+  touchable(height) { return matchMedia("(pointer: coarse)").matches || innerWidth < 520 ? Math.max(36, height) : height; }
   say(text) { this.live.textContent = text; }
 
   build() {
