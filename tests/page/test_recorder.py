@@ -10,19 +10,6 @@ LATER = 1000  # ms; the list of devices is looked at 300 ms after a press, and k
 NO_DEVICES = "Object.defineProperty(navigator, 'mediaDevices', {value: undefined})"  # as at http:// of another machine
 
 
-@pytest.fixture(scope="module")
-def address():
-    import app
-    from page import shell
-
-    demo = shell.build()
-    _, url, _ = demo.queue(default_concurrency_limit=4).launch(
-        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH
-    )
-    yield url.rstrip("/")
-    demo.close()
-
-
 @pytest.fixture
 def recorder(address):
     """The recorder on a page whose browser was started with these switches, its Record button at hand."""

@@ -76,19 +76,6 @@ def _is_call(node: ast.AST) -> bool:
 
 
 @pytest.fixture(scope="module")
-def address():
-    import app
-    from page import shell
-
-    demo = shell.build()
-    _, url, _ = demo.queue(default_concurrency_limit=4).launch(
-        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.LAUNCH
-    )
-    yield url.rstrip("/")
-    demo.close()
-
-
-@pytest.fixture(scope="module")
 def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
